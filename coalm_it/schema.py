@@ -1,0 +1,190 @@
+"""The words everyone speaks: tools, calls, turns, dialogues, samples, and what the checks say of them.
+
+Readers validate raw corpora once and build these types; after that they are trusted and frozen.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+"""Written into every manifest and row; changes when a type or a column changes its meaning."""
+
+Task = Literal["state_tracking", "function_call", "react_action", "react_response"]
+State = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Service (or SNIPS domain) -> slot -> every surface form that the annotation gives, in its order."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tool(Model):
+    """A function that an agent may call. `parameters` is a JSON Schema object: properties, required."""
+
+    name: str
+    service: str = ""
+    description: str = ""
+    parameters: dict[str, Any]
+    results: tuple[str, ...] = ()
+    """Names of the slots that come back."""
+    transactional: bool = False
+    """Whether a call commits the user to something (a booking, a payment), as the corpus's schema says."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(self.parameters.get("required", ()))
+
+    @property
+    def properties(self) -> dict[str, dict[str, Any]]:
+        properties: dict[str, dict[str, Any]] = self.parameters.get("properties", {})
+        return properties
+
+    @cached_property
+    def signature_json(self) -> str:
+        """Description and parameters as members of a JSON object; thousands of rows show the same tool."""
+        text = json.dumps({"description": self.description, "parameters": self.parameters}, ensure_ascii=False)
+        return text[1:-1]
+
+
+class Call(Model):
+    id: str = ""
+    name: str
+    arguments: dict[str, Any] = {}
+    service: str = ""
+
+
+class Step(Model):
+    """One move of the agent inside a turn: a thought, the calls made at once, one observation a call."""
+
+    thought: str | None = None
+    calls: tuple[Call, ...] = ()
+    observations: tuple[Any, ...] = ()
+
+
+class Act(Model):
+    """One dialogue act of the annotation. `canonical` stands beside `values`, item by item."""
+
+    name: str
+    service: str = ""
+    slot: str = ""
+    values: tuple[str, ...] = ()
+    canonical: tuple[str, ...] = ()
+
+
+class Labels(Model):
+    """What the annotation says of a turn: never shown to a model, only to reasoner and checks."""
+
+    user_acts: tuple[Act, ...] = ()
+    system_acts: tuple[Act, ...] = ()
+    intents: Mapping[str, str] = {}
+    """Service -> the intent that is active in it after the user spoke."""
+
+
+class Turn(Model):
+    """The user speaks, the agent takes steps, thinks, and replies; `state` is what holds after the user spoke."""
+
+    user: str
+    steps: tuple[Step, ...] = ()
+    thought: str | None = None
+    reply: str | None = None
+    state: State = {}
+    labels: Labels = Labels()
+
+
+class Dialogue(Model):
+    """One conversation of a corpus. `file` is relative to the corpus folder, `record` counts from 0 in it."""
+
+    id: str
+    source: str
+    split: str
+    licence: str
+    clock: datetime.date | None = None
+    """The day on which the conversation takes place; relative dates hang on it."""
+    tools: tuple[Tool, ...] = ()
+    turns: tuple[Turn, ...]
+    file: str = ""
+    record: int = 0
+
+
+class Sample(Model):
+    """One supervised target in its context.
+
+    `turns` is the dialogue so far; the last of them is the current one. The target is the thought and calls
+    of the current turn's step number `step`, or, where `step` is None, its reply (or its state, by `task`).
+    What lies behind the target in the current turn is annotation for the checks and is never rendered.
+    """
+
+    id: str
+    part: str
+    task: Task
+    source: str
+    split: str
+    dialogue_id: str
+    turn: int
+    licence: str
+    clock: datetime.date | None = None
+    tools: tuple[Tool, ...] = ()
+    turns: tuple[Turn, ...]
+    step: int | None = None
+    provenance: dict[str, Any] = {}
+
+    @property
+    def history(self) -> tuple[Turn, ...]:
+        return self.turns[:-1]
+
+    @property
+    def current(self) -> Turn:
+        return self.turns[-1]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The current turn's steps that are over when the target begins."""
+        return self.current.steps[: self.step]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The target's calls; empty when the target is a reply or a state."""
+        return () if self.step is None else self.current.steps[self.step].calls
+
+    @property
+    def thought(self) -> str | None:
+        """The thought that belongs to the target."""
+        return self.current.thought if self.step is None else self.current.steps[self.step].thought
+
+
+class Inventory(Model):
+    """What a row needs of its corpus as a whole; made once, before the first row."""
+
+    tools: tuple[Tool, ...] = ()
+    """Every function of the corpus, in file order: the published list, and where distractors come from."""
+    slots: dict[str, tuple[str, ...]] = {}
+    """Domain -> its slots in order of first occurrence; domains in alphabetical order (SNIPS)."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Finding(Model):
+    """What a check found wrong: which check, where in the sample, and what, in one sentence."""
+
+    check: str
+    where: str
+    message: str
+
+
+class Fault(Model):
+    """A raw record (or a whole file, then `record` is None) that never became a dialogue, and why."""
+
+    file: str
+    record: str | None = None
+    reason: str
