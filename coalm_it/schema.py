@@ -18,6 +18,8 @@ SCHEMA_VERSION = 1
 """Written into every manifest and row; changes when a type or a column changes its meaning."""
 
 Task = Literal["state_tracking", "function_call", "react_action", "react_response"]
+Layout = Literal["state_tracking", "react_action", "react_response", "hammer", "toolace"]
+"""How the three columns are laid out: a template of templates/rows."""
 State = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Service (or SNIPS domain) -> slot -> every surface form that the annotation gives, in its order."""
 
@@ -37,6 +39,8 @@ class Tool(Model):
     """Names of the slots that come back."""
     transactional: bool = False
     """Whether a call commits the user to something (a booking, a payment), as the corpus's schema says."""
+    spec: dict[str, Any] | None = None
+    """The tool as a function-calling corpus writes it, for the layouts that show it so; None for the others."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -62,7 +66,10 @@ class Call(Model):
 
 
 class Step(Model):
-    """One move of the agent inside a turn: a thought, the calls made at once, one observation a call."""
+    """One move of the agent inside a turn: a thought, the calls made at once, one observation a call.
+
+    Without calls it is the decision, stated by the corpus, that no function is to be called.
+    """
 
     thought: str | None = None
     calls: tuple[Call, ...] = ()
@@ -125,6 +132,7 @@ class Sample(Model):
     id: str
     part: str
     task: Task
+    layout: Layout
     source: str
     split: str
     dialogue_id: str

@@ -1,0 +1,164 @@
+"""A recipe: what to build, as types. Read from recipes/NAME.yaml or a file of the user's, changed by --set."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from coalm_it.assets import asset, list_assets
+from coalm_it.schema import Task
+
+
+class RecipeError(ValueError):
+    """The recipe cannot be used; the message is one line for the person who wrote it."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mask(_Section):
+    """Other names for functions and parameters, as Hammer trains with them (see masking.py)."""
+
+    style: Literal["plain", "hammer"] = Field("plain", description="hammer: lengths and alphabet as published.")
+    probability: float = Field(2 / 3, ge=0, le=1, description="Share of the copies that are masked.")
+
+
+class Filter(_Section):
+    """Which dialogues a part takes; what it leaves is counted."""
+
+    services: tuple[str, ...] = Field((), description="Only dialogues that use one of these services.")
+    exclude_services: tuple[str, ...] = Field((), description="No dialogue that uses one of these services.")
+    max_turns: int | None = Field(None, gt=0, description="No dialogue of more user turns.")
+    max_tools: int | None = Field(None, gt=0, description="No dialogue with more functions of its own.")
+
+
+class Part(_Section):
+    """One ingredient of the mix: samples of some tasks, made from one split of one or several sources."""
+
+    source: tuple[str, ...] = Field(min_length=1, description="Names in sources/, or paths of YAML files of your own.")
+    split: Literal["train", "validation", "test"] = Field("train", description="Which split of the corpus.")
+    task: tuple[Task, ...] = Field(min_length=1, description="What each row teaches.")
+    layout: Literal["hammer", "toolace"] = Field("toolace", description="Layout of function_call rows.")
+    filter: Filter = Field(Filter(), description="Which dialogues to take.")
+    copies: int = Field(1, ge=1, description="How often each sample enters the draw; masked each time anew.")
+    mask: Mask | None = Field(None, description="Other names for functions and parameters.")
+    rows: int | None = Field(None, gt=0, description="How many rows; without it, every row there is.")
+    share: float | None = Field(None, gt=0, le=1, description="Instead of rows: a share of the recipe's rows.")
+    fill: Literal["none", "repeat"] = Field("none", description="repeat: second copies of kept rows fill a shortage.")
+
+    @field_validator("source", "task", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class Reasoning(_Section):
+    """Who writes the thoughts."""
+
+    writer: Literal["grounded"] = Field("grounded", description="grounded: from the corpus's annotation.")
+
+
+class Expect(_Section):
+    """What the build must meet; where it falls short the exit code is 1."""
+
+    rejects_at_most: float = Field(0.02, ge=0, le=1, description="Share of rejects and faults among all candidates.")
+
+
+class Recipe(_Section):
+    name: str = Field(description="Name of the recipe.")
+    version: int = Field(1, description="Changes when the rows that it makes may change.")
+    seed: int = Field(12, description="Every choice hangs on it: phrasing, distractors, draw, order.")
+    order: Literal["shuffled", "corpus"] = Field("shuffled", description="Order of the rows in the data set.")
+    parts: dict[str, Part] = Field(min_length=1, description="The ingredients, by name.")
+    rows: int | None = Field(None, gt=0, description="Rows of the whole; what the parts' shares are of.")
+    scale: float = Field(1, gt=0, le=1, description="A smaller build: this share of each part.")
+    allow_short: bool = Field(False, description="Build also where a part has too few rows.")
+    observation_results: int = Field(2, ge=0, description="Unused results that an observation shows beside the used.")
+    distractors: int = Field(6, ge=0, description="Functions of other services among the tools of `messages`.")
+    limit: int | None = Field(None, gt=0, description="Only the first so many dialogues of each part: a quick look.")
+    reasoning: Reasoning = Field(Reasoning(), description="Who writes the thoughts.")
+    checks: dict[str, bool] = Field({}, description="Checks to turn off (name: false); all others run.")
+    expect: Expect = Field(Expect(), description="What the build must meet.")
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> Recipe:
+        shares = [part.share for part in self.parts.values() if part.share is not None]
+        if not shares:
+            return self
+        if len(shares) < len(self.parts) or any(part.rows is not None for part in self.parts.values()):
+            raise ValueError("where one part has a share, every part has one, and none has rows")
+        if self.rows is None:
+            raise ValueError("shares need rows of the whole")
+        if abs(sum(shares) - 1) > 1e-6:
+            raise ValueError(f"the shares add up to {sum(shares):g}, not to 1")
+        return self
+
+
+def list_recipes() -> list[str]:
+    return [path.stem for path in list_assets("recipes", ".yaml")]
+
+
+def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name in recipes/, or in the YAML file at that path, with `key.key=value` changes made.
+
+    Raises RecipeError: no such recipe, not YAML, an unknown key (the nearest known one is named), a bad value.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else asset("recipes") / f"{name}.yaml"
+    if not path.is_file():
+        near = difflib.get_close_matches(name, list_recipes(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(list_recipes())}"
+        raise RecipeError(f"no recipe {name!r}; {hint}")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path.name}: a recipe is a mapping with name and parts")
+    for change in changes:
+        _apply_change(raw, change)
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise RecipeError(f"{path.name}: {'; '.join(_explain(error))}") from None
+
+
+def _apply_change(raw: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {change}: write it as KEY.KEY=VALUE, e.g. parts.sgd.rows=1000")
+    *outer, last = key.split(".")
+    section = raw
+    for name in outer:
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            raise RecipeError(f"--set {change}: {name!r} holds a value, not a section")
+    try:
+        section[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError(f"--set {change}: the value is not YAML") from None
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        where = [str(part) for part in problem["loc"]]
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(where[-1], _known_keys(where[:-1]), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(_known_keys(where[:-1]))}"
+            yield f"unknown key {'.'.join(where)!r}{hint}"
+        elif not where:
+            yield problem["msg"].removeprefix("Value error, ")
+        else:
+            yield f"{'.'.join(where)}: {problem['msg']} (found {problem['input']!r})"
+
+
+def _known_keys(where: list[str]) -> list[str]:
+    sections: dict[str, type[_Section]] = {"parts": Part, "reasoning": Reasoning, "expect": Expect}
+    inner: dict[str, type[_Section]] = {"mask": Mask, "filter": Filter}
+    section = inner.get(where[-1]) or sections[where[0]] if where else Recipe
+    return list(section.model_fields)

@@ -1,0 +1,70 @@
+"""Sample, Inventory -> row, through templates/rows: the three columns, and messages + tools.
+
+A row depends on its sample, the inventory and the templates alone. Text that several rows of a dialogue share
+(of turns that are over, of tools) is written once and kept while that dialogue lasts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from coalm_it.rendering.columns import LAYOUTS, CorpusText, write_turn_lines
+from coalm_it.rendering.memo import TurnMemo
+from coalm_it.rendering.messages import (
+    MESSAGE_KEYS,
+    Message,
+    decode_messages,
+    describe_task,
+    dump_json,
+    format_tools,
+    qualify_names,
+    system_message,
+    target_messages,
+    turn_messages,
+)
+from coalm_it.rendering.templates import fingerprint_templates
+from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample
+
+__all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages", "fingerprint_templates"]
+
+
+class Row(NamedTuple):
+    instruction: str
+    input: str
+    output: str
+    messages: list[Message]
+    tools: str | None
+    """JSON text: a list of {type: function, function: {name, description, parameters}}; None without tools."""
+    provenance: str
+    """JSON text."""
+
+
+class Renderer:
+    """Renders the samples of one corpus; hand them over dialogue by dialogue."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._corpus = CorpusText(inventory)
+        self._made = {"templates": fingerprint_templates("rows"), "inventory": inventory.fingerprint}
+        self._lines = TurnMemo(write_turn_lines)
+        self._names: dict[tuple[str, str], str] = {}
+        self._messages = TurnMemo(lambda turn: turn_messages(turn, self._names))
+        self._tools: str | None = None
+        self._about: dict[str, Any] | None = None
+        self._provenance = ""
+
+    def render_row(self, sample: Sample) -> Row:
+        """The row of a sample, in both forms."""
+        if not self._messages.knows(sample.turns[0]):
+            self._names = qualify_names(sample.tools)
+            self._tools = format_tools(sample.tools, self._names) if sample.tools else None
+        self._lines.attend(sample.turns)
+        self._messages.attend(sample.turns)
+        if self._about is not sample.provenance:
+            self._about = sample.provenance
+            self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._made})
+        columns = LAYOUTS[sample.layout](sample, self._corpus, self._lines)
+        messages = [system_message(describe_task(sample, self._corpus))]
+        for turn in sample.history:
+            messages += self._messages(turn)
+        messages += target_messages(sample, self._messages)
+        return Row(*columns, messages, self._tools, self._provenance)

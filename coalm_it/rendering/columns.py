@@ -1,0 +1,139 @@
+"""The three columns, instruction, input, output: one function a layout.
+
+Block markers, labels and field order are the published ones (paper, figures 4 to 7); the sentences are our own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable
+from functools import cache
+
+from coalm_it.calls import format_calls, format_value
+from coalm_it.rendering.templates import render
+from coalm_it.schema import Inventory, Layout, Sample, Step, Tool, Turn
+
+Columns = tuple[str, str, str]
+TurnLines = Callable[[Turn], str]
+
+
+class CorpusText:
+    """What every row of a corpus shows of it."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        signatures = dict.fromkeys(f"{tool.name}({', '.join(tool.required)})" for tool in inventory.tools)
+        self.functions = "\n".join(f"{number}. {one}" for number, one in enumerate(signatures, 1))
+        """The published list: numbered `Name(required slots)`, each once."""
+        self.slots = render("state_tracking", "instruction", inventory.slots)
+        """The instruction of single-turn state tracking."""
+
+
+def write_state_tracking(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
+    text = render("state_tracking", "input", sample.current.user)
+    return corpus.slots, text, render("state_tracking", "output", format_state(sample))
+
+
+def write_react_action(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
+    history = "\n".join(map(lines, sample.history))
+    instruction = render("react_action", "instruction", format_clock(sample), corpus.functions, history)
+    output = render("react_action", "output", format_calls(sample.calls, "python").split("\n"))
+    return instruction, render("react_action", "input", _begun_turn(sample)), output
+
+
+def write_react_response(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
+    history = "\n".join(map(lines, sample.history))
+    instruction = render("react_response", "instruction", format_clock(sample), history)
+    output = render("react_response", "output", sample.current.reply)
+    return instruction, render("react_response", "input", _begun_turn(sample)), output
+
+
+def write_hammer(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
+    instruction = render("hammer", "instruction", _list_tools(sample.tools))
+    text = render("hammer", "input", sample.current.user)
+    return instruction, text, render("hammer", "output", format_calls(sample.calls, "json"))
+
+
+def write_toolace(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
+    *before, last = [line for turn in sample.turns for line in _conversation(turn, sample)]
+    instruction = render("toolace", "instruction", _list_tools(sample.tools), "\n".join(before))
+    answer = sample.current.reply if sample.step is None else format_calls(sample.calls, "bracket")
+    return instruction, render("toolace", "input", last), render("toolace", "output", answer)
+
+
+LAYOUTS: dict[Layout, Callable[[Sample, CorpusText, TurnLines], Columns]] = {
+    "state_tracking": write_state_tracking,
+    "react_action": write_react_action,
+    "react_response": write_react_response,
+    "hammer": write_hammer,
+    "toolace": write_toolace,
+}
+
+
+# --- ReAct ---
+
+
+def write_turn_lines(turn: Turn) -> str:
+    """The labelled lines of a turn that is over."""
+    lines = [f"User: {turn.user}", *(line for step in turn.steps for line in _step_lines(step))]
+    lines += [f"Thought: {turn.thought}"] * (turn.thought is not None)
+    return "\n".join([*lines, f"System: {turn.reply}"])
+
+
+def _begun_turn(sample: Sample) -> str:
+    """The labelled lines of the current turn up to the target's thought."""
+    lines = [f"User: {sample.current.user}", *(line for step in sample.steps for line in _step_lines(step))]
+    return "\n".join([*lines, f"Thought: {sample.thought}"])
+
+
+def _step_lines(step: Step) -> list[str]:
+    thought = [f"Thought: {step.thought}"] if step.thought is not None else []
+    actions = [f"Action: {line}" for line in format_calls(step.calls, "python").split("\n")]
+    return thought + actions + [f"Observation: {format_value(result)}" for result in step.observations]
+
+
+def format_clock(sample: Sample) -> str:
+    """The day as `Friday, 2019-03-01`; empty where the dialogue has none."""
+    return _format_day(sample.clock) if sample.clock else ""
+
+
+@cache
+def _format_day(day: datetime.date) -> str:
+    return f"{day:%A, %Y-%m-%d}"
+
+
+# --- state tracking ---
+
+
+def format_state(sample: Sample) -> str:
+    """The domain and its slots as JSON; a slot that is said twice keeps its last value, as SNIPS's split has it."""
+    domain, slots = next(iter(sample.current.state.items()))
+    state = {"domain": domain, "slot_values": {slot: values[-1] for slot, values in slots.items()}}
+    return json.dumps(state, ensure_ascii=False)
+
+
+# --- function calling ---
+
+
+def _list_tools(tools: tuple[Tool, ...]) -> str:
+    """As the corpus writes them, where it does; the keys of one of ours are those of a JSON Schema function."""
+    plain = [
+        tool.spec or {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+        for tool in tools
+    ]
+    return json.dumps(plain, ensure_ascii=False)
+
+
+def _conversation(turn: Turn, sample: Sample) -> list[str]:
+    """The lines of a turn, of the current one those before the target."""
+    current = turn is sample.current
+    lines = [f"User: {turn.user}"]
+    for step in sample.steps if current else turn.steps:
+        lines.append(f"System: {format_calls(step.calls, 'bracket')}")
+        results = [
+            {"name": call.name, "results": result} for call, result in zip(step.calls, step.observations, strict=False)
+        ]
+        lines += [f"Tool: {json.dumps(results, ensure_ascii=False)}"] * bool(results)
+    if not current and turn.reply is not None:
+        lines.append(f"System: {turn.reply}")
+    return lines

@@ -1,0 +1,109 @@
+"""messages + tools: the same content as chat templates take it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from coalm_it.rendering.columns import CorpusText, format_clock, format_state
+from coalm_it.rendering.templates import render
+from coalm_it.schema import Sample, Step, Tool, Turn
+
+MESSAGE_KEYS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
+
+Message = dict[str, str | None]
+"""All of MESSAGE_KEYS, None where one is not set; `tool_calls` is JSON text."""
+
+Names = Mapping[tuple[str, str], str]
+"""(service, name) of the functions that are called by another name here."""
+
+
+def describe_task(sample: Sample, corpus: CorpusText) -> str:
+    """The text of the system message."""
+    if sample.task == "state_tracking":
+        return corpus.slots
+    return render("system", "function_call" if sample.task == "function_call" else "react", format_clock(sample))
+
+
+@lru_cache(64)
+def system_message(text: str) -> Message:
+    return _plain_message("system", text)
+
+
+def turn_messages(turn: Turn, names: Names) -> list[Message]:
+    """The messages of a whole turn."""
+    messages = [_plain_message("user", turn.user)]
+    for step in turn.steps:
+        messages += _step_messages(step, names)
+    if turn.reply is not None:
+        messages.append(_assistant_message(turn.thought, content=turn.reply))
+    return messages
+
+
+def target_messages(sample: Sample, write_turn: Callable[[Turn], list[Message]]) -> list[Message]:
+    """The current turn up to its target."""
+    if sample.task == "state_tracking":
+        state = _assistant_message(None, content=format_state(sample))
+        return [_plain_message("user", sample.current.user), state]
+    messages = write_turn(sample.current)
+    if sample.step is None:
+        return messages
+    return messages[: 2 + sum(1 + len(step.calls) for step in sample.steps)]
+
+
+def _plain_message(role: str, content: str) -> Message:
+    return {**dict.fromkeys(MESSAGE_KEYS), "role": role, "content": content}
+
+
+def _assistant_message(thought: str | None, *, content: str | None = None, tool_calls: str | None = None) -> Message:
+    message: Message = {**dict.fromkeys(MESSAGE_KEYS), "role": "assistant", "reasoning_content": thought}
+    return {**message, "content": content, "tool_calls": tool_calls}
+
+
+def _step_messages(step: Step, names: Names) -> list[Message]:
+    if not step.calls:
+        return [_assistant_message(step.thought, content=render("no_call", "text"))]
+    named = [names.get((call.service, call.name), call.name) for call in step.calls]
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": name, "arguments": call.arguments}}
+        for call, name in zip(step.calls, named, strict=True)
+    ]
+    messages = [_assistant_message(step.thought, tool_calls=dump_json(calls))]
+    for call, name, observation in zip(step.calls, named, step.observations, strict=False):
+        result = _plain_message("tool", dump_json(observation))
+        messages.append({**result, "tool_call_id": call.id, "name": name})
+    return messages
+
+
+def qualify_names(tools: Sequence[Tool]) -> dict[tuple[str, str], str]:
+    """(service, name) -> SERVICE_NAME for the names that several of the tools share."""
+    count = Counter(tool.name for tool in tools)
+    return {(t.service, t.name): f"{t.service}_{t.name}" for t in tools if count[t.name] > 1}
+
+
+def format_tools(tools: Sequence[Tool], names: Names) -> str:
+    """The tools as JSON text, as `messages` call them."""
+    listed = []
+    for tool in tools:
+        name = dump_json(names.get((tool.service, tool.name), tool.name))
+        listed.append(f'{{"type": "function", "function": {{"name": {name}, {tool.signature_json}}}}}')
+    return f"[{', '.join(listed)}]"
+
+
+def dump_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def decode_messages(row: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The messages and tools of a row of `samples` as Python objects, as chat templates take them.
+
+    Keys that are not set are left out, so that a template's `is defined` tells the truth.
+    """
+    messages = [{key: value for key, value in message.items() if value is not None} for message in row["messages"]]
+    for message in messages:
+        if "tool_calls" in message:
+            message["tool_calls"] = json.loads(message["tool_calls"])
+    return messages, json.loads(row["tools"] or "[]")

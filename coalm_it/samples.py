@@ -1,0 +1,134 @@
+"""Dialogue -> Samples: which targets a dialogue gives, by task, and what an agent is shown with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from coalm_it.draw import draw_items
+from coalm_it.recipe import Filter, Part
+from coalm_it.schema import Act, Dialogue, Inventory, Sample, Step, Task, Tool, Turn
+
+
+def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
+    """Whether a part takes this dialogue."""
+    services = {tool.service for tool in dialogue.tools}
+    return not (
+        (wanted.services and services.isdisjoint(wanted.services))
+        or not services.isdisjoint(wanted.exclude_services)
+        or (wanted.max_turns is not None and len(dialogue.turns) > wanted.max_turns)
+        or (wanted.max_tools is not None and len(dialogue.tools) > wanted.max_tools)
+    )
+
+
+def make_samples(dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...]) -> Iterator[Sample]:
+    """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
+
+    `tools` is what the samples show (see `show_tools`). Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for a
+    turn's later steps.
+    """
+    provenance: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
+
+    def make_sample(task: Task, turn: int, step: int | None) -> Sample:
+        suffix = f".{step}" if step else ""
+        return Sample(
+            id=f"{dialogue.source}/{dialogue.split}/{dialogue.id}/{turn}/{task}{suffix}",
+            part=name,
+            task=task,
+            layout=part.layout if task == "function_call" else task,
+            source=dialogue.source,
+            split=dialogue.split,
+            dialogue_id=dialogue.id,
+            turn=turn,
+            licence=dialogue.licence,
+            clock=dialogue.clock,
+            tools=tools,
+            turns=dialogue.turns[: turn + 1],
+            step=step,
+            provenance=provenance,
+        )
+
+    for number, turn in enumerate(dialogue.turns):
+        if "state_tracking" in part.task and turn.state:
+            yield make_sample("state_tracking", number, None)
+        for task in ("react_action", "function_call"):
+            if task in part.task:
+                for step in range(len(turn.steps)):
+                    yield make_sample(task, number, step)
+        for task in ("react_response", "function_call"):
+            if task in part.task and turn.reply is not None:
+                yield make_sample(task, number, None)
+
+
+def show_tools(dialogue: Dialogue, inventory: Inventory, distractors: int, seed: int) -> tuple[Tool, ...]:
+    """The functions of the dialogue's own services among `distractors` of others, once for the whole dialogue.
+
+    Distractors have names of their own; the order is drawn too, so that no place gives the right tool away. A corpus
+    whose every record brings tools of its own has none in its inventory: these are shown as they are.
+    """
+    if not inventory.tools:
+        return dialogue.tools
+    services = {tool.service for tool in dialogue.tools}
+    names = {tool.name for tool in dialogue.tools}
+    key = (seed, dialogue.source, dialogue.id)
+    shown = list(dialogue.tools)
+    for tool in draw_items(inventory.tools, len(inventory.tools), "distractors", *key):
+        if len(shown) == len(dialogue.tools) + distractors:
+            break
+        if tool.service not in services and tool.name not in names:
+            names.add(tool.name)
+            shown.append(tool)
+    return tuple(draw_items(shown, len(shown), "order", *key))
+
+
+def shorten_observations(dialogue: Dialogue, others: int) -> Dialogue:
+    """Keep of each observation's `results` those that the conversation uses, and the first `others` of the rest.
+
+    Used is the result that the system's offers and answers agree with, for that service until its next call;
+    `matches` still says how many came back. Observations of another form stay as they are.
+    """
+    turns = list(dialogue.turns)
+    for number, turn in enumerate(turns):
+        if turn.steps:
+            steps = tuple(_shorten_step(step, turns[number:], others) for step in turn.steps)
+            turns[number] = turn.model_copy(update={"steps": steps})
+    return dialogue.model_copy(update={"turns": tuple(turns)})
+
+
+def _shorten_step(step: Step, turns: Sequence[Turn], others: int) -> Step:
+    observations = tuple(
+        _shorten_observation(observation, call.service, turns, others)
+        for call, observation in zip(step.calls, step.observations, strict=True)
+    )
+    return step.model_copy(update={"observations": observations})
+
+
+def _shorten_observation(observation: Any, service: str, turns: Sequence[Turn], others: int) -> Any:
+    results = observation.get("results") if isinstance(observation, dict) else None
+    if not isinstance(results, list) or len(results) <= others:
+        return observation
+    used: set[int] = set()
+    for later, turn in enumerate(turns):
+        if later and any(call.service == service for step in turn.steps for call in step.calls):
+            break
+        used |= _find_used(results, [act for act in turn.labels.system_acts if act.service == service], used)
+    rest = [place for place in range(len(results)) if place not in used][:others]
+    return {**observation, "results": [results[place] for place in sorted({*used, *rest})]}
+
+
+def _find_used(results: list[dict[str, Any]], acts: list[Act], used: set[int]) -> set[int]:
+    """The results that one system turn speaks of: for each value of a listed offer the first that agrees with
+    it and with all else that is offered or informed, those already spoken of before new ones."""
+    told = [act for act in acts if act.name in ("OFFER", "INFORM") and act.canonical]
+    shared = [(act.slot, act.canonical[0]) for act in told if len(act.canonical) == 1]
+    listed = [[(act.slot, value)] for act in told if len(act.canonical) > 1 for value in act.canonical]
+    found: set[int] = set()
+    for facts in [shared + one for one in listed] or [shared] * bool(shared):
+        agree = [
+            place
+            for place, result in enumerate(results)
+            if all(str(result[slot]) == value for slot, value in facts if slot in result)
+        ]
+        known = [place for place in agree if place in used]
+        found.update((known or agree)[:1])
+    return found
