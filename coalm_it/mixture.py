@@ -1,0 +1,102 @@
+"""Which candidates become rows, and in which order; looks at their names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from coalm_it.draw import stable_hash
+from coalm_it.recipe import Recipe
+
+
+class Candidate(NamedTuple):
+    """A checked row, by where it lies: the number of its shard's table and of its row there."""
+
+    shard: int
+    row: int
+    id: str
+    dialogue: str
+    """Source, split and dialogue; what a draw takes together."""
+    repeat: int = 0
+    """0 for the row itself, else which further copy of it fills a shortage."""
+
+    @property
+    def name(self) -> str:
+        """The id of the row that is written."""
+        return f"{self.id}~r{self.repeat}" if self.repeat else self.id
+
+
+class Shortage(NamedTuple):
+    """A part for which there are too few rows."""
+
+    part: str
+    wanted: int
+    have: int
+
+
+class ShortError(RuntimeError):
+    """Some parts have too few rows; nothing was written."""
+
+    def __init__(self, shortages: Sequence[Shortage], remedies: Mapping[str, str]) -> None:
+        super().__init__(shortages, remedies)
+        self.shortages = shortages
+        self.remedies = remedies
+        """Part -> which corpora would fill it."""
+
+    def __str__(self) -> str:
+        parts = "; ".join(
+            f"{short.part}: wanted {short.wanted:,}, have {short.have:,}, missing {short.wanted - short.have:,} "
+            f"({self.remedies[short.part]})"
+            for short in self.shortages
+        )
+        return f"too few rows: {parts}. --allow-short builds all the same"
+
+
+def allot_rows(recipe: Recipe, have: Mapping[str, int]) -> dict[str, int]:
+    """How many rows each part is to give, out of the `have` that there are of it.
+
+    A part without a quota gives what there is. Scaled quotas and shares are rounded by largest remainder, so that
+    they add up to the rounded whole.
+    """
+    exact: dict[str, float] = {}
+    for name, part in recipe.parts.items():
+        whole = part.share * recipe.rows if part.share and recipe.rows else part.rows
+        exact[name] = recipe.scale * (have[name] if whole is None else whole)
+    wanted = {name: int(value + 1e-9) for name, value in exact.items()}
+    spare = round(sum(exact.values())) - sum(wanted.values())
+    by_remainder = sorted(exact, key=lambda name: wanted[name] - exact[name])
+    for name in by_remainder[:spare]:
+        wanted[name] += 1
+    return wanted
+
+
+def draw_candidates(candidates: Sequence[Candidate], rows: int, seed: int) -> list[Candidate]:
+    """`rows` of the candidates, or as many as there are; in their given order.
+
+    Taken by dialogue, dialogues in the order of a stable hash, a dialogue's rows in turn order, the last dialogue
+    cut off at the quota.
+    """
+    if rows >= len(candidates):
+        return list(candidates)
+    dialogues: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        dialogues.setdefault(candidate.dialogue, []).append(candidate)
+    drawn: list[Candidate] = []
+    for dialogue in sorted(dialogues, key=lambda name: (stable_hash("draw", seed, name), name)):
+        drawn += dialogues[dialogue]
+        if len(drawn) >= rows:
+            break
+    return sorted(drawn[:rows])
+
+
+def repeat_candidates(drawn: Sequence[Candidate], rows: int, seed: int) -> list[Candidate]:
+    """`rows` further copies of drawn candidates, in the order of a stable hash, each once before any twice."""
+    order = sorted(drawn, key=lambda candidate: (stable_hash("repeat", seed, candidate.id), candidate.id))
+    return [order[number % len(order)]._replace(repeat=1 + number // len(order)) for number in range(rows)]
+
+
+def order_candidates(chosen: Iterable[Candidate], order: Literal["shuffled", "corpus"], seed: int) -> list[Candidate]:
+    """Shuffled by a stable hash of each row's id, or as the corpora have them."""
+    if order == "corpus":
+        return list(chosen)
+    return sorted(chosen, key=lambda candidate: (stable_hash("order", seed, candidate.name), candidate.name))

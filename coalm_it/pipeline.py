@@ -1,0 +1,415 @@
+"""The stages joined: a recipe and raw corpora in, a build folder out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from coalm_it import __version__
+from coalm_it.assets import asset, fingerprint_package
+from coalm_it.checks import CHECKS
+from coalm_it.engine import RunTasks, start_engine
+from coalm_it.mixture import (
+    Candidate,
+    ShortError,
+    Shortage,
+    allot_rows,
+    draw_candidates,
+    order_candidates,
+    repeat_candidates,
+)
+from coalm_it.output import (
+    COALM_IT,
+    REJECTS,
+    ROWS_A_FILE,
+    SAMPLES,
+    BuildFolder,
+    Pick,
+    claim_folder,
+    hash_bytes,
+    open_table,
+    read_summary,
+    write_parquet,
+)
+from coalm_it.readers import READERS
+from coalm_it.recipe import Recipe, RecipeError, load_recipe
+from coalm_it.schema import SCHEMA_VERSION, Inventory
+from coalm_it.shards import ShardTask, make_shard
+from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
+
+SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
+PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "mask"}
+"""What of a recipe and its parts changes a shard's table; the rest concerns the mixture alone."""
+
+
+class Listener(Protocol):
+    """Is told how a build goes: lines for a person, and how much of a stage is done."""
+
+    def say(self, line: str) -> None: ...
+
+    def advance(self, stage: str, done: int, total: int) -> None: ...
+
+
+class Silent:
+    """A listener that does not listen."""
+
+    def say(self, line: str) -> None:
+        pass
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build came to."""
+
+    out: Path
+    manifest: dict[str, Any]
+    timings: dict[str, Any]
+    fresh: bool
+    """False where the folder held this very build already."""
+
+    @property
+    def fell_short(self) -> str | None:
+        """What the recipe expects and the build does not meet, in one line; None where all is met."""
+        limit = self.manifest["recipe"]["expect"]["rejects_at_most"]
+        parts = self.manifest["parts"].values()
+        lost = sum(part["rejects"] + part["faults"] for part in parts)
+        total = sum(part["candidates"] + part["faults"] for part in parts)
+        if lost <= limit * total:
+            return None
+        return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+
+
+def build(
+    recipe: str | Recipe,
+    *,
+    out: str | Path,
+    data: str | Path | None = None,
+    workers: int = 1,
+    changes: Sequence[str] = (),
+    listener: Listener | None = None,
+) -> Built:
+    """Builds a recipe (a name in recipes/, a path, or a Recipe) from the corpora found in `data` into `out`.
+
+    Without `data` the bundled samples are used. `changes` are KEY.KEY=VALUE, as for --set. Finished shards of an
+    earlier run are used again, and a folder that already holds this very build is left as it is.
+    Raises RecipeError, SourceError, FolderError (the request is wrong), ShortError (the corpora are too small),
+    OutputError, EngineError (the world failed).
+    """
+    started = time.perf_counter()
+    listener = listener or Silent()
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    for name in recipe.checks:
+        if name not in CHECKS:
+            raise RecipeError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
+    if data is None:
+        listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
+    supplies = _find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
+    inputs = {
+        name: hash_bytes(file.read_bytes())
+        for supply in supplies
+        for name, file in _list_inputs(recipe, supply).items()
+    }
+    key = _hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
+    folder = claim_folder(Path(out), recipe.name, key, listener.say)
+    manifest = folder.read_manifest()
+    if manifest is not None:
+        listener.say(f"{folder.path} holds this build already: nothing to do.")
+        return Built(folder.path, manifest, {"total": time.perf_counter() - started}, fresh=False)
+
+    with start_engine(workers) as run_tasks:
+        tasks = [task for supply in supplies for task in _plan_shards(recipe, supply, inputs, folder)]
+        if recipe.limit is not None:
+            tasks = _first_shards(tasks, recipe.limit)
+        tables = _make_shards(tasks, run_tasks, listener)
+        shards_done = time.perf_counter()
+        summaries = {name: [read_summary(path) for path in paths] for name, paths in tables.items()}
+        faults = [{"part": name, **fault} for name in tables for one in summaries[name] for fault in one["faults"]]
+        for fault in faults:
+            record = f", record {fault['record']}" if fault["record"] else ""
+            listener.say(f"fault: {fault['file']}{record}: {fault['reason']}")
+        mixed = _mix(recipe, tables)
+        if not mixed.chosen:
+            raise SourceError("nothing good was found in the corpora: no row to write")
+        files = _write_data(mixed, folder, run_tasks, listener)
+    manifest = {
+        "name": recipe.name,
+        "schema_version": SCHEMA_VERSION,
+        "build": key,
+        "versions": list_versions(),
+        "recipe": recipe.model_dump(mode="json"),
+        "parts": {name: _count_part(summaries.get(name, []), mixed.counts[name]) for name in recipe.parts},
+        "faults": faults,
+        "sources": {supply.source.name: _describe_source(supply) for supply in supplies},
+        "inputs": inputs,
+    }
+    timings = _sum_timings(summaries, started, shards_done)
+    folder.finish(manifest, files, timings)
+    return Built(folder.path, manifest, timings, fresh=True)
+
+
+# --- what goes in ---
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Where a part's dialogues come from: one corpus, and what its rows need of it as a whole."""
+
+    part: str
+    source: Source
+    corpus: Corpus
+    inventory: Inventory
+
+
+def _find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Supply]:
+    """Every part's corpora, in the recipe's order. Raises SourceError for one that is not there."""
+    wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
+    sources = {name: load_source(name) for name in wanted}
+    found = find_corpora(data, list(sources.values()))
+    corpora = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
+    for entry in found:
+        if not entry.used:
+            listener.say(f"passed over: {entry.source} in {entry.root} (layout {entry.layout}): {entry.reason}")
+    supplies = []
+    for name, part in recipe.parts.items():
+        for source in (sources[wanted] for wanted in part.source):
+            corpus = corpora.get(source.name)
+            if corpus is None and (part.rows or part.share):
+                continue  # the table of shortages says how much is missing for it
+            if corpus is None:
+                raise SourceError(f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}")
+            if not corpus.splits.get(part.split):
+                there = ", ".join(split for split, files in corpus.splits.items() if files)
+                raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {there}")
+            inventory = READERS[source.reader].read_inventory(corpus, part.split)
+            supplies.append(Supply(name, source, corpus, inventory))
+    return supplies
+
+
+def _describe_layouts(source: Source) -> str:
+    globs = [next(iter(layout.splits.values())) for layout in source.layouts]
+    return f"it is recognised by {' or '.join(globs)}; {source.homepage} has it"
+
+
+def _list_inputs(recipe: Recipe, supply: Supply) -> dict[str, RawFile]:
+    """The files that a part reads, under their names in the manifest."""
+    split = recipe.parts[supply.part].split
+    others = {file.name for name, files in supply.corpus.splits.items() if name != split for file in files}
+    return {f"{supply.source.name}/{n}": f for n, f in sorted(supply.corpus.files.items()) if n not in others}
+
+
+def _describe_source(supply: Supply) -> dict[str, str]:
+    source = supply.source
+    return {"layout": supply.corpus.layout, "licence": source.licence, "homepage": source.homepage}
+
+
+def list_versions() -> dict[str, str]:
+    return {
+        "coalm-it": __version__,
+        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson")},
+    }
+
+
+def _hash_json(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+# --- shards ---
+
+
+def _plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], folder: BuildFolder) -> Iterator[ShardTask]:
+    """A task for each shard; its table's name says all that its content depends on."""
+    part = recipe.parts[supply.part]
+    records = {file.name for file in supply.corpus.splits[part.split]}
+    shared = {n: inputs[n] for n, f in _list_inputs(recipe, supply).items() if f.name not in records}
+    settings = recipe.model_dump(mode="json", include=SHARD_SETTINGS)
+    settings |= {"name": supply.part, "part": part.model_dump(mode="json", include=PART_SETTINGS)}
+    settings |= {
+        "source": supply.source.name,
+        "layout": supply.corpus.layout,
+        "licence": supply.source.licence,
+    }
+    about = [settings, shared, supply.inventory.fingerprint, fingerprint_package(), list_versions()]
+    for shard in cut_shards(supply.corpus, part.split):
+        own = inputs[f"{supply.source.name}/{shard.file.name}"]
+        name = _hash_json([about, shard.file.name, own, shard.index, shard.of])
+        yield ShardTask(
+            part=supply.part,
+            reader=supply.source.reader,
+            licence=supply.source.licence,
+            corpus=supply.corpus,
+            inventory=supply.inventory,
+            shard=shard,
+            recipe=recipe,
+            path=folder.work / f"{name}.arrow",
+            limit=recipe.limit,
+        )
+
+
+def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> dict[str, list[Path]]:
+    """Part -> the tables of its shards, in the corpus's order; those that are there already are not made again."""
+    missing = [task for task in tasks if not task.path.exists()]
+    if len(missing) < len(tasks):
+        listener.say(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there from an earlier run.")
+    # Large shards first, lest one of them be left over for the end.
+    missing.sort(key=lambda task: -task.shard.file.size // task.shard.of)
+    listener.advance("shards", 0, len(missing))
+    for done, _ in enumerate(run_tasks(make_shard, missing), 1):
+        listener.advance("shards", done, len(missing))
+    tables: dict[str, list[Path]] = {}
+    for task in tasks:
+        tables.setdefault(task.part, []).append(task.path)
+    return tables
+
+
+def _first_shards(tasks: Sequence[ShardTask], limit: int) -> list[ShardTask]:
+    """As many of each part's shards as give `limit` dialogues, made here and now."""
+    taken, left = [], dict.fromkeys((task.part for task in tasks), limit)
+    for task in tasks:
+        if left[task.part]:
+            path = task.path.with_stem(f"{task.path.stem}-{left[task.part]}")
+            task = replace(task, path=path, limit=left[task.part])
+            left[task.part] -= read_summary(make_shard(task))["dialogues"]
+            taken.append(task)
+    return taken
+
+
+# --- what comes out ---
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Which rows go where."""
+
+    tables: list[Path]
+    chosen: list[Pick]
+    rejected: list[Pick]
+    counts: dict[str, dict[str, int]]
+    """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`."""
+
+
+def _mix(recipe: Recipe, tables: dict[str, list[Path]]) -> Mixed:
+    """Draws, fills and orders. Raises ShortError, unless the recipe allows it."""
+    candidates, rejected = _list_candidates(recipe, tables)
+    wanted = allot_rows(recipe, {name: len(of_part) for name, of_part in candidates.items()})
+    chosen: list[Candidate] = []
+    counts, shortages = {}, []
+    for name, part in recipe.parts.items():
+        drawn = draw_candidates(candidates[name], wanted[name], recipe.seed)
+        missing = wanted[name] - len(drawn)
+        repeated = repeat_candidates(drawn, missing, recipe.seed) if drawn and part.fill == "repeat" else []
+        if len(repeated) < missing:
+            shortages.append(Shortage(name, wanted[name], len(drawn)))
+        chosen += [*drawn, *repeated]
+        counts[name] = {"wanted": wanted[name], "rows": len(drawn) + len(repeated), "repeated": len(repeated)}
+    if shortages and not recipe.allow_short:
+        raise ShortError(shortages, {short.part: _describe_remedy(recipe, short.part) for short in shortages})
+    ordered = order_candidates(chosen, recipe.order, recipe.seed)
+    return Mixed(
+        tables=[path for paths in tables.values() for path in paths],
+        chosen=[(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered],
+        rejected=rejected,
+        counts=counts,
+    )
+
+
+def _list_candidates(recipe: Recipe, tables: dict[str, list[Path]]) -> tuple[dict[str, list[Candidate]], list[Pick]]:
+    """Part -> its checked rows; and all rejects."""
+    candidates: dict[str, list[Candidate]] = {name: [] for name in recipe.parts}
+    rejected: list[Pick] = []
+    numbered = enumerate((name, path) for name, paths in tables.items() for path in paths)
+    for number, (name, path) in numbered:
+        with open_table(path) as table:
+            ids, kept = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
+        for row, (row_id, good) in enumerate(zip(ids, kept, strict=True)):
+            if good:
+                candidates[name].append(Candidate(number, row, row_id, row_id.rsplit("/", 2)[0]))
+            else:
+                rejected.append((number, row, 0))
+    return candidates, rejected
+
+
+def _describe_remedy(recipe: Recipe, part: str) -> str:
+    names = " ".join(recipe.parts[part].source)
+    return f"coalm-it fetch {names}"
+
+
+@dataclass(frozen=True)
+class FileTask:
+    path: Path
+    schema: pa.Schema
+    tables: list[Path]
+    picks: list[Pick]
+
+
+def _write_file(task: FileTask) -> Path:
+    write_parquet(task.path, task.schema, task.tables, task.picks)
+    return task.path
+
+
+def _write_data(mixed: Mixed, folder: BuildFolder, run_tasks: RunTasks, listener: Listener) -> list[Path]:
+    tasks = []
+    kinds = [("data/coalm_it/train", COALM_IT, mixed.chosen), ("data/samples/train", SAMPLES, mixed.chosen)]
+    for name, schema, picks in [*kinds, ("rejects/rejects", REJECTS, mixed.rejected)]:
+        files = -(-len(picks) // ROWS_A_FILE)
+        for number in range(files):
+            path = folder.path / f"{name}-{number:05d}-of-{files:05d}.parquet"
+            some = picks[number * ROWS_A_FILE : (number + 1) * ROWS_A_FILE]
+            tasks.append(FileTask(path, schema, mixed.tables, some))
+    listener.advance("files", 0, len(tasks))
+    for done, _ in enumerate(run_tasks(_write_file, tasks), 1):
+        listener.advance("files", done, len(tasks))
+    return [task.path for task in tasks]
+
+
+def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
+    """What became of a part: candidates = rows - repeated + rejects + left_out.
+
+    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left.
+    """
+    kept = sum(summary["rows"] for summary in summaries)
+    rejects = sum(summary["rejects"] for summary in summaries)
+    rejected_by: Counter[str] = Counter()
+    for summary in summaries:
+        rejected_by.update(summary["rejected_by"])
+    return {
+        "dialogues": sum(summary["dialogues"] for summary in summaries),
+        "filtered": sum(summary["filtered"] for summary in summaries),
+        "faults": sum(len(summary["faults"]) for summary in summaries),
+        "candidates": kept + rejects,
+        **counts,
+        "left_out": kept - counts["rows"] + counts["repeated"],
+        "rejects": rejects,
+        "rejected_by": dict(sorted(rejected_by.items())),
+    }
+
+
+def _sum_timings(summaries: dict[str, list[dict[str, Any]]], started: float, shards_done: float) -> dict[str, Any]:
+    """Seconds of the whole and of its two halves as they passed; of the stages, summed over all workers."""
+    stages: dict[str, dict[str, float]] = {}
+    for name, of_part in summaries.items():
+        total: Counter[str] = Counter()
+        for summary in of_part:
+            total.update(summary["seconds"])
+        stages[name] = {stage: round(seconds, 3) for stage, seconds in total.items()}
+    now = time.perf_counter()
+    own, workers = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "total": round(now - started, 3),
+        "shards": round(shards_done - started, 3),
+        "files": round(now - shards_done, 3),
+        "stages": stages,
+        "peak_bytes": {"this_process": own * 1024, "largest_worker": workers * 1024},
+    }
