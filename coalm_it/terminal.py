@@ -1,0 +1,126 @@
+"""What a person sees: progress, tables, and samples as text. Corpus text is printed as it is, never as markup."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from coalm_it.output import MANIFEST, FolderError
+from coalm_it.pipeline import Listener
+
+STYLES = {
+    "user": "bold cyan",
+    "thought": "italic yellow",
+    "call": "green",
+    "result": "dim",
+    "assistant": "bold",
+}
+
+
+class _Live:
+    """Bars that move, on a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def say(self, line: str) -> None:
+        self._progress.console.print(Text(line))
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._tasks[stage], completed=done)
+
+
+class _Plain:
+    """A line every few seconds, elsewhere."""
+
+    def __init__(self, every: float = 5.0) -> None:
+        self._every = every
+        self._last = time.monotonic()
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        if done == total or time.monotonic() - self._last >= self._every:
+            self._last = time.monotonic()
+            self.say(f"{stage}: {done} of {total}")
+
+
+@contextmanager
+def listen() -> Iterator[Listener]:
+    """A live display where stderr is a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _Plain()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield _Live(progress)
+
+
+def print_table(rows: Sequence[dict[str, object]]) -> None:
+    """Rows of equal keys as a table on stdout."""
+    if not rows:
+        print("nothing")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name, justify="right" if all(str(row[name])[:1].isdigit() for row in rows) else "left")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    Console().print(table)
+
+
+def show_sample(folder: Path, name: str) -> None:
+    """Prints the row with that id, or the longest row of that dialogue, kept or rejected. Raises FolderError."""
+    if not (folder / MANIFEST).is_file():
+        raise FolderError(f"{folder} is no finished build: there is no {MANIFEST} in it")
+    row = _find_row(folder, name)
+    console = Console(soft_wrap=True)
+    console.print(Text(f"{row['id']}  (part {row['part']}, {row['licence']})", style="bold"))
+    for message in row["messages"]:
+        for label, style, text in _message_lines(message):
+            console.print(Text(f"{label:>9}  ", style="dim") + Text(text, style=STYLES[style]))
+    for finding in row.get("findings") or ():
+        console.print(Text(f"rejected by {finding['check']} ({finding['where']}): {finding['message']}", "bold red"))
+
+
+def _find_row(folder: Path, name: str) -> dict[str, Any]:
+    import pyarrow.dataset as ds  # half a second that only this command needs
+
+    wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == name.rsplit("/", 1)[-1])
+    best: dict[str, Any] | None = None
+    for place in ("data/samples", "rejects"):
+        if not (folder / place).is_dir():
+            continue
+        rows = ds.dataset(folder / place, format="parquet").to_table(filter=wanted).to_pylist()
+        for row in rows:
+            mine = row["id"] == name or row["id"].startswith(f"{name}/") or row["dialogue_id"] == name
+            if mine and (best is None or len(row["messages"]) > len(best["messages"])):
+                best = row
+    if best is None:
+        raise FolderError(f"no row and no dialogue {name!r} in {folder}")
+    return best
+
+
+def _message_lines(message: dict[str, str | None]) -> Iterator[tuple[str, str, str]]:
+    if message["reasoning_content"] is not None:
+        yield "thought", "thought", message["reasoning_content"]
+    for call in json.loads(message["tool_calls"] or "[]"):
+        function = call["function"]
+        yield "call", "call", f"{function['name']}({json.dumps(function['arguments'], ensure_ascii=False)})"
+    if message["content"] is not None:
+        style = {"tool": "result", "user": "user", "system": "result"}.get(str(message["role"]), "assistant")
+        yield str(message["role"]), style, message["content"]
