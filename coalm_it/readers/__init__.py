@@ -1,0 +1,37 @@
+"""Raw files -> Dialogue, one module a corpus.
+
+Each has `read_inventory(corpus, split)` and `read_dialogues(corpus, split, shard, licence=...)`; what the data's
+makers did wrong they do not raise but yield as a Fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from coalm_it.readers import messages, sgd, snips, toolace, xlam
+from coalm_it.schema import Dialogue, Fault
+from coalm_it.sources import SourceError, cut_shards, find_corpora, load_source
+
+READERS: dict[str, ModuleType] = {
+    "snips": snips,
+    "sgd": sgd,
+    "xlam": xlam,
+    "toolace": toolace,
+    "messages": messages,
+}
+
+
+def read_dialogues(source: str, data: str | Path, split: str = "train") -> Iterator[Dialogue | Fault]:
+    """The dialogues of a known source (or of one's own YAML file) that lies somewhere in the folder `data`.
+
+    Raises SourceError when it is not there.
+    """
+    known = load_source(source)
+    corpus = next((found.corpus for found in find_corpora(Path(data), [known]) if found.used), None)
+    if corpus is None:
+        raise SourceError(f"no corpus {known.name!r} in {data}")
+    read = READERS[known.reader].read_dialogues
+    shards = cut_shards(corpus, split)
+    return (record for shard in shards for record in read(corpus, split, shard, licence=known.licence))
