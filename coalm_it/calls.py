@@ -38,7 +38,7 @@ _LINE_BREAK = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 _NAME_PART = rf"""[^()\[\]{{}}="{_LINE_BREAK}]*+"""
 _NAME_GROUP = rf"""\([^()\[\]{{}}="'{_LINE_BREAK}]*+\)(?=[ \t]*+[^\s,)\]])"""
 _NAME = re.compile(rf"{_NAME_PART}(?:{_NAME_GROUP}{_NAME_PART})*+")
-_KEYWORD = re.compile(rf"""([^()\[\]{{}}=,"'{_LINE_BREAK}]*+)=(?!=)""")
+_KEYWORD = re.compile(rf"""([^()\[\]{{}}=,"'{_LINE_BREAK}]*+)=""")
 _BLANKS = re.compile(r"\s*+")
 _EXPONENT = r"[eE][-+]?[0-9]++"
 _VALUE = re.compile(
@@ -50,9 +50,7 @@ _VALUE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORDS = {"True": True, "true": True, "False": False, "false": False, "None": None, "null": None}
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|(.))", re.DOTALL
-)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{1,3})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "\n": ""}
 _ESCAPED |= {mark: mark for mark in "\\'\"/"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -291,7 +289,7 @@ def _parse_json(text: str) -> Iterator[Call]:
     start, end = 0, len(text.rstrip())
     if fence := _FENCE.match(text):
         start, end = fence.end(), end - 3
-        if end < start or not text.startswith("```", end):
+        if not text.startswith("```", end):
             raise _error("expected ``` after the calls, as before them", text, len(text))
     body = text[:end].rstrip()
     while True:

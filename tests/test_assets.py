@@ -47,7 +47,5 @@ def test_in_a_wheel_the_assets_inside_the_package_are_used(tmp_path: Path) -> No
     (package / "__init__.py").touch()
     shutil.copy(assets.__file__, package)
     code = "from coalm_it.assets import list_assets; print(*list_assets('recipes', '.yaml'))"
-    found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == str(package.resolve() / "_assets" / "recipes" / "only_in_the_wheel.yaml")

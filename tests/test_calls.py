@@ -53,9 +53,7 @@ FindRestaurants(name="Chili's", serves_alcohol=True, area=None)"""
 def test_bracket_calls_stand_in_a_list_with_double_quotes() -> None:
     calls = (
         Call(name="Market Trends API", arguments={"trend_type": "MARKET_INDEXES", "country": "us"}),
-        Call(
-            name="plan", arguments={"days": [1, 2.5], "who": {"name": 'the "boss"', "vip": True, "age": None}}
-        ),
+        Call(name="plan", arguments={"days": [1, 2.5], "who": {"name": 'the "boss"', "vip": True, "age": None}}),
     )
     text = (
         '[Market Trends API(trend_type="MARKET_INDEXES", country="us"), '
@@ -107,9 +105,7 @@ def test_function_names_are_kept_as_they_are(name: str, syntax: Syntax) -> None:
     assert parse_calls(format_calls(calls, syntax), syntax) == calls
 
 
-@pytest.mark.parametrize(
-    "key", ["$top", "from", "include-lxx", "7qSgY", ".67xDKY", "https:/rapidapi.com", "最大"]
-)
+@pytest.mark.parametrize("key", ["$top", "from", "include-lxx", "7qSgY", ".67xDKY", "https:/rapidapi.com", "最大"])
 def test_argument_names_are_kept_as_they_are(key: str) -> None:
     assert parse_calls(f'[f({key}=1, b="2")]', "bracket") == (Call(name="f", arguments={key: 1, "b": "2"}),)
 
@@ -245,6 +241,11 @@ def test_positional_arguments_that_no_parameter_takes_are_errors(text: str, mess
         ("f(a={1: 2})", "python", "expected a quoted key, at character 5"),
         ("f(a={'b'})", "python", "expected ':' after a key, at character 8"),
         ("f(a=1, a=2)", "python", "the argument a is given twice, at character 7"),
+        (
+            "f(a==1)",
+            "python",
+            "expected a value: a quoted text, a number, True, None, a list or a dict, at character 4",
+        ),
         ("f(=1)", "python", "expected the name of an argument before '=', at character 2"),
         ("(a=1)", "python", "expected the name of a function, at character 0"),
         ("f(a=b'x')", "python", "expected a value"),
@@ -260,6 +261,7 @@ def test_positional_arguments_that_no_parameter_takes_are_errors(text: str, mess
         ('{"name": "f", "arguments": {"a": NaN}}', "json", "in the arguments of 'f': nan is no JSON value"),
         ('{"name": "f", "arguments": {"a": 1e999}}', "json", "in the arguments of 'f': inf is no JSON value"),
         (r'{"name": "f", "arguments": {"a": "\ud800"}}', "json", "half a surrogate pair, '\\ud800'"),
+        ("```", "json", "no JSON: Expecting value"),
         ('```json\n{"name": "f", "arguments": {}}', "json", "expected ``` after the calls, as before them"),
     ],
 )
@@ -301,6 +303,15 @@ def test_the_deepest_value_that_is_written_can_be_read(syntax: Syntax) -> None:
         format_calls([Call(name="f", arguments={"x": [value]})], syntax)
 
 
+def test_a_value_too_deep_for_python_itself_is_refused_alike() -> None:
+    value: Any = []
+    for _ in range(5000):
+        value = [value]
+    for syntax in SYNTAXES:
+        with pytest.raises(ValueError, match="nested deeper than 64 levels"):
+            format_calls([Call(name="f", arguments={"x": value})], syntax)
+
+
 # What cannot be written
 
 
@@ -321,9 +332,7 @@ def test_an_argument_name_that_could_not_be_read_back_is_refused(key: str) -> No
     assert parse_calls(format_calls([call], "json"), "json") == (call,)
 
 
-@pytest.mark.parametrize(
-    "value", [float("nan"), [float("inf")], {"a": -float("inf")}, "\ud800", {"\udfff": 1}]
-)
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": -float("inf")}, "\ud800", {"\udfff": 1}])
 def test_a_value_that_json_does_not_have_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"no JSON value|half a surrogate pair"):
         format_value(value)
@@ -392,9 +401,7 @@ def test_values_in_json_spelling_are_read(value: Any) -> None:
 
 
 @given(st.lists(VALUES, max_size=3), st.dictionaries(st.sampled_from("xyz"), VALUES))
-def test_positional_arguments_are_read_in_the_order_of_the_parameters(
-    values: list[Any], named: dict[str, Any]
-) -> None:
+def test_positional_arguments_are_read_in_the_order_of_the_parameters(values: list[Any], named: dict[str, Any]) -> None:
     tool = Tool(name="f", parameters={"properties": {"a": {}, "b": {}, "c": {}}})
     arguments = [
         *map(format_value, values),
@@ -444,10 +451,7 @@ def test_any_text_is_calls_or_a_call_syntax_error(text: str, syntax: Syntax) -> 
 def test_toolace_in_its_native_form(corpora: Path) -> None:
     lines = (corpora / "function_calling/toolace/native_sample.jsonl").read_text().splitlines()
     turns = [
-        turn["value"]
-        for line in lines
-        for turn in json.loads(line)["conversations"]
-        if turn["from"] == "assistant"
+        turn["value"] for line in lines for turn in json.loads(line)["conversations"] if turn["from"] == "assistant"
     ]
     calls = [parse_calls(turn, "bracket")[0] for turn in turns if turn.startswith("[")]
     assert calls == [
@@ -478,18 +482,12 @@ def test_toolace_and_glaive_in_sharegpt_form(corpora: Path) -> None:
 @pytest.mark.corpora
 def test_toolrl_has_objects_one_a_line(corpora: Path) -> None:
     rows = json.loads((corpora / "function_calling/toolrl/rlla_sft.json").read_text())
-    blocks = [
-        found[1]
-        for row in rows
-        if (found := re.search(r"<tool_call>\n(.*?)</tool_call>", row["output"], re.S))
-    ]
+    blocks = [found[1] for row in rows if (found := re.search(r"<tool_call>\n(.*?)</tool_call>", row["output"], re.S))]
     calls = [call for block in blocks for call in parse_calls(block, "json")]
     assert (len(blocks), len(calls)) == (346, 576)
     assert sum(block.count('\n{"name": ') for block in ["\n" + block for block in blocks]) == 576
     # Cut at commas inside quotes when the rows were made: names like '"end_year": 2021}, regions'.
-    cut = [
-        call for call in calls if any(re.search(r'["\[\]{}]', name) for name in (call.name, *call.arguments))
-    ]
+    cut = [call for call in calls if any(re.search(r'["\[\]{}]', name) for name in (call.name, *call.arguments))]
     assert len(cut) == 12
     for call in calls:
         if call in cut:
@@ -515,9 +513,7 @@ def test_xlam_rows_and_hammer_masks(corpora: Path) -> None:
 @pytest.mark.corpora
 def test_reasoning_demo_has_one_object_a_part(corpora: Path) -> None:
     lines = (corpora / "messages/reason_tool_use_demo_50.jsonl").read_text().splitlines()
-    parts = [
-        part for line in lines for message in json.loads(line)["messages"] for part in message["content"]
-    ]
+    parts = [part for line in lines for message in json.loads(line)["messages"] for part in message["content"]]
     calls = [parse_calls(part["value"], "json") for part in parts if part["type"] == "tool_call"]
     assert (len(calls), sum(map(len, calls))) == (68, 68)
 
@@ -529,9 +525,7 @@ def test_bfcl_calls_are_what_python_itself_makes_of_them(corpora: Path) -> None:
     tools = [Tool(name=doc["name"], parameters=doc["parameters"]) for doc in docs]
     count = positional = 0
     for file in (folder / "possible_answer").glob("*multi_turn*.json"):
-        for text in (
-            text for line in file.open() for turn in json.loads(line)["ground_truth"] for text in turn
-        ):
+        for text in (text for line in file.open() for turn in json.loads(line)["ground_truth"] for text in turn):
             (call,) = parse_calls(text, "python", tools)
             tree = ast.parse(text, mode="eval").body
             assert isinstance(tree, ast.Call)

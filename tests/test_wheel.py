@@ -42,8 +42,7 @@ def run_away(command: list[str | Path], folder: Path) -> str:
 def test_the_wheel_builds_a_data_set_from_the_bundled_samples(binaries: Path, tmp_path: Path) -> None:
     run_away([binaries / "coalm-it", "build", "tod", "--out", tmp_path / "out"], tmp_path)
     count = (
-        "import sys, pyarrow.dataset\n"
-        "print(*(pyarrow.dataset.dataset(folder).count_rows() for folder in sys.argv[1:]))"
+        "import sys, pyarrow.dataset\nprint(*(pyarrow.dataset.dataset(folder).count_rows() for folder in sys.argv[1:]))"
     )
     folders = [tmp_path / "out" / "data" / config for config in ("coalm_it", "samples")]
     rows, samples = run_away([binaries / "python", "-c", count, *folders], tmp_path).split()
@@ -57,8 +56,6 @@ def test_the_wheel_carries_every_asset_of_the_checkout(binaries: Path, tmp_path:
         "    for path in list_assets(kind, ''):\n"
         "        print(kind, path.relative_to(asset(kind)))"
     )
-    here = subprocess.run(
-        [sys.executable, "-c", listing], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
+    here = subprocess.run([sys.executable, "-c", listing], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert here.stdout
     assert run_away([binaries / "python", "-c", listing], tmp_path) == here.stdout
