@@ -1,0 +1,36 @@
+"""The checks: each takes a sample and says what is wrong with its target and with this turn's steps.
+
+What lies in earlier turns is evidence, not judged again: it was the target of rows of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from coalm_it.checks.call_grammar import check_call_grammar
+from coalm_it.checks.grounding import check_grounding
+from coalm_it.checks.leak import check_leak
+from coalm_it.checks.outcome import check_outcome
+from coalm_it.checks.reply_facts import check_reply_facts
+from coalm_it.checks.structure import check_structure
+from coalm_it.schema import Finding, Sample
+
+CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
+    "structure": check_structure,
+    "call_grammar": check_call_grammar,
+    "grounding": check_grounding,
+    "leak": check_leak,
+    "reply_facts": check_reply_facts,
+    "outcome": check_outcome,
+}
+
+
+def run_checks(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:
+    """What the named checks (all, if none are named) find wrong with a sample; nothing for a good one."""
+    return [finding for name, check in CHECKS.items() if name in names for finding in check(sample)]
+
+
+def check(samples: Iterable[Sample], names: Collection[str] = CHECKS) -> Iterator[tuple[Sample, list[Finding]]]:
+    """Each sample with what is wrong with it."""
+    for sample in samples:
+        yield sample, run_checks(sample, names)

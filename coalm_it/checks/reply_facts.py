@@ -1,0 +1,111 @@
+"""What a reply states stands in an observation or in the dialogue, and the reply states what its annotation says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from coalm_it.checks.evidence import (
+    find_facts,
+    find_speaker,
+    is_annotated,
+    is_observed,
+    read_acts,
+)
+from coalm_it.schema import Act, Call, Finding, Sample
+from coalm_it.values import contains, mentions, same_value, value_text
+
+_STATING = ("OFFER", "INFORM", "CONFIRM")
+_UNSPOKEN = ("True", "False", "dontcare")
+
+
+def check_reply_facts(sample: Sample) -> list[Finding]:
+    """Offered, informed and read-back values with no source, wrong counts, and facts of the text with no source.
+
+    A value has a source in a result or call of its service so far, in what the user wants or has said, or, where it
+    is read back, in any service's result or in a default. A fact of the text (see `find_facts`) has one in any result
+    or call, or in anything said. What the annotation gives must stand in the text too, yes and no aside.
+    """
+    if sample.step is not None or sample.task == "state_tracking" or not sample.current.reply:
+        return []
+    faults = [*_check_acts(sample, sample.current.reply), *_check_text(sample, sample.current.reply)]
+    return [Finding(check="reply_facts", where="reply", message=message) for message in faults]
+
+
+def _check_acts(sample: Sample, reply: str) -> Iterator[str]:
+    for act in sample.current.labels.system_acts:
+        if act.name == "INFORM_COUNT":
+            yield from _check_count(sample, act, reply)
+        elif act.name in _STATING:
+            for value, canonical in zip(act.values, act.canonical, strict=False):
+                if not _has_source(sample, act, canonical):
+                    yield f"{act.slot} {canonical!r} stands in no result or call of {act.service} and nobody gave it"
+                if value not in _UNSPOKEN and not _says(sample, reply, value):
+                    yield f"the reply does not say {value!r}, which it is annotated to give as {act.slot}"
+
+
+def _check_count(sample: Sample, act: Act, reply: str) -> Iterator[str]:
+    count = act.canonical[0]
+    for step in sample.current.steps:
+        for call, observation in zip(step.calls, step.observations, strict=False):
+            if call.service == act.service and value_text(observation["matches"]) != count:
+                yield f"the reply counts {count} where {call.name} found {observation['matches']}"
+    if not _says(sample, reply, count):
+        yield f"the reply does not say the count of {count} that it is annotated to give"
+
+
+def _says(sample: Sample, reply: str, value: str) -> bool:
+    return contains(reply, value) or mentions(reply, value, sample.clock)
+
+
+def _has_source(sample: Sample, act: Act, canonical: str) -> bool:
+    surfaces = sample.current.state.get(act.service, {}).get(act.slot, ())
+    if canonical in surfaces or any(same_value(spoken, canonical, sample.clock) for spoken in surfaces):
+        return True
+    for turn in reversed(sample.turns):
+        for step in turn.steps:
+            for call, observation in zip(step.calls, step.observations, strict=False):
+                if call.service == act.service and _holds(call, observation, act.slot, canonical):
+                    return True
+    if canonical in _UNSPOKEN:
+        return act.name == "CONFIRM"
+    meant = any(origin != "offered" and canonical in earlier.canonical for origin, earlier in read_acts(sample))
+    return meant or (act.name == "CONFIRM" and _is_borrowed(sample, act, canonical))
+
+
+def _holds(call: Call, observation: Any, slot: str, canonical: str) -> bool:
+    if slot in call.arguments and value_text(call.arguments[slot]) == canonical:
+        return True
+    results = observation.get("results", ()) if isinstance(observation, dict) else ()
+    return any(slot in record and value_text(record[slot]) == canonical for record in results)
+
+
+def _is_borrowed(sample: Sample, act: Act, canonical: str) -> bool:
+    """Whether a value that is read back is a default of the schema, or comes from another service's results."""
+    defaults = (
+        tool.properties.get(act.slot, {}).get("default") for tool in sample.tools if tool.service == act.service
+    )
+    if any(value_text(default) == canonical for default in defaults):
+        return True
+    return is_observed(sample, canonical, steps=len(sample.current.steps))
+
+
+def _check_text(sample: Sample, reply: str) -> Iterator[str]:
+    for act in sample.current.labels.system_acts:
+        for value in act.values:
+            if len(value) > 2:  # a shorter one may be a part of another value
+                reply = reply.replace(value, "…")
+    for fact in find_facts(sample, reply):
+        if not (
+            any(same_value(fact.text, value, sample.clock) for value in _stated(sample))
+            or find_speaker(sample, fact.text)
+            or is_annotated(sample, fact.text)
+            or is_observed(sample, fact.text, steps=len(sample.current.steps))
+        ):
+            yield f"{fact.text!r} stands in no result so far and nobody said it"
+
+
+def _stated(sample: Sample) -> Iterator[str]:
+    yield value_text(sample.clock)
+    for act in sample.current.labels.system_acts:
+        yield from act.canonical

@@ -1,0 +1,72 @@
+"""Everything is there, in its place, and no text can be mistaken for another line of the row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from coalm_it.schema import Finding, Sample, Step
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LABEL = re.compile(r"\s*(?:User|Thought|Action|Observation|System)\s*:", re.IGNORECASE)
+_MARKER = re.compile(r"\[(?:BEGIN|END) OF [A-Z ]+\]")
+
+
+def check_structure(sample: Sample) -> list[Finding]:
+    """Empty, missing, doubled or misplaced parts of the target and of this turn."""
+    return [Finding(check="structure", where=where, message=message) for where, message in _find_faults(sample)]
+
+
+def _find_faults(sample: Sample) -> Iterator[tuple[str, str]]:
+    current, react = sample.current, sample.task in ("react_action", "react_response")
+    yield from _check_text("user", current.user)
+    for number, step in enumerate(sample.steps):
+        yield from _check_step(number, step, react)
+    if react:
+        yield from _check_text("thought", sample.thought)
+    if sample.step is not None:
+        if react and not sample.calls:
+            yield "target", "the target of an action has no call"
+    elif sample.task == "state_tracking":
+        if not current.state:
+            yield "state", "the state to be tracked is empty"
+    else:
+        yield from _check_text("reply", current.reply)
+    yield from _check_ids(sample)
+
+
+def _check_text(where: str, text: str | None) -> Iterator[tuple[str, str]]:
+    if text is None:
+        yield where, f"the {where} is missing"
+    elif not text or text.isspace():
+        yield where, f"the {where} is empty"
+    elif not text.isprintable() and (control := _CONTROL.search(text)):
+        yield where, f"the {where} holds the control character {control[0]!r}, which would break its line"
+    elif ":" in text[:16] and _LABEL.match(text):
+        yield where, f"the {where} begins like another line of the row: {text[:20]!r}"
+    elif "[" in text and (marker := _MARKER.search(text)):
+        yield where, f"the {where} holds the block marker {marker[0]}"
+
+
+def _check_step(number: int, step: Step, react: bool) -> Iterator[tuple[str, str]]:
+    where = f"step {number}"
+    if not step.calls:
+        yield where, "a step that is over has no call"
+    if len(step.calls) != len(step.observations):
+        yield where, f"{len(step.calls)} calls have {len(step.observations)} observations; each call needs its own"
+    if react:
+        for _, message in _check_text("thought", step.thought):
+            yield where, message
+
+
+def _check_ids(sample: Sample) -> Iterator[tuple[str, str]]:
+    calls = [call for step in sample.steps for call in step.calls] + list(sample.calls)
+    if not calls:
+        return
+    earlier = {call.id for turn in sample.history for step in turn.steps for call in step.calls}
+    for call in calls:
+        if not call.id:
+            yield "call", f"the call of {call.name} has no id"
+        elif call.id in earlier:
+            yield "call", f"the id {call.id} of {call.name} is already another call's"
+        earlier.add(call.id)

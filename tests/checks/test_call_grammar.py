@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dinner import action, response, with_arguments, with_call
+
+from coalm_it.checks.call_grammar import check_call_grammar
+from coalm_it.schema import Sample, Tool
+
+
+def messages(sample: Sample) -> list[str]:
+    return [finding.message for finding in check_call_grammar(sample)]
+
+
+def with_schema(schema: dict[str, Any]) -> Sample:
+    """An action with a tool whose one parameter `x` has this schema."""
+    tool = Tool(name="Do", parameters={"type": "object", "properties": {"x": schema}, "required": ["x"]})
+    return with_call(action(0), name="Do", service="", arguments={}).model_copy(update={"tools": (tool,)})
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"type": "integer"}, [0, -3], [True, "3", 3.5, None]),
+        ({"type": "number"}, [3, 3.5], [False, "3.5"]),
+        ({"type": "boolean"}, [True, False], [0, "True"]),
+        ({"type": "string"}, ["", "a"], [1, True, ["a"]]),
+        ({"type": ["string", "null"]}, ["a", None], [1]),
+        ({"type": "integer", "enum": [1, 2]}, [1, 2], [3]),
+        ({"type": "array", "items": {"type": "integer"}}, [[], [1, 2]], ["1", [1, "2"]]),
+        (
+            {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+            [{"a": "b"}],
+            [{}, {"a": 1}, {"a": "b", "c": 1}],
+        ),
+        ({"type": "object"}, [{}, {"anything": 1}], [[]]),
+        ({}, [1, "a", None, {"a": [1]}], []),
+        ({"type": "integer", "enum": [1]}, ["dontcare"], []),
+    ],
+)
+def test_arguments_follow_the_schema(schema: dict[str, Any], good: list[Any], bad: list[Any]) -> None:
+    sample = with_schema(schema)
+    assert [messages(with_arguments(sample, x=value)) for value in good] == [[]] * len(good)
+    assert all(len(messages(with_arguments(sample, x=value))) == 1 for value in bad)
+
+
+def test_the_message_names_function_parameter_and_values() -> None:
+    assert messages(with_arguments(action(0), cuisine="Thai")) == [
+        "FindRestaurants.cuisine is 'Thai', which is none of Mexican, Chinese, Italian"
+    ]
+    assert messages(with_arguments(action(3), party_size="two")) == [
+        "ReserveRestaurant.party_size must be integer, not 'two'"
+    ]
+    assert messages(with_call(action(0), name="FindPlaces")) == [
+        "FindPlaces of Restaurants_1 is not among the 3 tools shown"
+    ]
+
+
+def test_the_calls_that_a_reply_rests_on_are_judged_too() -> None:
+    assert messages(with_arguments(response(3), party_size="2"))
+
+
+def test_a_call_is_read_back_with_quotes_and_escapes() -> None:
+    assert messages(with_arguments(action(0), city='O\'Hare "north" \\ \t end')) == []
+
+
+def test_a_name_that_no_syntax_can_carry_is_found() -> None:
+    sample = with_call(action(0), name="Find(Rest", service="", arguments={"city": "a\nb"})
+    tool = Tool(name="Find(Rest", parameters={"type": "object"})
+    assert messages(sample.model_copy(update={"tools": (tool,)})) == [
+        "the call of Find(Rest is not read back as it was written"
+    ]

@@ -1,0 +1,60 @@
+"""What the checks turn away of the real corpora: nothing of SNIPS, and of SGD the faults that were read and named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coalm_it.checks import run_checks
+from coalm_it.checks.grounding import trace_argument
+from coalm_it.readers import READERS
+from coalm_it.recipe import Part
+from coalm_it.samples import make_samples
+from coalm_it.schema import Dialogue, Fault, Sample
+from coalm_it.sources import cut_shards, find_corpora, load_source
+
+pytestmark = pytest.mark.corpora
+
+
+def read_samples(corpora: Path, part: Part) -> Iterator[Sample]:
+    """The samples of a part; thoughts are too plain to be wrong, observations whole."""
+    (source,) = part.source
+    corpus = next(found.corpus for found in find_corpora(corpora, [load_source(source)]) if found.corpus)
+    reader = READERS[source]
+    for shard in cut_shards(corpus, part.split):
+        for dialogue in reader.read_dialogues(corpus, part.split, shard, licence=""):
+            assert not isinstance(dialogue, Fault)
+            yield from make_samples(_think_plainly(dialogue), "part", part, dialogue.tools)
+
+
+def _think_plainly(dialogue: Dialogue) -> Dialogue:
+    turns = []
+    for turn in dialogue.turns:
+        steps = tuple(step.model_copy(update={"thought": "Time to act."}) for step in turn.steps)
+        turns.append(turn.model_copy(update={"steps": steps, "thought": "Time to answer."}))
+    return dialogue.model_copy(update={"turns": tuple(turns)})
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_no_snips_row_is_turned_away(corpora: Path, split: str) -> None:
+    part = Part.model_validate({"source": "snips", "task": "state_tracking", "split": split})
+    assert [sample.id for sample in read_samples(corpora, part) if run_checks(sample)] == []
+
+
+def test_sgd_train_loses_its_faults_and_nothing_else(corpora: Path) -> None:
+    part = Part.model_validate({"source": "sgd", "task": ["react_action", "react_response"]})
+    rejected: Counter[str] = Counter()
+    origins: Counter[str | None] = Counter()
+    for sample in read_samples(corpora, part):
+        rejected.update({finding.check for finding in run_checks(sample)})
+        origins.update(trace_argument(sample, call, slot) for call in sample.calls for slot in call.arguments)
+    assert rejected == {
+        "call_grammar": 2 * 18,  # calls that miss a required slot, and the replies after them
+        "reply_facts": 94,  # values and facts without a source
+        "outcome": 357,  # "your table is booked", at another time than was asked
+    }
+    assert origins.total() == 101_970
+    assert None not in origins
