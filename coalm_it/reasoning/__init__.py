@@ -1,0 +1,1 @@
+"""Who writes the thoughts: from annotation alone (`grounded`)."""

@@ -1,0 +1,271 @@
+"""The one file that talks to a model: one attempt each, through the `openai` package, to any OpenAI-compatible endpoint.
+
+What goes wrong is sorted into what another attempt may mend (`Trouble`), what concerns this request alone (`Rejection`),
+and what no request will get past (EndpointError). Nothing is tried again here, and the SDK tries nothing again either.
+
+The API key comes from the environment, and every text that leaves this file has been searched for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+try:
+    import aiohttp
+    import httpx2
+    import openai
+except ImportError as missing:
+    raise ImportError(
+        "to ask a model, coalm-it needs the openai package: pip install 'coalm-it[llm]'", name=missing.name
+    ) from None
+
+from coalm_it.reasoning.request import Dialect, Request, Settings, build_body
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+OPENAI = "https://api.openai.com"
+MOST_BYTES = 8_000_000
+"""No answer is larger: what is, is not read to its end."""
+LONGEST_DETAIL = 300
+CONNECT_SECONDS = 15.0
+STOPPING = {
+    401: "the endpoint does not accept the key in the environment variable OPENAI_API_KEY",
+    402: "the endpoint asks for payment",
+    403: "the key in the environment variable OPENAI_API_KEY may not do this",
+}
+LONG_PROMPT = {"context_length_exceeded", "string_above_max_length"}
+FILTERED = {"content_filter", "content_policy_violation"}
+SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+
+
+class EndpointError(RuntimeError):
+    """No request will get past this; one line for the person who must act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back. Token counts are None where the server gives none."""
+
+    text: str
+    finish_reason: str
+    refusal: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Another attempt may mend it."""
+
+    detail: str
+    refused: bool = False
+    """The server has too much to do."""
+    wait: float | None = None
+    """Seconds that the server asks to wait."""
+    charged: bool = True
+    """Whether tokens may have been charged for."""
+    reached: bool = True
+    """Whether there was a server at all."""
+    changed: bool = False
+    """The request is put in another way now, and can go out again at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The endpoint will not answer this request, and says why."""
+
+    detail: str
+    filtered: bool = False
+    oversized: bool = False
+
+
+class Endpoint:
+    """Use `open_endpoint`."""
+
+    def __init__(self, settings: Settings, client: openai.AsyncOpenAI, key: str, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.client = client
+        self.dialect = Dialect()
+        self._key = key
+        self._say = say
+
+    @property
+    def address(self) -> str:
+        """Where it is, without a password that the address may hold."""
+        return self.clean(re.sub(r"//[^/@]*@", "//", self.settings.base_url))
+
+    def clean(self, text: str) -> str:
+        """The text in one line of moderate length, without the key."""
+        text = " ".join(text.split())
+        if self._key:
+            text = text.replace(self._key, "***")
+        return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 3]}..."
+
+    async def ask(self, request: Request) -> Completion | Trouble | Rejection:
+        """One attempt. Raises EndpointError."""
+        # As it is when the request goes out: another one may change it meanwhile.
+        dialect = Dialect(self.dialect.schemas, self.dialect.limit)
+        content = json.dumps(build_body(request, self.settings, dialect)).encode()
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                raw = await self._post(content)
+        except TimeoutError:
+            return Trouble(f"no answer in {self.settings.timeout:g} s", refused=True)
+        except openai.APIStatusError as error:
+            return self._sort_status(error, dialect)
+        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            return self._sort_connection(error)
+        if raw is None:
+            return Rejection(f"an answer of more than {MOST_BYTES // 1_000_000} MB", oversized=True)
+        try:
+            return read_completion(json.loads(raw), time.perf_counter() - started)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return Trouble(self.clean(f"not a completion: {raw[:80].decode('utf-8', 'replace')!r}"))
+
+    async def _post(self, content: bytes) -> bytes | None:
+        """The body of the answer, or None where it is too large. The bare response costs half of what a parsed does."""
+        response = await self.client.post(
+            "/chat/completions",
+            cast_to=httpx2.Response,
+            content=content,
+            options={"headers": {"Content-Type": "application/json"}},
+            stream=True,
+            stream_cls=openai.AsyncStream[Any],
+        )
+        assert isinstance(response, httpx2.Response)
+        received = bytearray()
+        try:
+            async for chunk in response.aiter_bytes():
+                received += chunk
+                if len(received) > MOST_BYTES:
+                    return None
+        finally:
+            await response.aclose()
+        return bytes(received)
+
+    # --- errors ---
+
+    def _sort_connection(self, error: Exception) -> Trouble:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+                return Trouble(self.clean(f"{self.address} does not answer: {cause}"), charged=False, reached=False)
+            cause = cause.__cause__
+        return Trouble(self.clean(f"the connection was lost: {error.__cause__ or error}"))
+
+    def _sort_status(self, error: openai.APIStatusError, dialect: Dialect) -> Trouble | Rejection:
+        status, code = error.status_code, error.code or ""
+        message = self.clean(f"{status}: {_read_message(error)}")
+        if code in SPENT or error.type in SPENT:
+            raise EndpointError(f"{self.address}: the quota is used up ({message})")
+        if status in STOPPING:
+            raise EndpointError(f"{self.address}: {self._explain(status)} ({message})")
+        if status == 404 or code == "model_not_found":
+            raise EndpointError(f"{self.address}: no model {self.settings.model!r} there, or no such API ({message})")
+        if status in (429, 503, 529):
+            return Trouble(message, refused=True, wait=_read_wait(error.response), charged=False)
+        if status in (408, 409, 425) or status >= 500:
+            return Trouble(message, wait=_read_wait(error.response), charged=status in (408, 504))
+        if code in FILTERED:
+            return Rejection(message, filtered=True)
+        if code not in LONG_PROMPT and self._adapt(error, dialect):
+            return Trouble(message, charged=False, changed=True)
+        return Rejection(message)
+
+    def _explain(self, status: int) -> str:
+        if status == 401 and not self._key:
+            return f"a key is needed: put it into the environment variable {KEY_VARIABLE}"
+        return STOPPING[status]
+
+    def _adapt(self, error: openai.APIStatusError, sent: Dialect) -> bool:
+        """Puts all further requests in another way, where the server did not understand this one."""
+        said = f"{error.param} {_read_message(error)}".lower()
+        if sent.limit == "max_tokens" and "max_completion_tokens" in said:
+            self.dialect.limit = "max_completion_tokens"
+            return True
+        if sent.schemas and re.search(r"response_format|json_schema|structured|guided|grammar", said):
+            if self.dialect.schemas:
+                self.dialect.schemas = False
+                self._say(f"{self.address}: no structured output there; answers are read as they come")
+            return True
+        return False
+
+    # --- batches ---
+
+    async def upload(self, path: Path) -> str:
+        """Uploads a file of requests; returns its id. Raises EndpointError."""
+        with self._one_line():
+            return (await self.client.files.create(file=path, purpose="batch")).id
+
+
+def read_completion(body: Any, seconds: float) -> Completion:
+    """The first choice. Raises ValueError, LookupError, TypeError, AttributeError where it has another form."""
+    choice = body["choices"][0]
+    message, usage = choice["message"], body.get("usage") or {}
+    text = message.get("content") or ""
+    prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return Completion(
+        # Half of a character that takes two, as JSON can hold it, cannot be stored.
+        text=text.encode("utf-8", "replace").decode(),
+        finish_reason=str(choice.get("finish_reason") or "stop"),
+        refusal=bool(message.get("refusal")),
+        prompt_tokens=prompt if isinstance(prompt, int) else None,
+        completion_tokens=answer if isinstance(answer, int) else None,
+        seconds=round(seconds, 3),
+    )
+
+
+def _read_message(error: openai.APIStatusError) -> str:
+    """What the server says, which lies in its answer as OpenAI's, or in some other way."""
+    body = error.body
+    if isinstance(body, dict):
+        said = body.get("message") or body.get("detail") or body.get("error")
+        if said:
+            return str(said)
+    return str(error.message)
+
+
+def _read_wait(response: httpx2.Response) -> float | None:
+    """Seconds from now that the server asks for: it names milliseconds, a number or a date."""
+    exact, value = response.headers.get("Retry-After-Ms", ""), response.headers.get("Retry-After", "")
+    for text, factor in ((exact, 0.001), (value, 1.0)):
+        try:
+            return max(0.0, float(text) * factor)
+        except ValueError:
+            continue
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+@asynccontextmanager
+async def open_endpoint(settings: Settings, say: Callable[[str], None] = print) -> AsyncIterator[Endpoint]:
+    """A client for the endpoint of `settings`, with a pool of connections of its own. Raises EndpointError: no key."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key and settings.base_url.startswith(OPENAI):
+        raise EndpointError(f"no API key: put it into the environment variable {KEY_VARIABLE}")
+    limits = httpx2.Limits(
+        max_connections=settings.max_in_flight, max_keepalive_connections=settings.max_in_flight, keepalive_expiry=60
+    )
+    timeout = httpx2.Timeout(settings.timeout, connect=min(CONNECT_SECONDS, settings.timeout), pool=None)
+    try:
+        http_client = openai.DefaultAioHttpClient(limits=limits, timeout=timeout)
+        client = openai.AsyncOpenAI(
+            api_key=key or "none", base_url=settings.base_url, max_retries=0, timeout=timeout, http_client=http_client
+        )
+    except (openai.OpenAIError, httpx2.InvalidURL, UnicodeError) as error:
+        raise EndpointError(f"the endpoint cannot be used: {error}") from None
+    async with client:
+        yield Endpoint(settings, client, key, say)

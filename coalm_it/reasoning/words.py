@@ -1,0 +1,231 @@
+"""Human words for slots, functions and values, from templates/thoughts/words.yaml or by rule from a name."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import yaml
+
+from coalm_it.assets import asset
+
+Forms = tuple[str, ...]
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_VALUES = {"True": "true", "False": "false", "1": "one", "0": "zero"}
+
+
+@dataclass(frozen=True, slots=True)
+class SlotWords:
+    """How one slot is spoken of; see words.yaml. `rank` is its place in a description."""
+
+    name: str
+    ask: Forms
+    definite: Forms
+    topic: Forms
+    value: dict[str, Forms]
+    at: dict[str, str]
+    says: dict[str, Forms]
+    pre: str
+    called: str
+    kind: str
+    plural: bool
+    counts: bool
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionWords:
+    """How one function is spoken of; see words.yaml."""
+
+    want: Forms
+    do: Forms
+    thing: str
+    things: str
+    head: str
+    deed: str
+    done: Forms
+    sheet: bool
+    answer: str
+    light: bool
+
+
+@cache
+def _read_words() -> dict[str, dict[str, dict[str, Any]]]:
+    text = asset("templates", "thoughts", "words.yaml").read_text("utf-8")
+    words: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(text)
+    for rank, entry in enumerate(words["slots"].values()):
+        entry["rank"] = rank
+    return words
+
+
+# --- slots and functions ---
+
+
+@cache
+def slot_words(slot: str, service: str = "") -> SlotWords:
+    """The words for a slot: the service's own, the slot's, or by rule from its name."""
+    known = _read_words()["slots"]
+    entry = known.get(f"{service}.{slot}") or known.get(slot) or _slot_by_rule(slot)
+    name = entry["name"]
+    ask = tuple(entry.get("ask", (f"the {name}",)))
+    definite = tuple(phrase for phrase in ask if phrase.startswith("the ")) or ask
+    value = {"": tuple(entry.get("value", ("{v}",)))}
+    value |= {key: tuple(entry[key]) for key in ("one", "zero") if key in entry}
+    value |= {"true": tuple(entry.get("wanted", (name,))), "false": tuple(entry.get("unwanted", (f"no {name}",)))}
+    says = {"": tuple(entry.get("says", (f"the {name} is {{v}}",)))}
+    says |= {key: tuple(entry.get(f"{key}_says", (f"{name} is a {said}",))) for key, said in _YES_NO}
+    at = {"": entry.get("at", f"with {name} {{v}}")}
+    at |= {key: entry[f"at_{key}"] for key in _VALUES.values() if f"at_{key}" in entry}
+    return SlotWords(
+        name=name,
+        ask=ask,
+        definite=definite,
+        topic=tuple(entry.get("topic", definite)),
+        value=value,
+        at=at,
+        says=says,
+        pre=entry.get("pre", ""),
+        called=entry.get("called", ""),
+        kind=entry.get("kind", ""),
+        plural=entry.get("plural", False),
+        counts="one" in entry,
+        rank=entry.get("rank", len(known)),
+    )
+
+
+_YES_NO = (("true", "yes"), ("false", "no"))
+
+
+def _slot_by_rule(slot: str) -> dict[str, Any]:
+    words = split_name(slot)
+    name = re.sub(r"^(?:number of|has|have|is|are|any) (?=.)", "", words)
+    entry: dict[str, Any] = {"name": name, "at_true": f"with {name}", "at_false": f"without {name}"}
+    if words in ("name", "title") or words.endswith((" name", " title")):
+        entry["called"] = "{v}"
+    return entry
+
+
+@cache
+def function_words(function: str, service: str = "") -> FunctionWords:
+    """The words for a function: the service's own, the function's, or by rule from its name."""
+    known = _read_words()["intents"]
+    entry = known.get(f"{service}.{function}") or known.get(function) or {}
+    verb, _, rest = split_name(function).partition(" ")
+    thing = entry.get("thing", rest or "result")
+    article = "an" if thing[0] in "aeiou" else "a"
+    return FunctionWords(
+        want=tuple(entry.get("want", (f"{article} {thing}",))),
+        do=tuple(entry.get("do", (f"{verb} the {thing}" if rest else f"use {function}",))),
+        thing=thing,
+        things=entry.get("things", thing if thing.endswith("s") else f"{thing}s"),
+        head=entry.get("head", f"the {thing}"),
+        deed=entry.get("deed", "request"),
+        done=tuple(entry.get("done", (f"the {thing} is settled",))),
+        sheet=entry.get("sheet", False),
+        answer=entry.get("answer", ""),
+        light=entry.get("light", False),
+    )
+
+
+def split_name(name: str) -> str:
+    """The words of a name in code: FindHotel, find_hotel and find-hotel are all "find hotel"."""
+    return re.sub(r"[_\s.-]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).strip().lower()
+
+
+# --- values ---
+
+
+@lru_cache(maxsize=1 << 14)
+def speak(slot: str, service: str, value: str) -> Forms:
+    """The noun phrases that name a value in a list of facts: "six people", "March 9th", "live music"."""
+    words = slot_words(slot, service)
+    forms = words.value.get(_VALUES.get(value, ""), words.value[""])
+    return tuple(_fill(form, slot, service, value) for form in forms)
+
+
+@lru_cache(maxsize=1 << 14)
+def add(slot: str, service: str, value: str) -> str:
+    """The value as an addition to a description: "in San Bruno", "for six", "without subtitles"."""
+    words = slot_words(slot, service)
+    return _fill(words.at.get(_VALUES.get(value, ""), words.at[""]), slot, service, value)
+
+
+@lru_cache(maxsize=1 << 14)
+def state(slot: str, service: str, value: str) -> Forms:
+    """The clauses that say what a slot's value is: "the address is ...", "pets are welcome"."""
+    words = slot_words(slot, service)
+    if value == "1" and words.counts:
+        return tuple(f"it is {one}" for one in words.value["one"])
+    forms = words.says.get(_VALUES.get(value, ""), words.says[""])
+    return tuple(_fill(form, slot, service, value) for form in forms)
+
+
+@lru_cache(maxsize=1 << 14)
+def call_by_name(slot: str, service: str, value: str) -> str:
+    """What a thing is called by a value that names it: "the 08:30 bus"; '' where the slot names nothing."""
+    return _fill(slot_words(slot, service).called, slot, service, value)
+
+
+def _fill(form: str, slot: str, service: str, value: str) -> str:
+    return form.format(v=plain_value(slot, service, value), n=short_value(slot, service, value))
+
+
+@lru_cache(maxsize=1 << 14)
+def plain_value(slot: str, service: str, value: str) -> str:
+    """The value alone: dates as people say them, titles in quotes, money in dollars."""
+    if len(value) == 10 and (day := read_date(value)):
+        return say_date(day)
+    kind = slot_words(slot, service).kind
+    if kind == "title":
+        return f'"{value}"'
+    if kind == "money" and value.replace(".", "", 1).isdecimal():
+        return f"${value}"
+    return value
+
+
+@lru_cache(maxsize=1 << 14)
+def short_value(slot: str, service: str, value: str) -> str:
+    """The value alone, small counts in words: March 9th, four, 18:30."""
+    if value.isdecimal() and len(value) < 3 and slot_words(slot, service).counts:
+        return count_word(int(value))
+    return plain_value(slot, service, value)
+
+
+def is_plural(slot: str, service: str, value: str, phrase: str) -> bool:
+    """Whether a phrase of `speak` takes a plural verb: "six people" does, "a table for six" does not."""
+    if phrase.startswith(("a ", "an ", "the ")):
+        return False
+    words = slot_words(slot, service)
+    return words.plural or (words.counts and value not in ("1", "True", "False"))
+
+
+@lru_cache(maxsize=1 << 10)
+def read_date(value: str) -> datetime.date | None:
+    """A date in ISO form, or None."""
+    try:
+        return datetime.date.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def say_date(day: datetime.date) -> str:
+    """March 9th."""
+    ending = "th" if 10 < day.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
+    return f"{day:%B} {day.day}{ending}"
+
+
+def count_word(number: int) -> str:
+    """three, 14."""
+    return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)
+
+
+def join_and(items: Sequence[str], joint: str = "and") -> str:
+    """a, b and c."""
+    if len(items) < 3:
+        return f" {joint} ".join(items)
+    return f"{', '.join(items[:-1])} {joint} {items[-1]}"
