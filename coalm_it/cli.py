@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,6 +85,32 @@ def sources(data: Data = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def fetch(
+    data: Annotated[Path, typer.Option(help="Folder to download into; the corpora lie in DATA/SOURCE/LAYOUT.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...", help="Names (see `coalm-it sources`), NAME/LAYOUT, or YAML files; without any: all."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Download corpora. What is there and right stays; what was cut off goes on."""
+    with _mistakes_in_one_line():
+        from coalm_it.fetch import fetch_corpora
+        from coalm_it.terminal import listen
+
+        with listen() as listener:
+            fetched = fetch_corpora(names or (), data, listener=listener)
+    rows = [asdict(one) for one in fetched]
+    _print_rows(rows if as_json else [{k: row[k] for k in row if k != "failure"} for row in rows], as_json)
+    failures = [f"coalm-it: {one.source}: {one.failure}" for one in fetched if one.failure]
+    if failures:
+        print("\n".join(failures), file=sys.stderr)
+        raise typer.Exit(3)
+
+
+@app.command()
 def recipes(as_json: Json = False) -> None:
     """List the recipes that come with the package."""
     with _mistakes_in_one_line():
@@ -118,6 +145,9 @@ def _mistakes_in_one_line() -> Iterator[None]:
             raise
         print(f"coalm-it: {error}", file=sys.stderr)
         raise typer.Exit(3 if isinstance(error, (OutputError, EngineError)) else 2) from None
+    except OSError as error:
+        print(f"coalm-it: {error.filename}: {error.strerror}", file=sys.stderr)
+        raise typer.Exit(3) from None
 
 
 def _print_shortages(error: ShortError) -> None:

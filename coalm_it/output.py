@@ -140,7 +140,8 @@ def write_whole(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from None
+        reason = os.strerror(error.errno) if error.errno else error
+        raise OutputError(f"{path} cannot be written: {reason}") from None
     finally:
         with suppress(OSError):
             part.unlink()
@@ -164,6 +165,15 @@ def read_summary(path: Path) -> dict[str, Any]:
     with pa.memory_map(str(path)) as file:
         summary: dict[str, Any] = json.loads(pa.ipc.open_file(file).schema.metadata[b"summary"])
         return summary
+
+
+def is_table(path: Path) -> bool:
+    """Whether a whole table of `write_table` is there; one that is cut off has lost its end, where the schema is."""
+    try:
+        read_summary(path)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def write_parquet(path: Path, schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick]) -> None:
@@ -223,6 +233,11 @@ class BuildFolder:
         """Where finished shards wait to be written into place."""
         return self.path / ".work"
 
+    def sweep(self) -> None:
+        """Takes away files that somebody who was ended in the middle has left unfinished."""
+        for part in self.path.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+
     def read_manifest(self) -> dict[str, Any] | None:
         """The manifest, where the folder holds this build and every file is as it was written; else None."""
         try:
@@ -235,8 +250,13 @@ class BuildFolder:
             return None
         return manifest if good else None
 
-    def finish(self, manifest: dict[str, Any], files: Sequence[Path], timings: dict[str, Any]) -> None:
-        """Writes what describes the data files, takes away what is left of other builds, the manifest last."""
+    def finish(
+        self, manifest: dict[str, Any], files: Sequence[Path], timings: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Writes what describes the data files, takes away what is left of other builds, the manifest last.
+
+        Returns the manifest with `files` in it.
+        """
         recipe = yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True)
         write_text(self.path / "recipe.yaml", recipe)
         write_text(self.path / "README.md", render_card(manifest))
@@ -250,8 +270,9 @@ class BuildFolder:
             rows = {"rows": pq.read_metadata(path).num_rows} if path.suffix == ".parquet" else {}
             name = path.relative_to(self.path).as_posix()
             described[name] = {**rows, "bytes": path.stat().st_size, "sha256": hash_bytes(path.read_bytes())}
-        text = json.dumps({**manifest, "files": described}, indent=2, ensure_ascii=False)
-        write_text(self.path / MANIFEST, text + "\n")
+        whole = {**manifest, "files": described}
+        write_text(self.path / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+        return whole
 
 
 def claim_folder(path: Path, recipe: str, key: str, say: Callable[[str], None]) -> BuildFolder:
@@ -262,15 +283,16 @@ def claim_folder(path: Path, recipe: str, key: str, say: Callable[[str], None]) 
     folder, marker = BuildFolder(path, key), path / MARKER
     if not path.is_dir() and (path.exists() or not _first_existing(path).is_dir()):
         raise FolderError(f"{path} cannot be an output folder: {_first_existing(path)} is a file")
-    if path.is_dir() and any(path.iterdir()) and not marker.is_file():
+    # A claim that was cut off leaves the unfinished marker: that is no work of anybody's.
+    foreign = path.is_dir() and any(not entry.match(f".{MARKER}.*.part") for entry in path.iterdir())
+    if foreign and not marker.is_file():
         raise FolderError(f"{path} holds something else (no {MARKER} in it): name an empty or a new folder")
     text = json.dumps({"recipe": recipe, "build": key}) + "\n"
     if marker.is_file() and marker.read_text(encoding="utf-8") != text:
         say(f"{path} holds another build (other recipe, inputs or version): it is built anew.")
         (path / MANIFEST).unlink(missing_ok=True)
     write_text(marker, text)
-    for part in path.rglob(".*.part"):
-        part.unlink()
+    folder.sweep()
     return folder
 
 

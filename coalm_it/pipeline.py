@@ -8,6 +8,7 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,7 @@ from coalm_it.mixture import (
 )
 from coalm_it.output import (
     COALM_IT,
+    MANIFEST,
     REJECTS,
     ROWS_A_FILE,
     SAMPLES,
@@ -37,6 +39,7 @@ from coalm_it.output import (
     Pick,
     claim_folder,
     hash_bytes,
+    is_table,
     open_table,
     read_summary,
     write_parquet,
@@ -128,8 +131,11 @@ def build(
     if manifest is not None:
         listener.say(f"{folder.path} holds this build already: nothing to do.")
         return Built(folder.path, manifest, {"total": time.perf_counter() - started}, fresh=False)
+    (folder.path / MANIFEST).unlink(missing_ok=True)  # no data set until it is whole again
 
-    with start_engine(workers) as run_tasks:
+    with ExitStack() as at_end:
+        at_end.callback(folder.sweep)  # after the engine, which ends its workers in the middle of what they write
+        run_tasks = at_end.enter_context(start_engine(workers))
         tasks = [task for supply in supplies for task in _plan_shards(recipe, supply, inputs, folder)]
         if recipe.limit is not None:
             tasks = _first_shards(tasks, recipe.limit)
@@ -156,7 +162,7 @@ def build(
         "inputs": inputs,
     }
     timings = _sum_timings(summaries, started, shards_done)
-    folder.finish(manifest, files, timings)
+    manifest = folder.finish(manifest, files, timings)
     return Built(folder.path, manifest, timings, fresh=True)
 
 
@@ -181,7 +187,8 @@ def _find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Suppl
     corpora = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
     for entry in found:
         if not entry.used:
-            listener.say(f"passed over: {entry.source} in {entry.root} (layout {entry.layout}): {entry.reason}")
+            what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
+            listener.say(f"passed over: {what}: {entry.reason}")
     supplies = []
     for name, part in recipe.parts.items():
         for source in (sources[wanted] for wanted in part.source):
@@ -193,6 +200,9 @@ def _find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Suppl
             if not corpus.splits.get(part.split):
                 there = ", ".join(split for split, files in corpus.splits.items() if files)
                 raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {there}")
+            if source.reader not in READERS:
+                known = ", ".join(READERS)
+                raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
             inventory = READERS[source.reader].read_inventory(corpus, part.split)
             supplies.append(Supply(name, source, corpus, inventory))
     return supplies
@@ -260,7 +270,7 @@ def _plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], folder:
 
 def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> dict[str, list[Path]]:
     """Part -> the tables of its shards, in the corpus's order; those that are there already are not made again."""
-    missing = [task for task in tasks if not task.path.exists()]
+    missing = [task for task in tasks if not is_table(task.path)]
     if len(missing) < len(tasks):
         listener.say(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there from an earlier run.")
     # Large shards first, lest one of them be left over for the end.

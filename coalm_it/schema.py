@@ -142,6 +142,8 @@ class Sample(Model):
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
     step: int | None = None
+    columns: tuple[str, str, str] | None = None
+    """Instruction, input and output of a published row that was read back: they are written out as they are."""
     provenance: dict[str, Any] = {}
 
     @property

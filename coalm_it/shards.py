@@ -19,7 +19,7 @@ from coalm_it.reasoning.grounded import write_thoughts
 from coalm_it.recipe import Recipe
 from coalm_it.rendering import Renderer
 from coalm_it.samples import make_samples, passes_filter, shorten_observations, show_tools
-from coalm_it.schema import Dialogue, Fault, Inventory
+from coalm_it.schema import Dialogue, Fault, Inventory, Sample
 from coalm_it.sources import Corpus, Shard
 
 
@@ -77,7 +77,11 @@ def make_shard(task: ShardTask) -> Path:
         read = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
         records = list(islice(read, task.limit))
         faults = [record for record in records if isinstance(record, Fault)]
+        if task.shard.index:  # a file that cannot be read is one fault, however many shards it is cut into
+            faults = [fault for fault in faults if fault.record is not None]
         dialogues = [record for record in records if isinstance(record, Dialogue)]
+        # A published set is read back into finished samples.
+        ready = [record for record in records if isinstance(record, Sample) and record.task in part.task]
         taken = [dialogue for dialogue in dialogues if passes_filter(dialogue, part.filter)]
     with stages.timed("think"):
         taken = [shorten_observations(dialogue, recipe.observation_results) for dialogue in taken]
@@ -85,7 +89,8 @@ def make_shard(task: ShardTask) -> Path:
             taken = [write_thoughts(dialogue, recipe.seed) for dialogue in taken]
     with stages.timed("sample"):
         shown = [show_tools(dialogue, task.inventory, recipe.distractors, recipe.seed) for dialogue in taken]
-        samples = [
+        samples = [sample.model_copy(update={"part": task.part}) for sample in ready]
+        samples += [
             sample
             for dialogue, tools in zip(taken, shown, strict=True)
             for sample in make_samples(dialogue, task.part, part, tools)
@@ -100,7 +105,7 @@ def make_shard(task: ShardTask) -> Path:
         table = builder.build_table()
         rejected = Counter(check for found in findings for check in {finding.check for finding in found})
         summary: dict[str, Any] = {
-            "dialogues": len(dialogues),
+            "dialogues": len(records) - len(faults),
             "filtered": len(dialogues) - len(taken),
             "rows": sum(not found for found in findings),
             "rejects": sum(bool(found) for found in findings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,14 @@ STYLES = {
 }
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def make_visible(text: str) -> str:
+    """Control characters as their escapes: text of a corpus must not steer the terminal."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 class _Live:
     """Bars that move, on a terminal."""
 
@@ -35,7 +44,7 @@ class _Live:
         self._tasks: dict[str, Any] = {}
 
     def say(self, line: str) -> None:
-        self._progress.console.print(Text(line))
+        self._progress.console.print(Text(make_visible(line)))
 
     def advance(self, stage: str, done: int, total: int) -> None:
         if stage not in self._tasks:
@@ -51,7 +60,7 @@ class _Plain:
         self._last = time.monotonic()
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        print(make_visible(line), file=sys.stderr, flush=True)
 
     def advance(self, stage: str, done: int, total: int) -> None:
         if done == total or time.monotonic() - self._last >= self._every:
@@ -79,7 +88,7 @@ def print_table(rows: Sequence[dict[str, object]]) -> None:
     for name in rows[0]:
         table.add_column(name, justify="right" if all(str(row[name])[:1].isdigit() for row in rows) else "left")
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row.values()))
+        table.add_row(*(Text(make_visible(str(value))) for value in row.values()))
     Console().print(table)
 
 
@@ -89,12 +98,13 @@ def show_sample(folder: Path, name: str) -> None:
         raise FolderError(f"{folder} is no finished build: there is no {MANIFEST} in it")
     row = _find_row(folder, name)
     console = Console(soft_wrap=True)
-    console.print(Text(f"{row['id']}  (part {row['part']}, {row['licence']})", style="bold"))
+    console.print(Text(make_visible(f"{row['id']}  (part {row['part']}, {row['licence']})"), style="bold"))
     for message in row["messages"]:
         for label, style, text in _message_lines(message):
-            console.print(Text(f"{label:>9}  ", style="dim") + Text(text, style=STYLES[style]))
+            console.print(Text(f"{label:>9}  ", style="dim") + Text(make_visible(text), style=STYLES[style]))
     for finding in row.get("findings") or ():
-        console.print(Text(f"rejected by {finding['check']} ({finding['where']}): {finding['message']}", "bold red"))
+        reason = f"rejected by {finding['check']} ({finding['where']}): {finding['message']}"
+        console.print(Text(make_visible(reason), style="bold red"))
 
 
 def _find_row(folder: Path, name: str) -> dict[str, Any]:

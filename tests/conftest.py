@@ -6,6 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from coalm_it.assets import asset
+from coalm_it.readers import READERS
+from coalm_it.schema import Dialogue, Inventory
+from coalm_it.sources import Corpus, cut_shards, find_corpora, load_source
+
 # A slow machine is no failure.
 settings.register_profile("coalm_it", deadline=None)
 settings.load_profile("coalm_it")
@@ -26,3 +31,50 @@ def corpora() -> Path:
     folder = Path(os.environ["COALM_IT_CORPORA"])
     assert folder.is_dir(), f"COALM_IT_CORPORA={folder} is no folder"
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Path:
+    """The folder of the bundled corpora; a test that changes one copies it first."""
+    return asset("sources", "samples")
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recipe tod, built from the bundled corpora with two workers. Only to be looked at."""
+    from coalm_it.pipeline import build
+
+    return build("tod", out=tmp_path_factory.mktemp("demo") / "tod", workers=2).out
+
+
+@pytest.fixture(scope="session")
+def sgd(bundled: Path) -> Corpus:
+    """The bundled dialogues in the layout of SGD."""
+    (found,) = find_corpora(bundled, [load_source("sgd")])
+    assert found.corpus
+    return found.corpus
+
+
+@pytest.fixture(scope="session")
+def sgd_inventory(sgd: Corpus) -> Inventory:
+    inventory: Inventory = READERS["sgd"].read_inventory(sgd, "train")
+    return inventory
+
+
+@pytest.fixture(scope="session")
+def sgd_dialogues(sgd: Corpus) -> dict[str, Dialogue]:
+    """Id -> dialogue of the bundled train split. The thoughts are plain: "act 3.0" before the first calls of turn 3,
+    "say 3" before its reply."""
+    read = READERS["sgd"].read_dialogues
+    dialogues = [one for shard in cut_shards(sgd, "train") for one in read(sgd, "train", shard, licence="CC0-1.0")]
+    return {dialogue.id: _think_plainly(dialogue) for dialogue in dialogues}
+
+
+def _think_plainly(dialogue: Dialogue) -> Dialogue:
+    turns = []
+    for number, turn in enumerate(dialogue.turns):
+        steps = tuple(
+            step.model_copy(update={"thought": f"act {number}.{place}"}) for place, step in enumerate(turn.steps)
+        )
+        turns.append(turn.model_copy(update={"steps": steps, "thought": f"say {number}"}))
+    return dialogue.model_copy(update={"turns": tuple(turns)})

@@ -62,7 +62,7 @@ class Renderer:
         if self._about is not sample.provenance:
             self._about = sample.provenance
             self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._made})
-        columns = LAYOUTS[sample.layout](sample, self._corpus, self._lines)
+        columns = sample.columns or LAYOUTS[sample.layout](sample, self._corpus, self._lines)
         messages = [system_message(describe_task(sample, self._corpus))]
         for turn in sample.history:
             messages += self._messages(turn)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from coalm_it.recipe import Recipe, RecipeError, list_recipes, load_recipe
+
+MINE = """
+name: mine
+seed: 7
+parts:
+  sgd: {source: sgd, task: [react_action, react_response], rows: 100}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(MINE, encoding="utf-8")
+    return path
+
+
+def sections(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every section of a recipe, by the keys that lead to it."""
+    yield at, model
+    for name, field in model.model_fields.items():
+        for inner in [field.annotation, *get_args(field.annotation)]:
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from sections(inner, f"{at}.{name}".lstrip("."))
+
+
+def test_a_recipe_of_the_package_goes_by_its_name() -> None:
+    recipe = load_recipe("tod")
+    assert recipe.name == "tod"
+    assert recipe.parts["snips"].source == ("snips",)
+    assert recipe.parts["sgd"].task == ("react_action", "react_response")
+
+
+def test_a_recipe_of_your_own_goes_by_its_path(mine: Path) -> None:
+    recipe = load_recipe(str(mine))
+    assert (recipe.name, recipe.seed, recipe.parts["sgd"].rows) == ("mine", 7, 100)
+    assert recipe.distractors == 6
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_recipe_of_the_package_can_be_read_and_has_its_name(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+def test_one_source_or_task_needs_no_list(mine: Path) -> None:
+    assert load_recipe(str(mine)).parts["sgd"].source == ("sgd",)
+
+
+def test_set_changes_one_value_and_leaves_the_rest(mine: Path) -> None:
+    recipe = load_recipe(str(mine), ["parts.sgd.rows=5", "order=corpus", "checks.leak=false"])
+    assert (recipe.parts["sgd"].rows, recipe.order, recipe.checks) == (5, "corpus", {"leak": False})
+    assert recipe.seed == 7
+    assert recipe.parts["sgd"].task == ("react_action", "react_response")
+
+
+def test_a_later_set_wins(mine: Path) -> None:
+    assert load_recipe(str(mine), ["seed=1", "seed=2"]).seed == 2
+
+
+@pytest.mark.parametrize("at", [at for at, _ in sections(Recipe)])
+def test_every_key_says_what_it_means(at: str) -> None:
+    model = dict(sections(Recipe))[at]
+    for name, field in model.model_fields.items():
+        assert field.description, f"{at}.{name} has no description"
+        assert field.description.endswith("."), f"{at}.{name}: {field.description!r} is no sentence"
+
+
+def test_the_walk_over_the_keys_reaches_the_parts() -> None:
+    assert {"", "parts", "reasoning", "expect"} <= {at for at, _ in sections(Recipe)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("sede=3", r"unknown key 'sede'; did you mean 'seed'\?"),
+        ("parts.sgd.row=3", r"unknown key 'parts\.sgd\.row'; did you mean 'rows'\?"),
+        ("expect.rejects_at_least=1", r"unknown key 'expect\.rejects_at_least'; did you mean 'rejects_at_most'\?"),
+        ("reasoning.xyz=1", r"unknown key 'reasoning\.xyz'; known: writer"),
+        ("parts.sgd.rows=0", r"parts\.sgd\.rows: Input should be greater than 0 \(found 0\)"),
+        ("parts.sgd.rows=many", r"parts\.sgd\.rows: .* \(found 'many'\)"),
+        ("parts.sgd.split=dev", r"parts\.sgd\.split: .*'train', 'validation' or 'test' \(found 'dev'\)"),
+        ("parts.sgd.task=act", r"parts\.sgd\.task\.0: .*'react_action'.* \(found 'act'\)"),
+        ("parts.sgd.source=[]", r"parts\.sgd\.source: .*at least 1 item"),
+        ("parts.sgd.task=[]", r"parts\.sgd\.task: .*at least 1 item"),
+        ("parts={}", r"parts: .*at least 1 item"),
+        ("parts.new.rows=3", r"parts\.new\.source: Field required"),
+        ("order=random", r"order: .*'shuffled' or 'corpus' \(found 'random'\)"),
+        ("expect.rejects_at_most=2", r"expect\.rejects_at_most: .*less than or equal to 1 \(found 2\)"),
+        ("name.first=x", r"--set name\.first=x: 'name' holds a value, not a section"),
+        ("seed", r"--set seed: write it as KEY\.KEY=VALUE, e\.g\. parts\.sgd\.rows=1000"),
+        ("=3", r"--set =3: write it as KEY\.KEY=VALUE"),
+        ("seed=[1", r"--set seed=\[1: the value is not YAML"),
+    ],
+)
+def test_a_wrong_change_is_one_line_that_says_what_is_right(mine: Path, change: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(str(mine), [change])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name: [unclosed", r"^bad\.yaml: not YAML: .*line"),
+        (b"\xff\xfe\x00", r"^bad\.yaml: not YAML"),
+        (b"", r"^bad\.yaml: a recipe is a mapping with name and parts"),
+        (b"- name: tod", r"^bad\.yaml: a recipe is a mapping with name and parts"),
+        (b"name: !!python/object:os.system {}", r"^bad\.yaml: not YAML"),
+        (b"name: x\nparts: {a: 3}", r"^bad\.yaml: parts\.a: .* \(found 3\)"),
+        (b"name: x", r"^bad\.yaml: parts: Field required"),
+        (b"1: x", r"^bad\.yaml: .*Keys should be strings"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_is_met_with_the_nearest_name() -> None:
+    with pytest.raises(RecipeError, match=r"^no recipe 'todd'; did you mean 'tod'\?$"):
+        load_recipe("todd")
+    with pytest.raises(RecipeError, match=r"^no recipe 'something else'; there are: .*\btod\b"):
+        load_recipe("something else")
+    with pytest.raises(RecipeError, match=r"^no recipe 'here/tod\.yaml'"):
+        load_recipe("here/tod.yaml")
