@@ -18,4 +18,4 @@ def test_the_derived_files_are_what_the_code_makes_of_the_raw_records(folder: Pa
 
 def test_there_is_a_golden_folder_for_every_layout() -> None:
     names = {folder.name for folder in REGENERATE["list_folders"]()}
-    assert {"snips_split", "snips_original", "snips_joint_slu", "sgd"} <= names
+    assert {"snips_split", "snips_original", "snips_joint_slu", "sgd", "xlam", "toolace", "messages"} <= names

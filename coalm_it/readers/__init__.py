@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from coalm_it.readers import messages, sgd, snips, toolace, xlam
+from coalm_it.readers import coalm_it, messages, sgd, snips, toolace, xlam
 from coalm_it.schema import Dialogue, Fault
 from coalm_it.sources import SourceError, cut_shards, find_corpora, load_source
 
@@ -20,6 +20,7 @@ READERS: dict[str, ModuleType] = {
     "xlam": xlam,
     "toolace": toolace,
     "messages": messages,
+    "coalm_it": coalm_it,
 }
 
 

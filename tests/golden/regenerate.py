@@ -1,8 +1,8 @@
 """Rewrites what is derived from the raw records beside it: `python tests/golden/regenerate.py`.
 
 Each folder here is a small corpus in one layout: `raw/` as a publisher would lay it out, `dialogues.json` as
-the reader understands it, in the order of splits and files; what has its default is left out. Look at the
-difference before you commit it.
+the reader understands it, in the order of splits and files; what has its default is left out. A `source.yaml` is that
+of a corpus of a user's own. Look at the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it.readers import read_dialogues
-from coalm_it.sources import find_corpora, list_sources
+from coalm_it.sources import find_corpora, list_sources, load_source
 
 GOLDEN = Path(__file__).parent
 WIDTH = 110
@@ -20,12 +20,14 @@ WIDTH = 110
 
 def derive(folder: Path) -> dict[str, str]:
     """Every derived file of one corpus folder: its path in the folder -> its content."""
-    (found,) = find_corpora(folder / "raw", list_sources())
-    assert found.corpus, found.reason
+    own = folder / "source.yaml"
+    sources = [load_source(own)] if own.exists() else list_sources()
+    (found,) = (found for found in find_corpora(folder / "raw", sources) if found.used)
+    assert found.corpus
     dialogues = [
         dialogue.model_dump(mode="json", exclude_defaults=True)
         for split in found.corpus.splits
-        for dialogue in read_dialogues(found.source, folder / "raw", split)
+        for dialogue in read_dialogues(str(own) if own.exists() else found.source, folder / "raw", split)
     ]
     return {"dialogues.json": format_json(dialogues) + "\n"}
 

@@ -1,0 +1,157 @@
+r"""Conversations with tools in the form of OpenAI's API, or in ShareGPT's: any corpus of these, by a YAML file alone.
+
+A JSON list, JSON lines, or Parquet (as a folder that `load_dataset` opens holds it). The columns are called
+`messages` (or `conversations`) and `tools`, unless the source's `columns` says otherwise. A record, cut:
+
+    {"messages": [{"role": "user", "content": "How warm is it in Oban?"},
+       {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function",
+          "function": {"name": "get_weather", "arguments": "{\"city\": \"Oban\"}"}}]},
+       {"role": "tool", "tool_call_id": "c1", "content": "{\"celsius\": 11}"},
+       {"role": "assistant", "content": "11 degrees."}],
+     "tools": [{"type": "function", "function": {"name": "get_weather", "parameters": {...}}}]}
+
+- Role and text: role and content, or from and value (human, gpt, function_call, observation). Content is a
+  text or a list of parts {type, text} or {type, value}: text, reasoning, tool_call.
+- Calls: `tool_calls` or `function_call` of a message, arguments an object or its JSON text; a message of the
+  role function_call, JSON; parts of the type tool_call, JSON. Columns and calls may be JSON texts.
+- Results pair with calls by tool_call_id, else by name, else in order. One message may hold several, as a
+  list of {name, content} (or results), or of as many values as there are calls.
+- Reasoning (`reasoning_content`, or parts) is the thought of a step or of a reply; see conversations.py.
+
+A record without tools is read too, as long as it makes no calls. Lost in conversion: system messages (a row has
+the system text of its own layout), and all other columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from coalm_it.calls import CallSyntaxError, decode_calls
+from coalm_it.conversations import Message, Result, Role, build_turns
+from coalm_it.records import BadRecord, convert_records, decode_result, get_field, number_record, parse_json
+from coalm_it.schema import Call, Dialogue, Fault, Inventory
+from coalm_it.sources import Corpus, Shard
+from coalm_it.toolspecs import read_tools
+
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "function_call": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+}
+
+
+def read_inventory(corpus: Corpus, split: str) -> Inventory:
+    """Empty: a row shows the functions of its own record."""
+    return Inventory()
+
+
+def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
+    """The conversations of one shard; one that does not hold together is a Fault and the rest goes on."""
+    columns = corpus.columns
+
+    def convert(record: Any, number: int) -> Dialogue:
+        shared = isinstance(record, dict) and "conversations" in record
+        column = columns.messages or ("conversations" if shared else "messages")
+        raw = get_field(record, column, list, str)
+        given = record.get(columns.tools or "tools")
+        tools = read_tools(given) if given else ()
+        messages = parse_json(raw, column) if isinstance(raw, str) else raw
+        return Dialogue(
+            id=name(record, number),
+            source=corpus.source,
+            split=split,
+            licence=licence,
+            tools=tools,
+            turns=build_turns(list(_read_messages(messages)), tools),
+            file=shard.file.name,
+            record=number,
+        )
+
+    def name(record: Any, number: int) -> str:
+        if columns.id is None or not isinstance(record, dict):
+            return number_record(shard.file, number)
+        return str(record.get(columns.id, number))
+
+    return convert_records(shard, convert, name)
+
+
+def _read_messages(raw: list[Any]) -> Iterator[Message]:
+    called: set[str] = set()
+    for number, message in enumerate(raw):
+        try:
+            read = _read_message(message, called)
+        except (BadRecord, CallSyntaxError) as error:
+            raise BadRecord(f"message {number}: {error}") from None
+        if read.calls:
+            called = {call.name for call in read.calls}
+        yield read
+
+
+def _read_message(message: Any, called: set[str]) -> Message:
+    """`called`: the functions that were called last."""
+    shared = isinstance(message, dict) and "from" in message
+    said = get_field(message, "from" if shared else "role", str)
+    if said not in ROLES:
+        raise BadRecord(f"role {said!r} is none of {', '.join(ROLES)}")
+    role = ROLES[said]
+    parts = _read_parts(message.get("content", message.get("value")))
+    text = "\n".join(parts["text"]).strip()
+    if role == "tool":
+        return Message("tool", results=_read_results(text, message, called))
+    if said == "function_call":
+        return Message("assistant", calls=decode_calls(parse_json(text, "calls")))
+    if role != "assistant":
+        return Message(role, text)
+    thought = message.get("reasoning_content") or "\n".join(parts["reasoning"]).strip()
+    calls = _read_calls(message, parts["tool_call"])
+    return Message("assistant", text, thought or None, calls or None)
+
+
+def _read_parts(content: Any) -> dict[str, list[str]]:
+    """Type -> the texts of the parts of this type."""
+    parts: dict[str, list[str]] = {"text": [], "reasoning": [], "tool_call": []}
+    if content is None or isinstance(content, str):
+        parts["text"].append(content or "")
+        return parts
+    if not isinstance(content, list):
+        raise BadRecord(f"the content should be a text or a list of parts, found {content!r:.60}")
+    for part in content:
+        kind = get_field(part, "type", str)
+        if kind not in parts:
+            raise BadRecord(f"a part of the type {kind!r}, which is none of {', '.join(parts)}")
+        parts[kind].append(get_field(part, "text" if "text" in part else "value", str))
+    return parts
+
+
+def _read_calls(message: dict[str, Any], parts: list[str]) -> tuple[Call, ...]:
+    given = message.get("tool_calls") or message.get("function_call") or []
+    calls = decode_calls(parse_json(given, "tool_calls") if isinstance(given, str) else given)
+    return calls + tuple(call for part in parts for call in decode_calls(parse_json(part, "tool_call")))
+
+
+def _read_results(text: str, message: dict[str, Any], called: set[str]) -> tuple[Result, ...]:
+    value = decode_result(text)
+    if isinstance(value, list) and value and all(_is_wrapped(item, called) for item in value):
+        return tuple(_unwrap(item) for item in value)
+    name, call = message.get("name"), message.get("tool_call_id")
+    return (Result(value, str(name or ""), str(call or "")),)
+
+
+def _is_wrapped(item: Any, called: set[str]) -> bool:
+    """Whether an object is a result beside the name of its function, and holds nothing but that and an id."""
+    keys = item.keys() if isinstance(item, dict) else set()
+    return keys - {"tool_call_id"} in ({"name", "content"}, {"name", "results"}) and item["name"] in called
+
+
+def _unwrap(item: dict[str, Any]) -> Result:
+    value = item["content"] if "content" in item else item["results"]
+    value = decode_result(value) if isinstance(value, str) else value
+    return Result(value, item["name"], str(item.get("tool_call_id", "")))

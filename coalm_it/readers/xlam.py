@@ -1,0 +1,98 @@
+r"""xLAM function calling (Liu et al. 2024, APIGen; 60,000 rows, CC BY 4.0), and whatever else is laid out like it.
+
+One JSON file, a list of rows; `tools` and `answers` are JSON texts. A row, cut:
+
+    {"id": 7, "query": "Is it raining in Oban, and is it windy?",
+     "tools": "[{\"name\": \"get_rain\", \"description\": \"...\", \"parameters\": {\"city\": {\"description\": \"...\",
+               \"type\": \"str\", \"default\": \"London\"}, \"hours\": {\"type\": \"int, optional\"}}}]",
+     "answers": "[{\"name\": \"get_rain\", \"arguments\": {\"city\": \"Oban\"}}]"}
+
+xlam-irrelevance-7.5k (Lin et al. 2024, Hammer; CC BY 4.0) is the same with the right function taken out and
+`answers` "[]". Others in this form are read too: lists in place of the texts, answers {tool, parameters}
+(Seal-Tools), and a list of messages for a query (API-Bank: user, agent, assistant with calls, tool or API with what
+came back; its closing words "Generate API Request:" are left out).
+
+A row becomes a dialogue of one turn whose one step holds the answers as calls made at once, or no call; there are no
+results and no reply. A query of several messages becomes a turn for each time the user speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
+from coalm_it.conversations import Message, Result, Role, build_turns
+from coalm_it.records import BadRecord, convert_records, decode_result, get_field, number_record
+from coalm_it.schema import Call, Dialogue, Fault, Inventory
+from coalm_it.sources import Corpus, Shard
+from coalm_it.toolspecs import read_tools
+
+ROLES: dict[str, Role] = {
+    "user": "user",
+    "agent": "assistant",
+    "assistant": "assistant",
+    "tool": "tool",
+    "API": "tool",
+}
+REQUEST = "Generate API Request:"
+"""What API-Bank writes behind the last message, whoever's it is."""
+
+
+def read_inventory(corpus: Corpus, split: str) -> Inventory:
+    """Empty: a row shows the functions of its own record."""
+    return Inventory()
+
+
+def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
+    """The rows of one shard; a row that is no good is a Fault and the rest goes on."""
+
+    def convert(record: Any, number: int) -> Dialogue:
+        query = get_field(record, "query", str, list)
+        tools = read_tools(get_field(record, "tools", str, list))
+        answer = Message("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
+        return Dialogue(
+            id=name(record, number),
+            source=corpus.source,
+            split=split,
+            licence=licence,
+            tools=tools,
+            turns=build_turns([*_read_query(query), answer], tools),
+            file=shard.file.name,
+            record=number,
+        )
+
+    def name(record: Any, number: int) -> str:
+        if isinstance(record, dict) and isinstance(record.get("id"), int | str):
+            return str(record["id"])
+        return number_record(shard.file, number)
+
+    return convert_records(shard, convert, name)
+
+
+def _read_answers(answers: str | list[Any]) -> tuple[Call, ...]:
+    try:
+        return parse_calls(answers, "json") if isinstance(answers, str) else decode_calls(answers)
+    except CallSyntaxError as error:
+        raise BadRecord(f"answers: {error}") from None
+
+
+def _read_query(query: str | list[Any]) -> Iterator[Message]:
+    if isinstance(query, str):
+        if not query.strip():
+            raise BadRecord("the query is empty")
+        yield Message("user", query.strip())
+        return
+    for number, message in enumerate(query):
+        text = get_field(message, "content", str).strip()
+        if number == len(query) - 1:
+            text = text.removesuffix(REQUEST).strip()
+        role = get_field(message, "role", str)
+        if role not in ROLES:
+            raise BadRecord(f"message {number}: role {role!r} is none of {', '.join(ROLES)}")
+        if ROLES[role] == "tool":
+            yield Message("tool", results=(Result(decode_result(text)),))
+        elif role == "assistant" and text.startswith(("```", "[")):
+            yield Message("assistant", calls=_read_answers(text))
+        elif text:
+            yield Message(ROLES[role], text)
