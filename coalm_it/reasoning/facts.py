@@ -142,7 +142,12 @@ def _in_order(service: str, facts: Sequence[Fact]) -> list[Fact]:
 
 def name_record(service: str, record: Record, offer: Mapping[str, str]) -> tuple[str, str]:
     """The slot that names an offered record, and what it is called by it; ('', '') where none does."""
-    for slot in sorted(offer, key=lambda slot: slot_words(slot, service).rank):
-        if str(record.get(slot)) == offer[slot] and (name := call_by_name(slot, service, offer[slot])):
-            return slot, name
-    return "", ""
+    naming = [
+        (words.rank, slot)
+        for slot, value in offer.items()
+        if (words := slot_words(slot, service)).called and str(record.get(slot)) == value
+    ]
+    if not naming:
+        return "", ""
+    slot = min(naming)[1]
+    return slot, call_by_name(slot, service, offer[slot])

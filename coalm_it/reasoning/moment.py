@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from coalm_it.reasoning.facts import list_bare, list_definite, list_facts, list_names, name_record
 from coalm_it.reasoning.phrasing import Pen
 from coalm_it.reasoning.situation import NO_NEWS, Fact, Memory, News, Topic
-from coalm_it.reasoning.words import function_words, join_and, plain_value, slot_words
+from coalm_it.reasoning.words import function_words, join_and, plain_value, read_words, slot_words
 from coalm_it.schema import Act, Turn
 
 Values = dict[str, str]
@@ -34,15 +35,15 @@ class Moment:
     def name_function(self, function: str, service: str) -> Values:
         """The placeholders call, do, want, thing, things, deed and done."""
         words = function_words(function, service)
-        pick = self.pen.pick
+        drawn = self.pen.draw(60)
         return {
             "call": function,
-            "do": pick(words.do),
-            "want": pick(words.want),
+            "do": words.do[drawn % len(words.do)],
+            "want": words.want[drawn // 4 % len(words.want)],
             "thing": words.thing,
             "things": words.things,
             "deed": words.deed,
-            "done": pick(words.done),
+            "done": words.done[drawn // 2 % len(words.done)],
         }
 
     def name_thing(self, service: str) -> str:
@@ -58,8 +59,8 @@ class Moment:
     def add_names(self, values: Values, key: str, service: str, slots: Sequence[str]) -> None:
         """The same for slots by their names; KEY_it is the pronoun."""
         add_phrase(values, key, list_names(self.pen, service, slots), len(slots) > 1)
-        values[f"{key}_it"] = {1: "it", 2: "both"}.get(len(slots), "them")
-        values[f"{key}_none"] = {1: "don't have it", 2: "have neither"}.get(len(slots), "have none of them")
+        for name, forms in read_words()["pronouns"].items():
+            values[f"{key}_{name}"] = forms[min(len(slots), len(forms)) - 1]
 
     def add_changes(self, values: Values, service: str, facts: Sequence[Fact]) -> None:
         """The placeholders new (the facts), names (their slots) and bare (for beside the names)."""
@@ -77,12 +78,12 @@ class Moment:
 def add_phrase(values: Values, key: str, text: str, plural: bool) -> None:
     """A noun phrase and the verb endings that go with it."""
     values[key] = text
-    if plural:
-        endings = (("s", ""), ("ies", "y"), ("is", "are"), ("was", "were"), ("has", "have"))
-    else:
-        endings = (("s", "s"), ("ies", "ies"), ("is", "is"), ("was", "was"), ("has", "has"))
-    for ending, verb in endings:
-        values[f"{key}_{ending}"] = verb
+    values.update(_endings(key, plural))
+
+
+@cache
+def _endings(key: str, plural: bool) -> Values:
+    return {f"{key}_{name}": forms[plural] for name, forms in read_words()["endings"].items()}
 
 
 def name_offer(topic: Topic) -> str:

@@ -57,7 +57,10 @@ class Pen:
 
     def pick(self, forms: Sequence[str]) -> str:
         """One of a few ways to say something; repetition is no matter."""
-        return forms[self.draw(len(forms))] if len(forms) > 1 else forms[0]
+        if len(forms) == 1:
+            return forms[0]
+        self._number, drawn = divmod(self._number, len(forms))
+        return forms[drawn]
 
     def phrase(self, situation: str, values: Mapping[str, str]) -> str:
         """A phrasing of the situation, filled, as it stands inside a sentence."""

@@ -210,7 +210,7 @@ def _answer(moment: Moment, topic: Topic, acts: Sequence[Act], values: Values) -
     if not answers:
         return [moment.pen.write("answer/unseen", values)]
     values["answer"] = join_and(answers)
-    values["name"] = name_record(topic.service, record, topic.offer)[1] or f"the {values['thing']}"
+    values["name"] = name_record(topic.service, record, topic.offer)[1] or function_words(topic.last, topic.service).head
     if function_words(topic.last, topic.service).sheet:
         situation = "sheet"
     else:

@@ -15,7 +15,6 @@ from coalm_it.assets import asset
 
 Forms = tuple[str, ...]
 
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _VALUES = {"True": "true", "False": "false", "1": "one", "0": "zero"}
 
 
@@ -55,9 +54,9 @@ class FunctionWords:
 
 
 @cache
-def _read_words() -> dict[str, dict[str, dict[str, Any]]]:
-    text = asset("templates", "thoughts", "words.yaml").read_text("utf-8")
-    words: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(text)
+def read_words() -> dict[str, Any]:
+    """words.yaml, each slot with its rank. Raises yaml.YAMLError where it does not parse."""
+    words: dict[str, Any] = yaml.safe_load(asset("templates", "thoughts", "words.yaml").read_text("utf-8"))
     for rank, entry in enumerate(words["slots"].values()):
         entry["rank"] = rank
     return words
@@ -68,64 +67,73 @@ def _read_words() -> dict[str, dict[str, dict[str, Any]]]:
 
 @cache
 def slot_words(slot: str, service: str = "") -> SlotWords:
-    """The words for a slot: the service's own, the slot's, or by rule from its name."""
-    known = _read_words()["slots"]
-    entry = known.get(f"{service}.{slot}") or known.get(slot) or _slot_by_rule(slot)
-    name = entry["name"]
-    ask = tuple(entry.get("ask", (f"the {name}",)))
+    """The words for a slot: the service's own, the slot's, and by rule what these do not say."""
+    known, rules = read_words()["slots"], read_words()["rules"]["slot"]
+    entry = known.get(f"{service}.{slot}") or known.get(slot) or {}
+    plain = split_name(slot)
+    name = entry.get("name") or _drop_start(plain, rules["dropped"])
+    one = entry.get("one", [""])[0]
+
+    def words(key: str) -> Any:
+        return entry[key] if key in entry else _fill_rule(rules[key], name=name, one=one)
+
+    ask = tuple(words("ask"))
     definite = tuple(phrase for phrase in ask if phrase.startswith("the ")) or ask
-    value = {"": tuple(entry.get("value", ("{v}",)))}
-    value |= {key: tuple(entry[key]) for key in ("one", "zero") if key in entry}
-    value |= {"true": tuple(entry.get("wanted", (name,))), "false": tuple(entry.get("unwanted", (f"no {name}",)))}
-    says = {"": tuple(entry.get("says", (f"the {name} is {{v}}",)))}
-    says |= {key: tuple(entry.get(f"{key}_says", (f"{name} is a {said}",))) for key, said in _YES_NO}
-    at = {"": entry.get("at", f"with {name} {{v}}")}
-    at |= {key: entry[f"at_{key}"] for key in _VALUES.values() if f"at_{key}" in entry}
+    value = {"": words("value"), "true": words("wanted"), "false": words("unwanted")}
+    value |= {key: entry[key] for key in ("one", "zero") if key in entry}
+    says = {"": words("says"), "true": words("true_says"), "false": words("false_says")}
+    says |= {"one": words("one_says")} if one else {}
+    at = {"": words("at"), "true": words("at_true"), "false": words("at_false")}
+    at |= {key: entry[f"at_{key}"] for key in ("one", "zero") if f"at_{key}" in entry}
+    names_it = not entry and plain.rpartition(" ")[2] in rules["naming"]
     return SlotWords(
         name=name,
         ask=ask,
         definite=definite,
         topic=tuple(entry.get("topic", definite)),
-        value=value,
+        value={key: tuple(forms) for key, forms in value.items()},
         at=at,
-        says=says,
+        says={key: tuple(forms) for key, forms in says.items()},
         pre=entry.get("pre", ""),
-        called=entry.get("called", ""),
+        called=entry.get("called", "{v}" if names_it else ""),
         kind=entry.get("kind", ""),
         plural=entry.get("plural", False),
-        counts="one" in entry,
+        counts=bool(one),
         rank=entry.get("rank", len(known)),
     )
 
 
-_YES_NO = (("true", "yes"), ("false", "no"))
+def _drop_start(name: str, starts: Sequence[str]) -> str:
+    for start in starts:
+        if name.startswith(start):
+            return name.removeprefix(start)
+    return name
 
 
-def _slot_by_rule(slot: str) -> dict[str, Any]:
-    words = split_name(slot)
-    name = re.sub(r"^(?:number of|has|have|is|are|any) (?=.)", "", words)
-    entry: dict[str, Any] = {"name": name, "at_true": f"with {name}", "at_false": f"without {name}"}
-    if words in ("name", "title") or words.endswith((" name", " title")):
-        entry["called"] = "{v}"
-    return entry
+def _fill_rule(rule: Any, **names: str) -> Any:
+    return rule.format(**names) if isinstance(rule, str) else [form.format(**names) for form in rule]
 
 
 @cache
 def function_words(function: str, service: str = "") -> FunctionWords:
-    """The words for a function: the service's own, the function's, or by rule from its name."""
-    known = _read_words()["intents"]
+    """The words for a function: the service's own, the function's, and by rule what these do not say."""
+    known, rules = read_words()["intents"], read_words()["rules"]["function"]
     entry = known.get(f"{service}.{function}") or known.get(function) or {}
     verb, _, rest = split_name(function).partition(" ")
-    thing = entry.get("thing", rest or "result")
+    thing = entry.get("thing") or rest or rules["thing"]
     article = "an" if thing[0] in "aeiou" else "a"
+
+    def words(key: str) -> Any:
+        return entry[key] if key in entry else _fill_rule(rules[key], verb=verb, thing=thing, article=article)
+
     return FunctionWords(
-        want=tuple(entry.get("want", (f"{article} {thing}",))),
-        do=tuple(entry.get("do", (f"{verb} the {thing}" if rest else f"use {function}",))),
+        want=tuple(words("want")),
+        do=tuple(words("do")),
         thing=thing,
-        things=entry.get("things", thing if thing.endswith("s") else f"{thing}s"),
-        head=entry.get("head", f"the {thing}"),
-        deed=entry.get("deed", "request"),
-        done=tuple(entry.get("done", (f"the {thing} is settled",))),
+        things=thing if "things" not in entry and thing.endswith("s") else words("things"),
+        head=words("head"),
+        deed=words("deed"),
+        done=tuple(words("done")),
         sheet=entry.get("sheet", False),
         answer=entry.get("answer", ""),
         light=entry.get("light", False),
@@ -159,8 +167,6 @@ def add(slot: str, service: str, value: str) -> str:
 def state(slot: str, service: str, value: str) -> Forms:
     """The clauses that say what a slot's value is: "the address is ...", "pets are welcome"."""
     words = slot_words(slot, service)
-    if value == "1" and words.counts:
-        return tuple(f"it is {one}" for one in words.value["one"])
     forms = words.says.get(_VALUES.get(value, ""), words.says[""])
     return tuple(_fill(form, slot, service, value) for form in forms)
 
@@ -216,16 +222,17 @@ def read_date(value: str) -> datetime.date | None:
 def say_date(day: datetime.date) -> str:
     """March 9th."""
     ending = "th" if 10 < day.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
-    return f"{day:%B} {day.day}{ending}"
+    return f"{read_words()['months'][day.month - 1]} {day.day}{ending}"
 
 
 def count_word(number: int) -> str:
     """three, 14."""
-    return _NUMBERS[number] if 0 <= number < len(_NUMBERS) else str(number)
+    numbers: list[str] = read_words()["numbers"]
+    return numbers[number] if 0 <= number < len(numbers) else str(number)
 
 
 def join_and(items: Sequence[str], joint: str = "and") -> str:
-    """a, b and c."""
-    if len(items) < 3:
-        return f" {joint} ".join(items)
-    return f"{', '.join(items[:-1])} {joint} {items[-1]}"
+    """a, b and c (or c)."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {read_words()['joints'][joint]} {items[-1]}"

@@ -1,0 +1,402 @@
+"""A small OpenAI-compatible server that answers at once, late, wrongly or not at all, and counts what it was asked.
+
+    python benchmarks/llm/server.py --latency 0.1 --allow 16
+
+It prints its base URL. `POST /control` with settings (see Behaviour) changes what it does and sets its counts to zero;
+`GET /stats` says what it saw. An answer is a function of the request alone, so two runs get the same.
+It speaks chat completions, files and batches. A prompt's tokens are a quarter of its characters, as in English text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import random
+from collections import Counter
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from aiohttp import web
+
+Json = dict[str, Any]
+WORDS = (
+    "the user wants a table for two and has named no time so I ask for it before I search the list of places that "
+    "the first call gave me then I offer one of them and wait until they accept it"
+).split()
+TOKENS_A_MESSAGE = 4
+
+
+@dataclass
+class Behaviour:
+    """Shares (0 to 1) are of the requests that were let in, drawn anew for each."""
+
+    latency: float = 0.0
+    """Seconds that an answer takes."""
+    tail: float = 0.0
+    """Share of the answers that take `tail_latency` seconds instead."""
+    tail_latency: float = 2.0
+    allow: int = 0
+    """Requests at a time; one more gets a 429. 0: as many as come."""
+    allow_a_minute: int = 0
+    """Requests in any 60 seconds; one more gets a 429."""
+    retry_after: float = 1.0
+    """Seconds that a 429 asks to wait."""
+    slots: int = 0
+    """Answers that are worked on at a time; others wait in a queue, as on a server that refuses nobody."""
+    errors: float = 0.0
+    """Share of 500s."""
+    overloads: float = 0.0
+    """Share of 503s."""
+    hangs: float = 0.0
+    """Share of answers that are paid for and never come."""
+    cuts: float = 0.0
+    """Share of answers whose connection is cut half-way."""
+    twice: float = 0.0
+    """Share of answers that are delivered twice in one body (in a batch: twice in the file)."""
+    garbage: float = 0.0
+    """Share of bodies that are no JSON."""
+    broken: float = 0.0
+    """Share of answers whose text is cut JSON, or cut text."""
+    wrong_schema: float = 0.0
+    """Share of answers whose text is JSON of another form."""
+    empty: float = 0.0
+    length: float = 0.0
+    """Share of answers that end at max_tokens."""
+    filtered: float = 0.0
+    huge: float = 0.0
+    """Share of answers of 10 MB."""
+    no_usage: bool = False
+    refuse_schema: bool = False
+    """Whether response_format is an error, as on a server without structured output."""
+    refuse_max_tokens: bool = False
+    """Whether max_tokens is an error, as with models that want max_completion_tokens."""
+    key: str = ""
+    """The one key that is let in; its error names the wrong key, as careless servers do."""
+    model: str = ""
+    """The one model that there is."""
+    quota: int = 0
+    """Answers after which the quota is used up."""
+    batch_polls: int = 1
+    """How often one must ask until a batch is done."""
+    batch_errors: float = 0.0
+    """Share of the lines of a batch that fail with a 500."""
+    batch_missing: float = 0.0
+    """Share of the lines of a batch that expire."""
+    batch_fails: str = ""
+    """The error code with which every batch is turned down."""
+    seed: int = 0
+
+
+@dataclass
+class Stats:
+    requests: int = 0
+    answered: int = 0
+    """Answers that were worked out, whether they arrived or not."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    refused: int = 0
+    most_at_once: int = 0
+    batches: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    """Requests whose body was worked out before."""
+    bodies: set[bytes] = field(default_factory=set)
+
+
+class Server:
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, Json] = {}
+        self.set_behaviour(behaviour)
+
+    def set_behaviour(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.stats = Stats()
+        self.random = random.Random(behaviour.seed)
+        self.inside = 0
+        self.arrivals: list[float] = []
+        self.slots = asyncio.Semaphore(behaviour.slots or 1_000_000)
+
+    # --- chat ---
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        self.stats.requests += 1
+        body = await request.json()
+        error = self._refuse(request, body)
+        if error is not None:
+            return error
+        self.inside += 1
+        self.stats.most_at_once = max(self.stats.most_at_once, self.inside)
+        try:
+            async with self.slots:
+                return await self._work(request, body)
+        finally:
+            self.inside -= 1
+
+    def _refuse(self, request: web.Request, body: Json) -> web.Response | None:
+        behaviour = self.behaviour
+        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if behaviour.key and sent != behaviour.key:
+            return _error(401, f"Incorrect API key provided: {sent}", "invalid_api_key")
+        if behaviour.model and body["model"] != behaviour.model:
+            return _error(404, f"The model `{body['model']}` does not exist", "model_not_found", param="model")
+        if behaviour.refuse_schema and "response_format" in body:
+            return _error(400, "response_format of type json_schema is not supported", None, param="response_format")
+        if behaviour.refuse_max_tokens and "max_tokens" in body:
+            text = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+            return _error(400, text, "unsupported_parameter", param="max_tokens")
+        if behaviour.quota and self.stats.answered >= behaviour.quota:
+            return _error(429, "You exceeded your current quota", "insufficient_quota")
+        if self._too_many():
+            self.stats.refused += 1
+            headers = {"Retry-After": f"{behaviour.retry_after:g}"} if behaviour.retry_after else {}
+            return _error(429, "Too many requests", "rate_limit_exceeded", headers=headers)
+        return None
+
+    def _too_many(self) -> bool:
+        allow, a_minute = self.behaviour.allow, self.behaviour.allow_a_minute
+        if allow and self.inside >= allow:
+            return True
+        if a_minute:
+            now = asyncio.get_running_loop().time()
+            self.arrivals = [moment for moment in self.arrivals if now - moment < 60]
+            if len(self.arrivals) >= a_minute:
+                return True
+            self.arrivals.append(now)
+        return False
+
+    async def _work(self, request: web.Request, body: Json) -> web.StreamResponse:
+        behaviour = self.behaviour
+        late = self._happens("tail", behaviour.tail)
+        latency = behaviour.tail_latency if late else behaviour.latency
+        if latency:
+            await asyncio.sleep(latency)
+        for status, share in ((500, behaviour.errors), (503, behaviour.overloads)):
+            if self._happens(str(status), share):
+                return _error(status, "The server had an error", None)
+        content = json.dumps(self._answer(body)).encode()
+        if self._happens("hangs", behaviour.hangs):
+            await asyncio.sleep(3600)
+        if self._happens("cuts", behaviour.cuts):
+            return await _send_half(request, content)
+        if self._happens("twice", behaviour.twice):
+            content *= 2
+        if self._happens("garbage", behaviour.garbage):
+            content = b"<html>Bad gateway" + content[:40]
+        return web.Response(body=content, content_type="application/json")
+
+    def _answer(self, body: Json) -> Json:
+        """A completion, counted and paid for."""
+        behaviour, stats = self.behaviour, self.stats
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+        stats.repeated += digest in stats.bodies
+        stats.bodies.add(digest)
+        text, reason = make_text(body, digest), "stop"
+        limit = body.get("max_tokens") or body.get("max_completion_tokens") or 1_000_000
+        if self._happens("broken", behaviour.broken):
+            text = text[: len(text) // 2]
+        if self._happens("wrong_schema", behaviour.wrong_schema):
+            text = json.dumps({"unexpected": text})
+        if self._happens("empty", behaviour.empty):
+            text = ""
+        if self._happens("filtered", behaviour.filtered):
+            text, reason = "", "content_filter"
+        if self._happens("huge", behaviour.huge):
+            text = "x" * 10_000_000
+        words = len(text.split()) + 1
+        if self._happens("length", behaviour.length) or words > limit:
+            words, reason = limit, "length"
+            text = " ".join(text.split()[:limit])
+        usage = {"prompt_tokens": count_prompt(body), "completion_tokens": words}
+        stats.answered += 1
+        stats.prompt_tokens += usage["prompt_tokens"]
+        stats.completion_tokens += words
+        return {
+            "id": f"chatcmpl-{digest.hex()[:12]}",
+            "object": "chat.completion",
+            "created": 0,
+            "model": body["model"],
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}],
+            **({} if behaviour.no_usage else {"usage": usage | {"total_tokens": sum(usage.values())}}),
+        }
+
+    def _happens(self, fault: str, share: float) -> bool:
+        happens = share > 0 and self.random.random() < share
+        self.stats.faults[fault] += happens
+        return happens
+
+    # --- files and batches ---
+
+    async def add_file(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        part = form["file"]
+        assert isinstance(part, web.FileField)
+        return web.json_response(self._store_file(part.file.read()))
+
+    def _store_file(self, content: bytes) -> Json:
+        name = f"file-{len(self.files)}"
+        self.files[name] = content
+        about = {"id": name, "object": "file", "bytes": len(content), "created_at": 0, "filename": name}
+        return about | {"purpose": "batch", "status": "processed"}
+
+    async def read_file(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.files[request.match_info["name"]])
+
+    async def add_batch(self, request: web.Request) -> web.Response:
+        order = await request.json()
+        self.stats.batches += 1
+        batch = {
+            "id": f"batch-{len(self.batches)}",
+            "object": "batch",
+            "endpoint": order["endpoint"],
+            "input_file_id": order["input_file_id"],
+            "completion_window": order["completion_window"],
+            "created_at": 0,
+            "status": "validating",
+            "polls": 0,
+        }
+        self.batches[batch["id"]] = batch
+        return web.json_response(batch)
+
+    async def list_batches(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": list(self.batches.values()), "has_more": False})
+
+    async def poll_batch(self, request: web.Request) -> web.Response:
+        batch = self.batches.get(request.match_info["name"])
+        if batch is None:
+            return _error(404, "No such batch", None)
+        batch["polls"] += 1
+        if batch["status"] in ("validating", "in_progress"):
+            batch["status"] = "in_progress"
+            if self.behaviour.batch_fails:
+                batch["status"] = "failed"
+                batch["errors"] = {"data": [{"code": self.behaviour.batch_fails, "message": "turned down"}]}
+            elif batch["polls"] >= self.behaviour.batch_polls:
+                self._finish_batch(batch)
+        return web.json_response(batch)
+
+    def _finish_batch(self, batch: Json) -> None:
+        good, bad = [], []
+        for line in self.files[batch["input_file_id"]].splitlines():
+            order = json.loads(line)
+            self.stats.requests += 1
+            base = {"id": f"req-{self.stats.requests}", "custom_id": order["custom_id"]}
+            if self._happens("batch_missing", self.behaviour.batch_missing):
+                bad.append(base | {"response": None, "error": {"code": "batch_expired", "message": "too late"}})
+            elif self._happens("batch_errors", self.behaviour.batch_errors):
+                answer = {"status_code": 500, "body": {"error": {"message": "The server had an error"}}}
+                bad.append(base | {"response": answer, "error": None})
+            else:
+                answer = {"status_code": 200, "body": self._answer(order["body"])}
+                copies = 2 if self._happens("twice", self.behaviour.twice) else 1
+                good += [base | {"response": answer, "error": None}] * copies
+        batch["status"] = "expired" if self.stats.faults["batch_missing"] else "completed"
+        self.random.shuffle(good)
+        for name, lines in (("output_file_id", good), ("error_file_id", bad)):
+            if lines:
+                batch[name] = self._store_file("".join(json.dumps(line) + "\n" for line in lines).encode())["id"]
+
+    # --- what it saw ---
+
+    async def control(self, request: web.Request) -> web.Response:
+        self.set_behaviour(Behaviour(**await request.json()))
+        return web.json_response(asdict(self.behaviour))
+
+    async def report(self, request: web.Request) -> web.Response:
+        stats = {one.name: getattr(self.stats, one.name) for one in fields(Stats) if one.name != "bodies"}
+        return web.json_response(stats | {"inside": self.inside})
+
+
+def make_text(body: Json, digest: bytes) -> str:
+    """A few sentences drawn by `digest`; where the request has a JSON schema, an object that fits it."""
+    drawn = random.Random(digest)
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    return json.dumps(_fill(schema, drawn)) if schema else _sentence(drawn)
+
+
+def _fill(schema: Json, drawn: random.Random) -> Any:
+    if "enum" in schema:
+        return drawn.choice(schema["enum"])
+    match schema.get("type"):
+        case "object":
+            return {name: _fill(inner, drawn) for name, inner in schema.get("properties", {}).items()}
+        case "array":
+            return [_fill(schema.get("items", {}), drawn) for _ in range(schema.get("minItems", 1))]
+        case "integer" | "number":
+            return drawn.randrange(10)
+        case "boolean":
+            return drawn.random() < 0.5
+        case _:
+            return _sentence(drawn)
+
+
+def _sentence(drawn: random.Random) -> str:
+    return " ".join(drawn.choices(WORDS, k=drawn.randint(20, 60))) + "."
+
+
+def count_prompt(body: Json) -> int:
+    texts = [str(message["content"]) for message in body["messages"]]
+    return sum(len(text) // 4 + TOKENS_A_MESSAGE for text in texts)
+
+
+async def _send_half(request: web.Request, content: bytes) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": str(len(content))})
+    await response.prepare(request)
+    await response.write(content[: len(content) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _error(
+    status: int, message: str, code: str | None, *, param: str | None = None, headers: dict[str, str] | None = None
+) -> web.Response:
+    error = {"message": message, "type": "error", "code": code, "param": param}
+    return web.json_response({"error": error}, status=status, headers=headers)
+
+
+def make_app(behaviour: Behaviour) -> web.Application:
+    server = Server(behaviour)
+    app = web.Application(client_max_size=300_000_000)
+    app.add_routes(
+        [
+            web.post("/v1/chat/completions", server.chat),
+            web.post("/v1/files", server.add_file),
+            web.get("/v1/files/{name}/content", server.read_file),
+            web.post("/v1/batches", server.add_batch),
+            web.get("/v1/batches", server.list_batches),
+            web.get("/v1/batches/{name}", server.poll_batch),
+            web.post("/control", server.control),
+            web.get("/stats", server.report),
+        ]
+    )
+    return app
+
+
+async def serve(behaviour: Behaviour, port: int) -> None:
+    runner = web.AppRunner(make_app(behaviour), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
+    await site.start()
+    print(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    for one in fields(Behaviour):
+        option = f"--{one.name.replace('_', '-')}"
+        if isinstance(one.default, bool):
+            parser.add_argument(option, action="store_true")
+        else:
+            parser.add_argument(option, type=type(one.default), default=one.default)
+    options = vars(parser.parse_args())
+    port = options.pop("port")
+    asyncio.run(serve(Behaviour(**options), port))
+
+
+if __name__ == "__main__":
+    main()
