@@ -28,6 +28,7 @@ from pathlib import Path
 import orjson
 import pyarrow.parquet as pq
 
+from coalm_it import __version__
 from coalm_it.sources import find_corpora, load_source
 
 COMMAND = [sys.executable, "-c", "from coalm_it.cli import app; app()"]
@@ -38,7 +39,9 @@ PROC = Path("/proc")
 class Run:
     """One build in a process of its own."""
 
-    seconds: float
+    seconds: float = 0.0
+    processor: float = 0.0
+    """Seconds of processor time, of all processes together: what a busy machine changes least."""
     peak: int = 0
     """Bytes."""
 
@@ -47,12 +50,14 @@ def run_build(corpora: Path, out: Path, workers: int) -> Run:
     started = time.perf_counter()
     arguments = ["build", "tod", "--data", str(corpora), "--out", str(out), "--workers", str(workers)]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL)
-    run = Run(0.0)
+    run = Run()
     over = threading.Event()
     watcher = threading.Thread(target=watch_memory, args=(process.pid, run, over))
     watcher.start()
-    code = process.wait()
+    _, status, used = os.wait4(process.pid, 0)
+    code = process.returncode = os.waitstatus_to_exitcode(status)
     run.seconds = time.perf_counter() - started
+    run.processor = used.ru_utime + used.ru_stime
     over.set()
     watcher.join()
     if code not in (0, 1):
@@ -134,9 +139,9 @@ def sum_stages(timings: dict[str, dict[str, dict[str, float]]]) -> dict[str, flo
 def describe_machine() -> str:
     lines = (PROC / "cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
-    packages = ("coalm-it", "pyarrow", "pydantic", "orjson", "jinja2")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, {versions}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "pydantic", "orjson", "jinja2"))
+    ours = f"coalm-it {__version__}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} cores; {ours}, {versions}"
 
 
 def print_report(runs: list[Run], again: Run, floor: Floor, out: Path, workers: int) -> None:
@@ -151,8 +156,11 @@ def print_report(runs: list[Run], again: Run, floor: Floor, out: Path, workers: 
         f"build, {workers} workers: median of {len(runs)} (fastest, slowest)": (
             f"{median:.1f} s ({seconds[0]:.1f}, {seconds[-1]:.1f})"
         ),
+        "processor time": f"{min(run.processor for run in runs):.1f} s",
         "rows, rejects": f"{rows:,}, {rejects:,}",
-        "raw bytes read, Parquet bytes written": f"{floor.raw_bytes / 1e6:,.0f} MB, {floor.written_bytes / 1e6:,.0f} MB",
+        "raw bytes read, Parquet bytes written": (
+            f"{floor.raw_bytes / 1e6:,.0f} MB, {floor.written_bytes / 1e6:,.0f} MB"
+        ),
         "peak memory of the process tree": f"{max(run.peak for run in runs) / 1e9:.2f} GB",
         "floor, one process: orjson parse + Parquet write": f"{floor.parse:.1f} s + {floor.write:.1f} s",
         "build / floor": f"{median / bare:.1f}",

@@ -17,7 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from coalm_it.checks.call_grammar import check_call_grammar
 from coalm_it.draw import draw_items, stable_hash
+from coalm_it.schema import Call, Sample, Step, Turn
+from coalm_it.toolspecs import read_tools
 
 XLAM, IRRELEVANCE, CONVERSATIONS, ASSISTANT_TURNS = 60_000, 7_500, 11_300, 13_819
 OPENINGS = "|Please: |Hi! |Hello, |Could you help? |A question: |Quick one: |Good morning. |Hey, |For work: ".split("|")
@@ -25,7 +28,7 @@ Json = dict[str, Any]
 
 
 def write_stand_ins(corpora: Path, folder: Path) -> None:
-    """The three corpora in their upstream files: xlam_function_calling_60k.json, XLAM-7.5k-Irrelevance.json, data.json."""
+    """The three corpora, each in a folder of its own, in files that are called as upstream."""
     base = list(_read_base(corpora / "function_calling" / "xlam_format"))
     replies = list(_read_replies(corpora / "function_calling" / "toolace" / "sharegpt_func_fixed.json"))
     rows = [_vary_row(base, number, keep_right=True) for number in range(XLAM)]
@@ -52,9 +55,17 @@ def _read_base(folder: Path) -> Iterator[Json]:
                 {"name": one.get("name") or one["tool"], "arguments": one.get("arguments", one.get("parameters"))}
                 for one in row["answers"]
             ]
-            names = {tool["name"] for tool in row["tools"]}
-            if query and answers and all(one["name"] in names for one in answers):
+            if query and answers and _is_sound(row["tools"], answers):
                 yield {"query": query, "tools": row["tools"], "answers": answers}
+
+
+def _is_sound(tools: list[Json], answers: list[Json]) -> bool:
+    """Whether the calls are such as the original's publishers let pass: of listed functions, in the right types."""
+    calls = tuple(Call(id=str(number), **one) for number, one in enumerate(answers))
+    turn = Turn(user="-", steps=(Step(calls=calls),))
+    about = {"id": "-", "part": "-", "source": "-", "split": "train", "dialogue_id": "-", "turn": 0, "licence": "-"}
+    sample = Sample(task="function_call", layout="hammer", tools=read_tools(tools), turns=(turn,), step=0, **about)
+    return not check_call_grammar(sample)
 
 
 def _read_replies(path: Path) -> Iterator[str]:

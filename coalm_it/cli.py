@@ -133,9 +133,9 @@ def _mistakes_in_one_line() -> Iterator[None]:
         raise typer.Exit(130) from None
     except (ValueError, RuntimeError) as error:
         from coalm_it.engine import EngineError
+        from coalm_it.mixture import ShortError
         from coalm_it.output import FolderError, OutputError
         from coalm_it.recipe import RecipeError
-        from coalm_it.mixture import ShortError
         from coalm_it.sources import SourceError
 
         if isinstance(error, ShortError):

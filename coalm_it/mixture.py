@@ -18,7 +18,7 @@ class Candidate(NamedTuple):
     dialogue: str
     """Source, split and dialogue; what a draw takes together."""
     repeat: int = 0
-    """0 for the row itself, else which further copy of it fills a shortage."""
+    """1 for a second copy, which fills a shortage; 0 for the row itself."""
 
     @property
     def name(self) -> str:
@@ -90,9 +90,9 @@ def draw_candidates(candidates: Sequence[Candidate], rows: int, seed: int) -> li
 
 
 def repeat_candidates(drawn: Sequence[Candidate], rows: int, seed: int) -> list[Candidate]:
-    """`rows` further copies of drawn candidates, in the order of a stable hash, each once before any twice."""
+    """Second copies of `rows` of the drawn candidates, or of all, in the order of a stable hash."""
     order = sorted(drawn, key=lambda candidate: (stable_hash("repeat", seed, candidate.id), candidate.id))
-    return [order[number % len(order)]._replace(repeat=1 + number // len(order)) for number in range(rows)]
+    return [candidate._replace(repeat=1) for candidate in order[:rows]]
 
 
 def order_candidates(chosen: Iterable[Candidate], order: Literal["shuffled", "corpus"], seed: int) -> list[Candidate]:

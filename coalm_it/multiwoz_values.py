@@ -1,4 +1,4 @@
-"""How MultiWOZ writes slots and values in its versions, and the one form that they take here.
+"""How MultiWOZ writes slots, values and utterances in its versions, and the one form that they take here.
 
 Every rule is a line of RULES, with its source: EVALUATION is the field's evaluation script (MultiWOZ_Evaluation,
 normalization.py and database.py), TRADE the preprocessing that state trackers share (create_data.py of MultiWOZ 2.1 and
@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import NamedTuple
 
-from coalm_it.values import plain_name, read_value
+from coalm_it.values import read_value
 
 DONT_CARE = "dontcare"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+TIMES = frozenset({"leave_at", "arrive_by", "time"})
+COUNTS = frozenset({"stars", "people", "stay"})
+"""Slots that hold whole numbers."""
 
 # --- slots ---
 
@@ -40,8 +42,7 @@ def name_slot(domain: str, raw: str) -> str:
 
     `pricerange`, `Price`, `hotel-pricerange` -> price_range; `book day`, `bookday`, `Day` -> day; `none` -> "".
     """
-    plain = raw.lower().removeprefix(f"{domain}-").strip()
-    plain = re.sub(r"^book ?(?=day|people|stay|time|\w)", "", plain)
+    plain = raw.lower().removeprefix(f"{domain}-").removeprefix("book").strip()
     if domain == "train" and plain in _TRAIN_SLOTS:
         return _TRAIN_SLOTS[plain]
     return _SLOTS.get(plain, plain)
@@ -64,20 +65,32 @@ _ANY = frozenset(
     "dontcare|dont care|don't care|do n't care|do not care|doesn't care|does not care|doesn't matter|any|anything|"
     "anytime|anywhere|no preference|no particular".split("|")
 )
-_SPELLINGS = {
-    "food": {"portugese": "portuguese", "sea food": "seafood", "gastropod": "gastropub", "steak house": "steakhouse"}
-    | {"italain": "italian", "intalian": "italian", "brutish": "british", "bristish": "british"}
-    | {"europeon": "european", "barbecue": "barbeque", "asian or oriental": "asian oriental"},
-    "type": {"swimming pool": "swimmingpool", "night club": "nightclub", "guest house": "guesthouse"}
-    | {"concert hall": "concerthall", "mutliple sports": "multiple sports", "theater": "theatre"}
-    | {"churche": "church"},
+_FOODS = {
+    **{"portugese": "portuguese", "sea food": "seafood", "gastropod": "gastropub", "steak house": "steakhouse"},
+    **{"italain": "italian", "intalian": "italian", "brutish": "british", "bristish": "british"},
+    **{"europeon": "european", "barbecue": "barbeque", "asian or oriental": "asian oriental"},
 }
+_TYPES = {
+    **{"swimming pool": "swimmingpool", "pool": "swimmingpool", "night club": "nightclub", "club": "nightclub"},
+    **{"guest house": "guesthouse", "concert hall": "concerthall", "theater": "theatre", "churche": "church"},
+    **{"mutliple sport": "multiple sports", "multiple sport": "multiple sports", "sport": "multiple sports"},
+    **{"architectural": "architecture", "boating": "boat"},
+    **{kind: kind for kind in "hotel guesthouse museum college park theatre cinema boat church nightclub".split()},
+}
+"""The spellings of a type, without a plural's s."""
 _AREA = re.compile(r"(?<![a-z])(?:(north|south|east|west)(?:ern)?|(cent(?:re|er)|central|downtown))(?![a-z])")
-_PRICE_RANGE = re.compile(r"(?<![a-z])(?:(moderate|mid)|(cheap|inexpensive)|(expensive))")
-_DAY = re.compile(rf"(?<![a-z])({'|'.join(DAYS)})s?(?![a-z])")
-_TIME = re.compile(r"(?<!\d)(\d{1,2})(?: ?[:.] ?(\d\d)|(?<=\d\d)(\d\d))?(?: ?([ap])\.?m\b\.?)?(?!\d)")
+_PRICE_RANGE = re.compile(r"(?<![a-z])(?:(moderate|mid)|(cheap|inexpensive|low)|(expensive))")
+_DAY = re.compile(
+    r"(?<![a-z])(?:(mon)|(tue)s?|(wed)(?:s|nes)?|(thu)(?:rs?)?|(fri)|(sat)(?:ur)?|(sun))(?:day)?s?(?![a-z])"
+)
+_TIME = re.compile(
+    r"(?:(?:at|by|after|afer|before|around|about|from|until|till|past|approximately|exactly|just) )*"
+    r"(\d{1,2})(?: ?[:.;] ?(\d\d)|(?<=\d\d)(\d\d))?(?: ?([ap])\.?m\b\.?)?(?: hours| o'?clock)?"
+)
 _NAMED_TIMES = {"noon": "12:00", "midday": "12:00", "midnight": "00:00", "lunch": "12:00"}
+_FREE = re.compile(r"\bfree\b|\bno (?:\w+ )?(?:fee|charge|cost)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_HOURS = re.compile(r"(\d+|an?|one|two) ?-?h(?:ou)?rs?")
 _STATIONS = {"birmingham": "birmingham new street", "stansted": "stansted airport"} | {
     "london liverpool": "london liverpool street",
     "liverpool street": "london liverpool street",
@@ -85,18 +98,18 @@ _STATIONS = {"birmingham": "birmingham new street", "stansted": "stansted airpor
 }
 
 
-def _join_tokens(text: str) -> str:
+def _join(text: str) -> str:
     """Lower case, single blanks, and what the tokeniser of 2.1 took apart: do n't, it 's."""
     plain = " ".join(text.lower().replace("’", "'").split())
     return re.sub(r" (n't|'(?:s|m|re|ve|ll|d))\b", r"\1", plain).strip(" .,;!")
 
 
-def _read_any(text: str) -> str:
-    return DONT_CARE if text in _ANY else text
-
-
 def _read_absent(text: str) -> str:
     return "" if text in ABSENT else text
+
+
+def _read_any(text: str) -> str:
+    return DONT_CARE if text in _ANY else text
 
 
 def _read_area(text: str) -> str:
@@ -106,23 +119,15 @@ def _read_area(text: str) -> str:
 
 def _read_price_range(text: str) -> str:
     found = _PRICE_RANGE.search(text)
-    return "moderate" if found and found[1] else "cheap" if found and found[2] else "expensive" if found else text
+    return ("moderate", "cheap", "expensive")[(found.lastindex or 1) - 1] if found else text
 
 
-def _read_spelling(slot: str) -> Callable[[str], str]:
-    def mend(text: str) -> str:
-        spellings = _SPELLINGS[slot]
-        return spellings.get(text) or spellings.get(text.removesuffix("s")) or text
-
-    return mend
+def _read_type(text: str) -> str:
+    return _TYPES.get(text) or _TYPES.get(text.removesuffix("s")) or text
 
 
-def _read_plural(text: str) -> str:
-    singular = text.removesuffix("s")
-    return singular if singular in _SINGULARS else text
-
-
-_SINGULARS = frozenset("hotel guesthouse museum college park theatre cinema boat church nightclub swimmingpool".split())
+def _read_food(text: str) -> str:
+    return _FOODS.get(text, text)
 
 
 def _read_yes(text: str) -> str:
@@ -139,17 +144,14 @@ def _read_count(text: str) -> str:
 
 def _read_day(text: str) -> str:
     found = _DAY.search(text)
-    return found[1] if found else text
+    return DAYS[(found.lastindex or 1) - 1] if found else text
 
 
 def _read_time(text: str) -> str:
     """HH:MM, as the databases have it; hours past 24 stay, since late trains arrive at 24:07."""
-    for word, time in _NAMED_TIMES.items():
-        if word in text:
-            return time
-    found = _TIME.search(text)
+    found = _TIME.fullmatch(text)
     if found is None:
-        return text
+        return _NAMED_TIMES.get(text, text)
     hour, minute = int(found[1]), found[2] or found[3] or "00"
     if found[4] == "p" and hour < 12:
         hour += 12
@@ -165,9 +167,7 @@ def _read_station(text: str) -> str:
 
 def _read_money(text: str) -> str:
     found = _NUMBER.search(text.replace(",", ""))
-    if found is None:
-        return "free" if "free" in text else text
-    return format_pounds(float(found[0]))
+    return "free" if _FREE.search(text) else format_pounds(float(found[0])) if found else text
 
 
 def format_pounds(amount: float) -> str:
@@ -177,14 +177,11 @@ def format_pounds(amount: float) -> str:
 
 
 def _read_minutes(text: str) -> str:
-    """88 minutes, from `1 hour 28 minutes`, `88 mins`, `1:28 hours`."""
-    hours = re.search(r"(\d+|an?|one|two) ?-?h(?:ou)?rs?", text)
-    if hours:
-        whole = {"a": 1, "an": 1, "one": 1, "two": 2}.get(hours[1]) or int(hours[1])
-        rest = re.search(r"(\d+)", text[hours.end() :])
-        return f"{60 * whole + int(rest[1] if rest else 0)} minutes"
-    found = re.search(r"\d+", text)
-    return f"{found[0]} minutes" if found else text
+    """88 minutes, from `1 hour 28 minutes` and `88 mins`."""
+    hours = _HOURS.search(text)
+    whole = {"a": 1, "an": 1, "one": 1, "two": 2}.get(hours[1]) or int(hours[1]) if hours else 0
+    rest = re.search(r"\d+", text[hours.end() :] if hours else text)
+    return f"{60 * whole + int(rest[0] if rest else 0)} minutes" if hours or rest else text
 
 
 def _keep_digits(text: str) -> str:
@@ -195,43 +192,47 @@ def _keep_letters(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text) or text
 
 
-def _to_upper(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text).upper() or text
+def _read_reference(text: str) -> str:
+    return _keep_letters(text).upper()
 
 
-_TIMES = frozenset({"leave_at", "arrive_by", "time"})
+def _read_train_id(text: str) -> str:
+    """TR2001, from `train 2001` and `tr 2001`."""
+    digits = re.sub(r"\D", "", text)
+    return f"TR{digits}" if len(digits) == 4 else _read_reference(text)
+
+
 RULES = (
-    Rule("tokens joined", "COUNTED", frozenset(), _join_tokens),
+    Rule("tokens joined", "COUNTED", frozenset(), _join),
     Rule("not mentioned is absent", "TRADE, EVALUATION", frozenset(), _read_absent),
     Rule("one spelling of dontcare", "TRADE, EVALUATION, CONVLAB", frozenset(), _read_any),
     Rule("center is centre", "CONVLAB, SCHEMA", frozenset({"area"}), _read_area),
     Rule("three price ranges", "SCHEMA", frozenset({"price_range"}), _read_price_range),
-    Rule("spellings of types", "EVALUATION, SCHEMA", frozenset({"type"}), _read_spelling("type")),
-    Rule("types in the singular", "SCHEMA", frozenset({"type"}), _read_plural),
-    Rule("spellings of food", "EVALUATION", frozenset({"food"}), _read_spelling("food")),
+    Rule("spellings of types", "EVALUATION, SCHEMA", frozenset({"type"}), _read_type),
+    Rule("spellings of food", "EVALUATION", frozenset({"food"}), _read_food),
     Rule("free is yes", "EVALUATION", frozenset({"internet", "parking"}), _read_yes),
-    Rule("numbers as digits", "COUNTED", frozenset({"stars", "people", "stay"}), _read_count),
+    Rule("numbers as digits", "COUNTED", COUNTS, _read_count),
     Rule("weekdays", "COUNTED", frozenset({"day"}), _read_day),
-    Rule("times as HH:MM", "EVALUATION", _TIMES, _read_time),
+    Rule("times as HH:MM", "EVALUATION", TIMES, _read_time),
     Rule("money as in the databases", "COUNTED", frozenset({"price", "entrance_fee", "total_price"}), _read_money),
     Rule("durations in minutes", "COUNTED", frozenset({"duration"}), _read_minutes),
     Rule("phone numbers as digits", "TRADE", frozenset({"phone"}), _keep_digits),
     Rule("postcodes without blanks", "TRADE", frozenset({"postcode"}), _keep_letters),
-    Rule("references in capitals", "COUNTED", frozenset({"reference", "train_id"}), _to_upper),
+    Rule("references in capitals", "COUNTED", frozenset({"reference"}), _read_reference),
+    Rule("train ids with TR", "COUNTED", frozenset({"train_id"}), _read_train_id),
 )
 """In the order in which they are applied."""
-
-STATIONS = Rule("stations by their full names", "SCHEMA", frozenset({"departure", "destination"}), _read_station)
+TRAIN_RULES = (
+    Rule("stations by their full names", "SCHEMA", frozenset({"departure", "destination"}), _read_station),
+)
 """Of trains only: a taxi goes from anywhere to anywhere."""
 
 
 @lru_cache(maxsize=1 << 16)
 def normalise(domain: str, slot: str, text: str) -> str:
     """One value in the form that states, arguments and databases share; "" where it says that there is none."""
-    for rule in (*RULES, STATIONS) if domain == "train" else RULES:
-        if text == DONT_CARE:
-            break
-        if not rule.slots or slot in rule.slots:
+    for rule in (*RULES, *TRAIN_RULES) if domain == "train" else RULES:
+        if text != DONT_CARE and (not rule.slots or slot in rule.slots):
             text = rule.apply(text)
     return text
 
@@ -265,59 +266,3 @@ def join_tokens(text: str) -> str:
     joined ("I do n't know ." -> "I don't know.")."""
     plain = " ".join(text.split())
     return _WORD_PAIRS.sub(r"\1\2", _OPENED.sub("", _ATTACHED.sub("", plain)))
-
-
-# --- names ---
-
-_SAME_WORDS = (
-    (re.compile(r"\bguesthouse\b"), "guest house"),
-    (re.compile(r"\b(?:b and b|bed and breakfast|b b)\b"), "bnb"),
-    (re.compile(r"\bcenter\b"), "centre"),
-    (re.compile(r"\bst\b"), "saint"),
-    (re.compile(r"\btheater\b"), "theatre"),
-)
-SLIP = 0.88
-"""The least similarity of a name with a slip of spelling."""
-
-
-@lru_cache(maxsize=1 << 14)
-def plain_venue(name: str) -> str:
-    """A venue's name without case, punctuation, article and the usual variants: `B&B` and `bed and breakfast`."""
-    plain = plain_name(_join_tokens(name))
-    for pattern, same in _SAME_WORDS:
-        plain = pattern.sub(same, plain)
-    return plain
-
-
-@lru_cache(maxsize=1 << 16)
-def same_name(said: str, name: str) -> bool:
-    """Whether what was said names the venue: equal, the one a part of the other, or with a slip of spelling.
-
-    EVALUATION compares names by the best match of the shorter one inside the longer, from 90 of 100; here it is the
-    best match of the shorter one with as many whole words of the longer.
-    """
-    one, other = sorted((plain_venue(said), plain_venue(name)), key=len)
-    if len(one) < 3:
-        return bool(one) and one == other
-    if f" {one} " in f" {other} ":
-        return True
-    words = other.split()
-    width = min(len(one.split()), len(words))
-    return any(_is_slip(one, " ".join(words[start : start + width])) for start in range(len(words) - width + 1))
-
-
-def _is_slip(one: str, other: str) -> bool:
-    if abs(len(one) - len(other)) > 3:
-        return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.quick_ratio() >= SLIP and matcher.ratio() >= SLIP
-
-
-def agrees(domain: str, slot: str, said: str, value: str) -> bool:
-    """Whether what an act says of a slot is the value that a record has."""
-    if slot == "name" or slot == "department":
-        return same_name(said, value)
-    if slot in ("address", "open_hours"):
-        one, other = plain_venue(said), plain_venue(value)
-        return bool(one) and (f" {one} " in f" {other} " or f" {other} " in f" {one} ")
-    return normalise(domain, slot, said) == normalise(domain, slot, value)

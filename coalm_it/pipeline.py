@@ -22,8 +22,8 @@ from coalm_it.checks import CHECKS
 from coalm_it.engine import RunTasks, start_engine
 from coalm_it.mixture import (
     Candidate,
-    ShortError,
     Shortage,
+    ShortError,
     allot_rows,
     draw_candidates,
     order_candidates,
@@ -51,7 +51,7 @@ from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
 
 SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
-PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "mask"}
+PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask"}
 """What of a recipe and its parts changes a shard's table; the rest concerns the mixture alone."""
 
 
@@ -114,14 +114,14 @@ def build(
     started = time.perf_counter()
     listener = listener or Silent()
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    for name in recipe.checks:
+    for name in {**recipe.checks, **{name: off for part in recipe.parts.values() for name, off in part.checks.items()}}:
         if name not in CHECKS:
             raise RecipeError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
     supplies = _find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
     inputs = {
-        name: hash_bytes(file.read_bytes())
+        name: _hash_file(file)
         for supply in supplies
         for name, file in _list_inputs(recipe, supply).items()
     }
@@ -146,7 +146,7 @@ def build(
         for fault in faults:
             record = f", record {fault['record']}" if fault["record"] else ""
             listener.say(f"fault: {fault['file']}{record}: {fault['reason']}")
-        mixed = _mix(recipe, tables)
+        mixed = _mix(recipe, supplies, tables)
         if not mixed.chosen:
             raise SourceError("nothing good was found in the corpora: no row to write")
         files = _write_data(mixed, folder, run_tasks, listener)
@@ -174,6 +174,8 @@ class Supply:
     """Where a part's dialogues come from: one corpus, and what its rows need of it as a whole."""
 
     part: str
+    named: str
+    """The source as the recipe names it."""
     source: Source
     corpus: Corpus
     inventory: Inventory
@@ -191,7 +193,8 @@ def _find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Suppl
             listener.say(f"passed over: {what}: {entry.reason}")
     supplies = []
     for name, part in recipe.parts.items():
-        for source in (sources[wanted] for wanted in part.source):
+        for named in part.source:
+            source = sources[named]
             corpus = corpora.get(source.name)
             if corpus is None and (part.rows or part.share):
                 continue  # the table of shortages says how much is missing for it
@@ -204,7 +207,7 @@ def _find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Suppl
                 known = ", ".join(READERS)
                 raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
             inventory = READERS[source.reader].read_inventory(corpus, part.split)
-            supplies.append(Supply(name, source, corpus, inventory))
+            supplies.append(Supply(name, named, source, corpus, inventory))
     return supplies
 
 
@@ -232,6 +235,13 @@ def list_versions() -> dict[str, str]:
     }
 
 
+def _hash_file(file: RawFile) -> str:
+    try:
+        return hash_bytes(file.read_bytes())
+    except SourceError:
+        return "unreadable"  # a fault of it says why
+
+
 def _hash_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -249,6 +259,7 @@ def _plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], folder:
     settings |= {
         "source": supply.source.name,
         "layout": supply.corpus.layout,
+        "columns": supply.corpus.columns.model_dump(),
         "licence": supply.source.licence,
     }
     about = [settings, shared, supply.inventory.fingerprint, fingerprint_package(), list_versions()]
@@ -310,8 +321,15 @@ class Mixed:
     """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`."""
 
 
-def _mix(recipe: Recipe, tables: dict[str, list[Path]]) -> Mixed:
-    """Draws, fills and orders. Raises ShortError, unless the recipe allows it."""
+def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]]) -> Mixed:
+    """Draws, fills and orders. Raises ShortError, unless the recipe allows it.
+
+    Second copies make good what the checks turned away, not a corpus that is not there.
+    """
+    absent = {
+        name: [source for source in part.source if (name, source) not in {(s.part, s.named) for s in supplies}]
+        for name, part in recipe.parts.items()
+    }
     candidates, rejected = _list_candidates(recipe, tables)
     wanted = allot_rows(recipe, {name: len(of_part) for name, of_part in candidates.items()})
     chosen: list[Candidate] = []
@@ -319,13 +337,16 @@ def _mix(recipe: Recipe, tables: dict[str, list[Path]]) -> Mixed:
     for name, part in recipe.parts.items():
         drawn = draw_candidates(candidates[name], wanted[name], recipe.seed)
         missing = wanted[name] - len(drawn)
-        repeated = repeat_candidates(drawn, missing, recipe.seed) if drawn and part.fill == "repeat" else []
+        fills = part.fill == "repeat" and not absent[name]
+        repeated = repeat_candidates(drawn, missing, recipe.seed) if fills else []
         if len(repeated) < missing:
             shortages.append(Shortage(name, wanted[name], len(drawn)))
         chosen += [*drawn, *repeated]
         counts[name] = {"wanted": wanted[name], "rows": len(drawn) + len(repeated), "repeated": len(repeated)}
     if shortages and not recipe.allow_short:
-        raise ShortError(shortages, {short.part: _describe_remedy(recipe, short.part) for short in shortages})
+        wanting = {name: absent[name] or part.source for name, part in recipe.parts.items()}
+        remedies = {name: f"coalm-it fetch {' '.join(sources)}" for name, sources in wanting.items()}
+        raise ShortError(shortages, remedies)
     ordered = order_candidates(chosen, recipe.order, recipe.seed)
     return Mixed(
         tables=[path for paths in tables.values() for path in paths],
@@ -349,11 +370,6 @@ def _list_candidates(recipe: Recipe, tables: dict[str, list[Path]]) -> tuple[dic
             else:
                 rejected.append((number, row, 0))
     return candidates, rejected
-
-
-def _describe_remedy(recipe: Recipe, part: str) -> str:
-    names = " ".join(recipe.parts[part].source)
-    return f"coalm-it fetch {names}"
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Part(_Section):
     layout: Literal["hammer", "toolace"] = Field("toolace", description="Layout of function_call rows.")
     filter: Filter = Field(Filter(), description="Which dialogues to take.")
     copies: int = Field(1, ge=1, description="How often each sample enters the draw; masked each time anew.")
+    checks: dict[str, bool] = Field({}, description="Checks to turn off or on for this part alone.")
     mask: Mask | None = Field(None, description="Other names for functions and parameters.")
     rows: int | None = Field(None, gt=0, description="How many rows; without it, every row there is.")
     share: float | None = Field(None, gt=0, le=1, description="Instead of rows: a share of the recipe's rows.")

@@ -98,7 +98,7 @@ def shorten_observations(dialogue: Dialogue, others: int) -> Dialogue:
 def _shorten_step(step: Step, turns: Sequence[Turn], others: int) -> Step:
     observations = tuple(
         _shorten_observation(observation, call.service, turns, others)
-        for call, observation in zip(step.calls, step.observations, strict=True)
+        for call, observation in zip(step.calls, step.observations, strict=False)
     )
     return step.model_copy(update={"observations": observations})
 

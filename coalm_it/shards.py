@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it.checks import CHECKS, run_checks
+from coalm_it.masking import draw_mask, mask_sample
 from coalm_it.output import TableBuilder, write_table
 from coalm_it.readers import READERS
 from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.recipe import Recipe
-from coalm_it.rendering import Renderer
+from coalm_it.recipe import Part, Recipe
+from coalm_it.rendering import Renderer, Row
 from coalm_it.samples import make_samples, passes_filter, shorten_observations, show_tools
-from coalm_it.schema import Dialogue, Fault, Inventory, Sample
+from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Sample
 from coalm_it.sources import Corpus, Shard
 
 
@@ -52,6 +53,15 @@ class Stages:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
+def _copy_sample(sample: Sample, part: Part, seed: int) -> Iterator[Sample]:
+    """As many copies as the part asks for; each but the first has an id of its own, each is masked or not by itself."""
+    for number in range(part.copies):
+        copy = sample.model_copy(update={"id": f"{sample.id}~{number}"}) if number else sample
+        if part.mask and draw_mask(copy.id, probability=part.mask.probability, seed=seed):
+            copy = mask_sample(copy, style=part.mask.style, seed=seed)
+        yield copy
+
+
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
     """A shard's objects live until it is written; looking for cycles among them costs a third of the time."""
@@ -64,6 +74,15 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
+def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row:
+    """The row of a sample; an empty one, and a finding more, where its layout cannot write a call of it."""
+    try:
+        return renderer.render_row(sample)
+    except ValueError as error:
+        found.append(Finding(check="rendering", where="row", message=str(error)))
+        return Row("", "", "", [], None, "{}")
+
+
 @_without_garbage_collection()
 def make_shard(task: ShardTask) -> Path:
     """Writes the shard's table (see output.TableBuilder) with a summary in the file's metadata.
@@ -72,7 +91,8 @@ def make_shard(task: ShardTask) -> Path:
     turned away), `faults`, `seconds` by stage. Raises OutputError.
     """
     recipe, part, stages = task.recipe, task.recipe.parts[task.part], Stages()
-    checks = [name for name in CHECKS if recipe.checks.get(name, True)]
+    switched = {**recipe.checks, **part.checks}
+    checks = [name for name in CHECKS if switched.get(name, True)]
     with stages.timed("read"):
         read = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
         records = list(islice(read, task.limit))
@@ -95,12 +115,13 @@ def make_shard(task: ShardTask) -> Path:
             for dialogue, tools in zip(taken, shown, strict=True)
             for sample in make_samples(dialogue, task.part, part, tools)
         ]
+        samples = [copy for sample in samples for copy in _copy_sample(sample, part, recipe.seed)]
     with stages.timed("check"):
         findings = [run_checks(sample, checks) for sample in samples]
     renderer, builder = Renderer(task.inventory), TableBuilder()
     with stages.timed("render"):
         for sample, found in zip(samples, findings, strict=True):
-            builder.add_row(sample, renderer.render_row(sample), found)
+            builder.add_row(sample, _render_row(renderer, sample, found), found)
     with stages.timed("table"):
         table = builder.build_table()
         rejected = Counter(check for found in findings for check in {finding.check for finding in found})

@@ -252,14 +252,14 @@ class RawFile:
 
     @property
     def size(self) -> int:
-        """Bytes, unzipped."""
+        """Bytes, unzipped; 0 for a file that is broken, which says why when it is read."""
         try:
             if self.member is None:
                 return self.path.stat().st_size
             with zipfile.ZipFile(self.path) as archive:
                 return archive.getinfo(self.member).file_size
-        except _UNREADABLE as error:
-            raise self._explain(error) from None
+        except _UNREADABLE:
+            return 0
 
     def _read(self, count: int) -> bytes:
         try:
@@ -352,7 +352,9 @@ def find_corpora(data: Path, sources: Sequence[Source]) -> list[Found]:
                     reason = f"{source.name} is read from {used.root} (layout {used.layout})"
                 found.append(Found(source.name, layout.name, corpus.root, not reason, reason, fits))
                 used = used or fits
-    return found + broken
+    # Where one source's files lie, another's need not be missed that would be called the same.
+    known = {item.root for item in found if item.corpus}
+    return [item for item in found if item.corpus or item.root not in known] + broken
 
 
 def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
@@ -424,6 +426,7 @@ def _list_files(data: Path) -> tuple[dict[str, RawFile], list[Found]]:
     files: dict[str, RawFile] = {}
     for path in _walk(data):
         name = path.relative_to(data).as_posix() if path != data else path.name
+        name = os.fsencode(name).decode(errors="backslashreplace")  # a name may be no UTF-8
         files[name] = RawFile(path, None, name)
     broken = []
     for name in sorted(name for name in files if name.lower().endswith(".zip")):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from coalm_it.pipeline import build
 
     return build("tod", out=tmp_path_factory.mktemp("demo") / "tod", workers=2).out
+
+
+@pytest.fixture(scope="session")
+def tod(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recipe tod, built from the real corpora. Only to be looked at."""
+    out = tmp_path_factory.mktemp("tod") / "out"
+    command = [sys.executable, "-c", "from coalm_it.cli import app; app()", "build", "tod", "--workers", "2"]
+    subprocess.run([*command, "--data", str(corpora), "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+    return out
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_parts_may_be_given_as_one_path() -> None:
 def test_list_assets_goes_into_folders_and_is_sorted() -> None:
     templates = list_assets("templates", ".jinja")
     assert templates == sorted(templates)
-    assert {path.parent.name for path in templates} >= {"rows", "thoughts"}
+    assert {path.parent.name for path in templates} >= {"rows", "release"}
 
 
 def test_list_assets_takes_only_the_suffix() -> None:

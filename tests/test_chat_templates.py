@@ -37,10 +37,11 @@ THOUGHTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def conversations(demo: Path) -> list[tuple[list[Message], list[dict[str, Any]]]]:
+@pytest.fixture(scope="module", params=["demo", pytest.param("tod", marks=pytest.mark.corpora)])
+def conversations(request: pytest.FixtureRequest) -> list[tuple[list[Message], list[dict[str, Any]]]]:
     """200 samples with tools, drawn at random."""
-    rows = pq.read_table(demo / "data" / "samples" / "train-00000-of-00001.parquet").to_pylist()
+    built: Path = request.getfixturevalue(request.param)
+    rows = pq.read_table(min((built / "data" / "samples").iterdir())).to_pylist()
     return [decode_messages(row) for row in random.Random(12).sample([row for row in rows if row["tools"]], 200)]
 
 

@@ -262,12 +262,13 @@ def masked_default(sample: Sample) -> Any:
     ],
 )
 def test_a_default_that_only_the_call_states_gives_way_to_one_of_its_type(name: str, entry: dict[str, Any]) -> None:
-    value = masked_default(sample_with_default("What does steel cost?", name, entry))
+    value = masked_default(sample_with_default(COST, name, entry))
     assert value != entry["default"]
     assert type(value) is type(entry["default"])
     assert "enum" not in entry or value in entry["enum"]
 
 
+COST = "What does steel cost?"
 TEXT = {"type": "str", "description": "Which prices.", "default": "wholesale"}
 NUMBER = {"type": "int", "description": "Length of the answer.", "default": 20}
 PRICES = {"name": "find_price", "description": "Prices of goods.", "parameters": {"rows": NUMBER}}
@@ -279,20 +280,20 @@ PRICES = {"name": "find_price", "description": "Prices of goods.", "parameters":
         pytest.param("What does steel cost wholesale?", "market", TEXT, id="said"),
         pytest.param("What do wholesalers pay for steel?", "market", TEXT, id="said in another form"),
         pytest.param("Price of steel on the market?", "market", TEXT, id="its parameter is spoken of"),
-        pytest.param("What prices does steel have?", "market", TEXT, id="its description is spoken of"),
-        pytest.param("Price of steel?", "market", TEXT | {"description": "Wholesale or retail."}, id="described"),
-        pytest.param("Price of steel?", "market", TEXT | {"description": "Has a default."}, id="default described"),
-        pytest.param("Price of steel?", "market", TEXT | {"default": "us"}, id="a code"),
-        pytest.param("Price of steel?", "market", TEXT | {"default": "true"}, id="a boolean in a text"),
-        pytest.param("Price of steel?", "day", TEXT | {"default": "2024-05-01"}, id="a date"),
-        pytest.param("Price of steel?", "fresh", {"type": "bool", "default": True}, id="a boolean"),
-        pytest.param("Twenty prices of steel?", "rows", NUMBER, id="a number in words"),
-        pytest.param("Prices of steel of the week?", "rows", NUMBER, id="a unit that may be a number"),
-        pytest.param("A price of steel?", "rows", NUMBER | {"default": 1}, id="a small number"),
-        pytest.param("Price of steel?", "rows", NUMBER | {"description": "At most 50 rows."}, id="bounds described"),
-        pytest.param(
-            "Price of steel?", "unit", {"type": "str", "enum": ["ton"], "default": "ton"}, id="no other choice"
-        ),
+        pytest.param("What are the prices of steel?", "market", TEXT, id="its description is spoken of"),
+        pytest.param(COST, "market", TEXT | {"description": "Wholesale or retail."}, id="described"),
+        pytest.param(COST, "market", TEXT | {"description": "Has a default."}, id="default described"),
+        pytest.param(COST, "market", TEXT | {"default": "us"}, id="a code"),
+        pytest.param(COST, "market", TEXT | {"default": "true"}, id="a boolean in a text"),
+        pytest.param(COST, "market", TEXT | {"default": "2024-05-01"}, id="a date"),
+        pytest.param(COST, "market", {"default": "wholesale"}, id="not described"),
+        pytest.param(COST, "market", TEXT | {"enum": ["wholesale"]}, id="no other choice"),
+        pytest.param("Pound of steel?", "market", TEXT | {"enum": ["wholesale", "pound"]}, id="other choice said"),
+        pytest.param(COST, "fresh", {"type": "bool", "description": "Not stored.", "default": True}, id="a boolean"),
+        pytest.param("Cost of twenty bars?", "rows", NUMBER, id="a number in words"),
+        pytest.param("Cost of steel this week?", "rows", NUMBER, id="a unit that may be a number"),
+        pytest.param(COST, "rows", NUMBER | {"default": 1}, id="a small number"),
+        pytest.param(COST, "rows", NUMBER | {"description": "At most 50."}, id="bounds described"),
     ],
 )
 def test_a_default_stays_where_it_may_be_meant_otherwise(user: str, name: str, entry: dict[str, Any]) -> None:
@@ -314,7 +315,7 @@ def earlier_calls(*rows: float) -> tuple[Turn, ...]:
 
 
 def test_earlier_calls_with_the_default_change_with_it() -> None:
-    sample = sample_with_default("What does steel cost?", "rows", NUMBER, history=earlier_calls(20, 20.0))
+    sample = sample_with_default(COST, "rows", NUMBER, history=earlier_calls(20, 20.0))
     masked = mask_sample(sample, seed=1)
     first, second = (next(iter(call.arguments.values())) for call in masked.turns[0].steps[0].calls)
     assert first in masked.calls[0].arguments.values()
@@ -323,19 +324,19 @@ def test_earlier_calls_with_the_default_change_with_it() -> None:
 
 
 def test_a_default_stays_where_every_other_value_is_taken() -> None:
-    sample = sample_with_default("What does steel cost?", "rows", NUMBER, history=earlier_calls(21, 22, 23, 24))
+    sample = sample_with_default(COST, "rows", NUMBER, history=earlier_calls(21, 22, 23, 24))
     assert masked_default(sample) == 20
 
 
 def test_a_value_of_another_type_is_not_the_default() -> None:
-    sample = make_sample([PRICES], Call(name="find_price", arguments={"rows": 20.0}), user="What does steel cost?")
+    sample = make_sample([PRICES], Call(name="find_price", arguments={"rows": 20.0}), user=COST)
     masked = mask_sample(sample)
     assert repr(list(masked.calls[0].arguments.values())) == "[20.0]"
     assert masked.provenance["mask"]["defaults"] == {}
 
 
 def test_tools_of_one_name_share_the_new_names_and_keep_their_defaults() -> None:
-    sample = make_sample([PRICES], Call(name="find_price", arguments={"rows": 20}), user="What does steel cost?")
+    sample = make_sample([PRICES], Call(name="find_price", arguments={"rows": 20}), user=COST)
     (tool,) = sample.tools
     other = Tool(name="find_price", service="B", description="Other prices.", parameters=tool.parameters)
     sample = sample.model_copy(update={"tools": (tool, other)})

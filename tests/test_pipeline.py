@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -387,6 +389,48 @@ def test_one_bad_file_is_one_fault_and_the_others_go_on(data: Path, tmp_path: Pa
     (fault,) = built.manifest["faults"]
     assert (fault["file"], fault["record"]) == ("train/dialogues_001.json", None)
     assert built.manifest["parts"]["sgd"]["dialogues"] == 12
+
+
+def test_a_damaged_member_of_a_zip_file_is_one_fault_too(data: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(data / "sgd"), "zip", data / "sgd"))
+    shutil.rmtree(data / "sgd")
+    with zipfile.ZipFile(archive) as opened:
+        begin = opened.getinfo("train/dialogues_002.json").header_offset + 200
+    content = bytearray(archive.read_bytes())
+    content[begin : begin + 50] = bytes(50)
+    archive.write_bytes(content)
+    built = build("tod", data=data, out=tmp_path / "out")
+    (fault,) = built.manifest["faults"]
+    assert fault["file"] == "train/dialogues_002.json"
+    assert fault["reason"].startswith("cannot be read in sgd.zip: ")
+    assert built.manifest["parts"]["sgd"]["dialogues"] == 14
+
+
+def test_a_link_to_nowhere_is_one_fault_too(data: Path, tmp_path: Path) -> None:
+    (data / "sgd" / "train" / "dialogues_003.json").symlink_to(tmp_path / "nowhere")
+    (fault,) = build("tod", data=data, out=tmp_path / "out").manifest["faults"]
+    assert (fault["file"], fault["reason"]) == (
+        "train/dialogues_003.json",
+        "cannot be read: No such file or directory",
+    )
+
+
+def test_a_file_name_that_is_no_text_is_written_with_escapes(data: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(data / "sgd" / "train")
+    os.rename(folder + b"/dialogues_001.json", folder + b"/dialogues_\xff.json")
+    built = build("tod", data=data, out=tmp_path / "out")
+    assert r"sgd/train/dialogues_\xff.json" in built.manifest["inputs"]
+    assert built.manifest["parts"]["sgd"]["dialogues"] == 26
+
+
+@pytest.mark.parametrize("name", ["Get=Forecast(", "Get\nForecast"])
+def test_a_call_that_a_row_cannot_hold_is_a_reject(data: Path, tmp_path: Path, name: str) -> None:
+    for path in (data / "sgd" / "train").iterdir():
+        path.write_text(path.read_text().replace('"GetForecast"', json.dumps(name)))
+    built = build("tod", data=data, out=tmp_path / "out")
+    rejected = built.manifest["parts"]["sgd"]["rejected_by"]
+    assert rejected["rendering"] > 5
+    assert_all_is_accounted_for(built)
 
 
 def test_a_large_file_that_is_cut_off_is_one_fault_too(data: Path, tmp_path: Path) -> None:

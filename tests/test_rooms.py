@@ -78,7 +78,7 @@ def faults_of(module: str, code: str) -> list[str]:
             faults.append(f"{module}: pipeline is only for {', '.join(sorted(USERS_OF_PIPELINE))}")
         elif ROOMS.index(used) > ROOMS.index(room):
             faults.append(f"{module}: {used} lies below it")
-        elif used == room == "readers" and corpus and inside[0] != corpus:
+        elif used == room == "readers" and corpus and inside[0] != corpus.partition(".")[0]:
             faults.append(f"{module}: a reader uses no other reader")
     return faults
 

@@ -101,6 +101,9 @@ def test_what_was_said_denotes_the_value(spoken: str, canonical: Any) -> None:
         ("two", 3),
         ("twenty", "21"),
         ("4.4", "4.41"),
+        ("4.4", "44"),
+        ("-5", 5),
+        ("5:30", "530"),
         ("$24", "240"),
         ("yes", False),
         ("1", True),
@@ -202,6 +205,7 @@ def test_values_are_found_in_a_text(text: str, found: list[tuple[str, str, set[s
         ("for two people", 2, True),
         ("for two people", 22, False),
         ("我想去北京", "北京", True),
+        ("the CAFÉ ROUGE, please", "Café Rouge", True),
     ],
 )
 def test_a_text_mentions_a_value(text: str, value: Any, expected: bool) -> None:

@@ -47,7 +47,8 @@ _FAILURE = re.compile(
     r"|\b(?:could|did|was|were|has|have|wo|is)(?:n't| not) (?:\w+ ){0,2}?(?:go|gone|work|succe|come|able|possible|"
     r"book|ma[dk]e|t[ao]ke|place|accept|reserve|confirm|get|happen|complete|schedule|transfer|purchase|buy|through|met)"
     r"|\bcame back empty\b|\breturned nothing\b|\bnothing came back\b|\b(?:not |im)possible\b|\bfully booked\b"
-    rf"|\bno {_DEAL}|\brefus(?:al|ed|es)\b|\brejected\b|\b(?:no|zero) records?\b"
+    r"|\bno (?:booking|reservation|appointment|purchase|payment|transfer|order|rental)\b|\brefus(?:al|ed|es)\b"
+    r"|\brejected\b|\b(?:no|zero) records?\b"
 )
 _NEGATION = re.compile(r"\b(?:not|never|nothing|none|neither|yet)\b|n't\b")
 _IRREALIS = re.compile(

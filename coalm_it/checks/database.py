@@ -6,8 +6,8 @@ acts say what the reply claims, by service; `where` names the kind of claim.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 from coalm_it.checks.call_grammar import find_tool
 from coalm_it.schema import Act, Call, Finding, Sample, Turn
@@ -18,10 +18,19 @@ Kind = Literal["offer", "details", "count", "search", "booking"]
 _NAMING = ("name", "title", "_id")
 """How slots end that say which record is meant."""
 _STATING = ("OFFER", "INFORM")
+_CLAIMING = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
+
+
+class _Made(NamedTuple):
+    """A call and what it returned."""
+
+    call: Call
+    results: list[dict[str, Any]]
+    matches: int
 
 
 def check_database(sample: Sample) -> list[Finding]:
-    """Claims of a reply that disagree with the results: each Finding's `where` is one of the kinds.
+    """Claims of a reply that disagree with the results; each Finding's `where` is its kind.
 
     offer: something is named that is in no result. details: no one result has all that is said. count: another number
     of results. search: nothing is said to be found, and something was. booking: said to be made and was not, or said
@@ -29,94 +38,108 @@ def check_database(sample: Sample) -> list[Finding]:
     """
     if sample.step is not None or sample.task == "state_tracking":
         return []
-    services = dict.fromkeys(act.service for act in sample.current.labels.system_acts)
+    claims = [act for act in sample.current.labels.system_acts if act.name in _CLAIMING]
     return [
         Finding(check="database", where=kind, message=message)
-        for service in services
-        for kind, message in _find_disagreements(sample, service)
+        for service in dict.fromkeys(act.service for act in claims)
+        for kind, message in _find_disagreements(sample, service, [act for act in claims if act.service == service])
     ]
 
 
-def _find_disagreements(sample: Sample, service: str) -> Iterator[tuple[Kind, str]]:
-    acts = [act for act in sample.current.labels.system_acts if act.service == service]
-    made = list(_read_calls(sample, sample.current, service))
-    for act in acts:
+def _find_disagreements(sample: Sample, service: str, claims: list[Act]) -> Iterator[tuple[Kind, str]]:
+    made = list(_read_calls(sample.current, service))
+    before = [one for turn in reversed(sample.history) for one in _read_calls(turn, service)]
+    for act in claims:
         if act.name == "INFORM_COUNT":
-            yield from _check_count(sample, act, made)
-    yield from _check_facts(sample, [act for act in acts if act.name in _STATING and act.canonical], service)
-    yield from _check_outcomes(sample, {act.name for act in acts}, made, service)
+            yield from _check_count(sample, act, made, before)
+    facts = [act for act in claims if act.name in _STATING and act.canonical]
+    if facts:
+        yield from _check_facts(facts, [record for one in (*made, *before) for record in one.results], service)
+    names = {act.name for act in claims}
+    if "NOTIFY_SUCCESS" in names:
+        yield from _check_success(sample, made, before, service)
+    elif "NOTIFY_FAILURE" in names:
+        yield from _check_failure(sample, made, names)
 
 
-# --- what the service returned ---
-
-
-def _read_calls(sample: Sample, turn: Turn, service: str) -> Iterator[tuple[Call, bool, list[dict[str, Any]], int]]:
-    """A turn's calls of a service: call, whether it commits to something, results, and how many there were."""
+def _read_calls(turn: Turn, service: str) -> Iterator[_Made]:
     for step in turn.steps:
         for call, observation in zip(step.calls, step.observations, strict=False):
             if call.service == service and isinstance(observation, dict) and "results" in observation:
-                tool = find_tool(call, sample.tools)
-                commits = tool is not None and tool.transactional
-                yield call, commits, observation["results"], observation["matches"]
+                yield _Made(call, observation["results"], observation["matches"])
 
 
-def _read_records(sample: Sample, service: str) -> list[dict[str, Any]]:
-    """Every result of a service so far, newest first."""
-    return [
-        record
-        for turn in reversed(sample.turns)
-        for _, _, results, _ in _read_calls(sample, turn, service)
-        for record in results
-    ]
+def _commits(sample: Sample, call: Call) -> bool:
+    tool = find_tool(call, sample.tools)
+    return tool is not None and tool.transactional
 
 
-# --- the claims ---
+# --- what was found ---
 
 
 def _check_count(
-    sample: Sample, act: Act, made: list[tuple[Call, bool, list[dict[str, Any]], int]]
+    sample: Sample, act: Act, made: Sequence[_Made], before: Sequence[_Made]
 ) -> Iterator[tuple[Kind, str]]:
-    calls = made
-    for turn in reversed(sample.history):
-        calls = [one for one in calls if not one[1]] or list(_read_calls(sample, turn, act.service))
-    counts = [(call, matches) for call, commits, _, matches in calls if not commits]
-    if not counts:
+    """Against this turn's searches, else the last one before."""
+    searches = [one for one in made if not _commits(sample, one.call)]
+    searches = searches or [one for one in before if not _commits(sample, one.call)][:1]
+    if not searches:
         yield "count", f"the reply counts {act.canonical[0]}, and nothing was searched"
-    elif all(value_text(matches) != act.canonical[0] for _, matches in counts):
-        call, matches = counts[-1]
-        yield "count", f"the reply counts {act.canonical[0]} where {call.name} found {matches}"
+    elif all(value_text(one.matches) != act.canonical[0] for one in searches):
+        yield "count", f"the reply counts {act.canonical[0]} where {searches[0].call.name} found {searches[0].matches}"
 
 
-def _check_facts(sample: Sample, acts: list[Act], service: str) -> Iterator[tuple[Kind, str]]:
-    records = _read_records(sample, service)
-    known = {slot for record in records for slot in record}
-    for act in acts:
-        if act.slot.endswith(_NAMING):
-            for value in act.canonical:
-                if not any(value_text(record.get(act.slot)) == value for record in records):
-                    yield "offer", f"{act.slot} {value!r} is in no result of {service}"
-                    known.discard(act.slot)
-    facts = [(act.slot, act.canonical[0]) for act in acts if len(act.canonical) == 1 and act.slot in known]
-    if facts and not any(_has_all(record, facts) for record in records):
+def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: str) -> Iterator[tuple[Kind, str]]:
+    unknown = [
+        (act.slot, value)
+        for act in acts
+        if act.slot.endswith(_NAMING)
+        for value in act.canonical
+        if not any(value_text(record.get(act.slot)) == value for record in records)
+    ]
+    for slot, value in unknown:
+        yield "offer", f"{slot} {value!r} is in no result of {service}"
+    nameless = {slot for slot, _ in unknown}
+    facts = [(act.slot, act.canonical[0]) for act in acts if len(act.canonical) == 1 and act.slot not in nameless]
+    left = _cross_off(facts, records)
+    if any(slot in record for slot, _ in left for record in records):
         yield "details", f"no result of {service} has all of {', '.join(f'{slot} {value!r}' for slot, value in facts)}"
 
 
-def _has_all(record: dict[str, Any], facts: list[tuple[str, str]]) -> bool:
-    return all(value_text(record.get(slot, value)) == value for slot, value in facts)
+def _cross_off(facts: list[tuple[str, str]], records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The facts that no results tell which contradict none of them; a booking may tell the one, its search the rest."""
+    for record in records:
+        if not facts:
+            break
+        values = [record.get(slot) for slot, _ in facts]
+        if all(value is None or value_text(value) == said for value, (_, said) in zip(values, facts, strict=True)):
+            facts = [fact for fact, value in zip(facts, values, strict=True) if value is None]
+    return facts
 
 
-def _check_outcomes(
-    sample: Sample, names: set[str], made: list[tuple[Call, bool, list[dict[str, Any]], int]], service: str
+# --- what became of it ---
+
+
+def _check_success(
+    sample: Sample, made: Sequence[_Made], before: Sequence[_Made], service: str
 ) -> Iterator[tuple[Kind, str]]:
-    booked = [(call, bool(results)) for call, commits, results, _ in made if commits]
-    searched = [(call, matches) for call, commits, _, matches in made if not commits]
-    if "NOTIFY_SUCCESS" in names and not any(done for _, done in booked):
-        before = (one for turn in sample.history for one in _read_calls(sample, turn, service))
-        if booked or not any(commits and results for _, commits, results, _ in before):
-            yield "booking", f"the reply says that something of {service} is booked, and nothing was"
-    if "NOTIFY_FAILURE" in names and "NOTIFY_SUCCESS" not in names:
-        if booked and all(done for _, done in booked):
-            yield "booking", f"the reply says that it failed, and {booked[-1][0].name} went through"
-        elif not booked and searched and all(matches for _, matches in searched):
-            call, matches = searched[-1]
-            yield "search", f"the reply says that there is nothing, and {call.name} found {matches}"
+    booked = [one for one in made if _commits(sample, one.call)] or [
+        one for one in before if _commits(sample, one.call)
+    ]
+    if not any(map(_went_through, booked)):
+        yield "booking", f"the reply says that something of {service} is booked, and nothing was"
+
+
+def _check_failure(sample: Sample, made: Sequence[_Made], names: set[str]) -> Iterator[tuple[Kind, str]]:
+    """A failure beside offers or a count is of something narrower than the search."""
+    booked = [one for one in made if _commits(sample, one.call)]
+    if booked and all(map(_went_through, booked)):
+        yield "booking", f"the reply says that it failed, and {booked[-1].call.name} went through"
+    elif made and not booked and not names & {"OFFER", "INFORM_COUNT"} and all(one.matches for one in made):
+        yield "search", f"the reply says that there is nothing, and {made[-1].call.name} found {made[-1].matches}"
+
+
+def _went_through(made: _Made) -> bool:
+    """Whether what was asked for came back; a record that differs from it is an alternative."""
+    wanted = {slot: value for slot, value in made.call.arguments.items() if value != "dontcare"}
+    return any(all(record.get(slot, value) == value for slot, value in wanted.items()) for record in made.results)

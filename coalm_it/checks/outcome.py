@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from coalm_it.checks.call_grammar import find_tool
 from coalm_it.checks.claims import Claim, read_claims, read_counts, says_booked, says_nothing_found
+from coalm_it.checks.evidence import read_leaves
 from coalm_it.schema import Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
@@ -25,10 +26,16 @@ def check_outcome(sample: Sample) -> list[Finding]:
     """Thoughts and replies that take a failed booking for a done one or the reverse, or miscount a search."""
     if sample.step is not None or sample.task == "state_tracking":
         return []
-    outcomes = list(_read_outcomes(sample, sample.current))
-    faults = [("thought", message) for message in _check_thought(sample, outcomes)]
-    faults += [("reply", message) for message in _check_reply(sample, outcomes)]
-    return [Finding(check="outcome", where=where, message=message) for where, message in faults]
+    thought, outcomes = sample.thought or "", list(_read_outcomes(sample, sample.current))
+    faults = []
+    if outcomes:
+        faults += [("thought", fault) for fault in _compare_claims(read_claims(_cut_names(sample, thought)), outcomes)]
+        faults += [("reply", fault) for fault in _compare_claims(_read_reply(sample), outcomes)]
+    elif says_booked(thought) and not _has_booked(sample):
+        faults.append(("thought", "takes something for booked, and nothing has been booked so far"))
+    if sample.current.steps:
+        faults += [("thought", fault) for fault in _check_search(sample, thought)]
+    return [Finding(check="outcome", where=where, message=f"the {where} {fault}") for where, fault in faults]
 
 
 def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
@@ -37,7 +44,7 @@ def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
         for call, observation in zip(step.calls, step.observations, strict=False):
             tool = find_tool(call, sample.tools)
             if tool is not None and tool.transactional and isinstance(observation, dict):
-                yield _compare(call, observation.get("results") or [])
+                yield _compare(call, [record for record in observation.get("results", ()) if isinstance(record, dict)])
 
 
 def _compare(call: Call, records: list[dict[str, Any]]) -> Outcome:
@@ -55,22 +62,35 @@ def _compare(call: Call, records: list[dict[str, Any]]) -> Outcome:
     return Outcome("alternative", f"{call.name} was asked for {slot} {asked!r} and returned {returned!r}")
 
 
-def _check_thought(sample: Sample, outcomes: list[Outcome]) -> Iterator[str]:
-    thought = sample.thought or ""
-    if outcomes:
-        yield from _check_claims("thought", read_claims(thought), outcomes)
-    elif says_booked(thought):
-        before = (outcome for turn in sample.history for outcome in _read_outcomes(sample, turn))
-        if all(outcome.kind == "empty" for outcome in before):
-            yield "the thought takes something for booked, and nothing has been booked so far"
-    yield from _check_search(sample, thought)
+def _has_booked(sample: Sample) -> bool:
+    return any(outcome.kind != "empty" for turn in sample.history for outcome in _read_outcomes(sample, turn))
 
 
-def _check_claims(who: str, claims: set[Claim], outcomes: list[Outcome]) -> Iterator[str]:
+def _cut_names(sample: Sample, thought: str) -> str:
+    """The thought without the call's own values: an event may be called "Not at work", a song "Nothing Else"."""
+    for step in sample.current.steps:
+        for name in read_leaves([call.arguments for call in step.calls]):
+            if len(name) > 2:
+                thought = thought.replace(name, "…")
+    return thought
+
+
+def _read_reply(sample: Sample) -> set[Claim]:
+    """The annotation says what the reply claims; without one, its words do."""
+    acts = {act.name for act in sample.current.labels.system_acts}
+    claims: set[Claim] = set() if acts else read_claims(sample.current.reply or "")
+    if "NOTIFY_SUCCESS" in acts:
+        claims.add("success")
+    if "NOTIFY_FAILURE" in acts:
+        claims.add("failure")
+    return claims
+
+
+def _compare_claims(claims: set[Claim], outcomes: list[Outcome]) -> Iterator[str]:
     if "success" in claims and all(outcome.kind != "done" for outcome in outcomes):
-        yield f"the {who} claims success, but {outcomes[-1].words}"
+        yield f"claims success, but {outcomes[-1].words}"
     if "failure" in claims and all(outcome.kind == "done" for outcome in outcomes):
-        yield f"the {who} claims failure, but {outcomes[-1].words}"
+        yield f"claims failure, but {outcomes[-1].words}"
 
 
 def _check_search(sample: Sample, thought: str) -> Iterator[str]:
@@ -83,20 +103,7 @@ def _check_search(sample: Sample, thought: str) -> Iterator[str]:
     if not counts:
         return
     if all(counts) and says_nothing_found(thought):
-        yield f"the thought says that nothing was found, but {max(counts)} came back"
+        yield f"says that nothing was found, but {max(counts)} came back"
     for words, number in read_counts(thought):
         if not any(number in (count, count - 1) for count in counts):  # one may be set apart from the others
-            yield f"the thought counts {words!r} where {max(counts)} came back"
-
-
-def _check_reply(sample: Sample, outcomes: list[Outcome]) -> Iterator[str]:
-    """The annotation says what the reply claims; without one, its words do."""
-    if not outcomes:
-        return
-    acts = {act.name for act in sample.current.labels.system_acts}
-    claims: set[Claim] = set() if acts else read_claims(sample.current.reply or "")
-    if "NOTIFY_SUCCESS" in acts:
-        claims.add("success")
-    if "NOTIFY_FAILURE" in acts:
-        claims.add("failure")
-    yield from _check_claims("reply", claims, outcomes)
+            yield f"counts {words!r} where {max(counts)} came back"

@@ -1,7 +1,8 @@
-"""What a reply states stands in an observation or in the dialogue, and the reply states what its annotation says."""
+"""What a reply states stands in an observation or in the dialogue, and it names what its annotation names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,10 @@ from coalm_it.checks.evidence import (
 from coalm_it.schema import Act, Call, Finding, Sample
 from coalm_it.values import contains, mentions, same_value, value_text
 
+_NAME = re.compile(r"[A-Z]")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 _STATING = ("OFFER", "INFORM", "CONFIRM")
-_UNSPOKEN = ("True", "False", "dontcare")
+_UNSPOKEN = ("True", "False", "None", "dontcare")
 
 
 def check_reply_facts(sample: Sample) -> list[Finding]:
@@ -24,38 +27,59 @@ def check_reply_facts(sample: Sample) -> list[Finding]:
 
     A value has a source in a result or call of its service so far, in what the user wants or has said, or, where it
     is read back, in any service's result or in a default. A fact of the text (see `find_facts`) has one in any result
-    or call, or in anything said. What the annotation gives must stand in the text too, yes and no aside.
+    or call, or in anything said; numbers below 100 are none. A name or fact that the annotation gives must stand in
+    the text too, and where the text does not say a number of the annotation it must say no other; other values may
+    be paraphrased.
     """
     if sample.step is not None or sample.task == "state_tracking" or not sample.current.reply:
         return []
-    faults = [*_check_acts(sample, sample.current.reply), *_check_text(sample, sample.current.reply)]
+    faults = [*_check_acts(sample), *_check_text(sample, sample.current.reply)]
     return [Finding(check="reply_facts", where="reply", message=message) for message in faults]
 
 
-def _check_acts(sample: Sample, reply: str) -> Iterator[str]:
+def _check_acts(sample: Sample) -> Iterator[str]:
     for act in sample.current.labels.system_acts:
-        if act.name == "INFORM_COUNT":
-            yield from _check_count(sample, act, reply)
+        if act.name == "INFORM_COUNT" and act.canonical:
+            yield from _check_count(sample, act)
         elif act.name in _STATING:
             for value, canonical in zip(act.values, act.canonical, strict=False):
                 if not _has_source(sample, act, canonical):
                     yield f"{act.slot} {canonical!r} stands in no result or call of {act.service} and nobody gave it"
-                if value not in _UNSPOKEN and not _says(sample, reply, value):
-                    yield f"the reply does not say {value!r}, which it is annotated to give as {act.slot}"
+                if value not in _UNSPOKEN and not _says(sample, value):
+                    yield from _check_unsaid(sample, act, value)
 
 
-def _check_count(sample: Sample, act: Act, reply: str) -> Iterator[str]:
+def _check_count(sample: Sample, act: Act) -> Iterator[str]:
     count = act.canonical[0]
     for step in sample.current.steps:
         for call, observation in zip(step.calls, step.observations, strict=False):
-            if call.service == act.service and value_text(observation["matches"]) != count:
-                yield f"the reply counts {count} where {call.name} found {observation['matches']}"
-    if not _says(sample, reply, count):
-        yield f"the reply does not say the count of {count} that it is annotated to give"
+            matches = observation.get("matches", count) if isinstance(observation, dict) else count
+            if call.service == act.service and value_text(matches) != count:
+                yield f"the reply counts {count} where {call.name} found {matches}"
+    if not _says(sample, count):
+        yield from _check_unsaid(sample, act, count)
 
 
-def _says(sample: Sample, reply: str, value: str) -> bool:
+def _check_unsaid(sample: Sample, act: Act, value: str) -> Iterator[str]:
+    """A value of the annotation that the text does not say: is it one that cannot be paraphrased?"""
+    if _NAME.search(value) or find_facts(sample, value):
+        yield f"the reply does not name {value!r}, which it is annotated to give as {act.slot}"
+    elif value.isdecimal() and (other := _NUMBER.search(_without_values(sample))):
+        yield f"the reply says {other[0]} where it is annotated to give {value} as {act.slot}"
+
+
+def _says(sample: Sample, value: str) -> bool:
+    reply = sample.current.reply or ""
     return contains(reply, value) or mentions(reply, value, sample.clock)
+
+
+def _without_values(sample: Sample) -> str:
+    """The reply without the values that its annotation gives."""
+    reply = sample.current.reply or ""
+    for act in sample.current.labels.system_acts:
+        for value in act.values:
+            reply = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", reply)
+    return reply
 
 
 def _has_source(sample: Sample, act: Act, canonical: str) -> bool:
@@ -77,7 +101,9 @@ def _holds(call: Call, observation: Any, slot: str, canonical: str) -> bool:
     if slot in call.arguments and value_text(call.arguments[slot]) == canonical:
         return True
     results = observation.get("results", ()) if isinstance(observation, dict) else ()
-    return any(slot in record and value_text(record[slot]) == canonical for record in results)
+    return any(
+        isinstance(record, dict) and slot in record and value_text(record[slot]) == canonical for record in results
+    )
 
 
 def _is_borrowed(sample: Sample, act: Act, canonical: str) -> bool:

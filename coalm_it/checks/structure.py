@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from coalm_it.schema import Finding, Sample, Step
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_LABEL = re.compile(r"\s*(?:User|Thought|Action|Observation|System)\s*:", re.IGNORECASE)
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LABEL = re.compile(r"^\s*(?:User|Thought|Action|Observation|System)\s*:", re.IGNORECASE | re.MULTILINE)
 _MARKER = re.compile(r"\[(?:BEGIN|END) OF [A-Z ]+\]")
 
 
@@ -19,11 +20,13 @@ def check_structure(sample: Sample) -> list[Finding]:
 
 def _find_faults(sample: Sample) -> Iterator[tuple[str, str]]:
     current, react = sample.current, sample.task in ("react_action", "react_response")
-    yield from _check_text("user", current.user)
+    # what people ask of single functions may be code or a list, and keeps its lines
+    control = _CONTROL_BUT_LINES if sample.task == "function_call" else _CONTROL
+    yield from _check_text("user", current.user, control)
     for number, step in enumerate(sample.steps):
         yield from _check_step(number, step, react)
     if react:
-        yield from _check_text("thought", sample.thought)
+        yield from _check_text("thought", sample.thought, control)
     if sample.step is not None:
         if react and not sample.calls:
             yield "target", "the target of an action has no call"
@@ -31,19 +34,19 @@ def _find_faults(sample: Sample) -> Iterator[tuple[str, str]]:
         if not current.state:
             yield "state", "the state to be tracked is empty"
     else:
-        yield from _check_text("reply", current.reply)
+        yield from _check_text("reply", current.reply, control)
     yield from _check_ids(sample)
 
 
-def _check_text(where: str, text: str | None) -> Iterator[tuple[str, str]]:
+def _check_text(where: str, text: str | None, control: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     if text is None:
         yield where, f"the {where} is missing"
     elif not text or text.isspace():
         yield where, f"the {where} is empty"
-    elif not text.isprintable() and (control := _CONTROL.search(text)):
-        yield where, f"the {where} holds the control character {control[0]!r}, which would break its line"
-    elif ":" in text[:16] and _LABEL.match(text):
-        yield where, f"the {where} begins like another line of the row: {text[:20]!r}"
+    elif not text.isprintable() and (found := control.search(text)):
+        yield where, f"the {where} holds the control character {found[0]!r}, which would break its line"
+    elif (":" in text[:16] or "\n" in text) and (label := _LABEL.search(text)):
+        yield where, f"the {where} has a line that begins like another one of the row: {label[0].strip()!r}"
     elif "[" in text and (marker := _MARKER.search(text)):
         yield where, f"the {where} holds the block marker {marker[0]}"
 
@@ -55,7 +58,7 @@ def _check_step(number: int, step: Step, react: bool) -> Iterator[tuple[str, str
     if len(step.calls) != len(step.observations):
         yield where, f"{len(step.calls)} calls have {len(step.observations)} observations; each call needs its own"
     if react:
-        for _, message in _check_text("thought", step.thought):
+        for _, message in _check_text("thought", step.thought, _CONTROL):
             yield where, message
 
 

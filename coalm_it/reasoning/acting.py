@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coalm_it.reasoning.facts import describe_deal, describe_search, explain_one
-from coalm_it.reasoning.moment import Moment, Values, add_phrase, name_offer
+from coalm_it.reasoning.facts import describe_deal, describe_search, explain_one, explain_rest
+from coalm_it.reasoning.moment import Moment, Values, add_phrase, name_choice
 from coalm_it.reasoning.phrasing import join_sentences
 from coalm_it.reasoning.situation import Fact, News, Origins, Topic
 from coalm_it.reasoning.words import function_words, slot_words
@@ -29,7 +29,7 @@ def _think_before_call(moment: Moment, call: Call) -> list[str]:
     tool = moment.memory.tool(call.service, call.name)
     origins = moment.memory.find_origins(call, news)
     values = moment.name_function(call.name, call.service)
-    values["dropped"] = name_offer(topic)
+    add_phrase(values, "dropped", name_choice(topic), bool(topic.choice[1]))
     if tool is not None and tool.transactional:
         return _commit(moment, call, news, topic, origins, values)
     return _search(moment, call, news, topic, origins, values)
@@ -99,6 +99,7 @@ def _search(moment: Moment, call: Call, news: News, topic: Topic, origins: Origi
         sentences += [*noted, pen.write("search/go", values)]
     else:
         sentences.append(pen.write("search/bare", values))
+    sentences[1:1] = explain_rest(pen, service, origins.new, sentences)
     if news.indifferent:
         moment.add_names(values, "open", service, news.indifferent)
         sentences.append(pen.write("search/indifferent", values))

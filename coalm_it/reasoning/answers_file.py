@@ -1,7 +1,7 @@
 """A file of answers, to be published beside a data set: with it anyone builds the same rows without a key.
 
-JSON lines: a head that tells the version, then an outcome a line in the order of the keys, so that two such files of the
-same answers are the same bytes, and two versions of one differ only where the answers do:
+JSON lines: a head that tells the version, then an outcome a line in the order of the keys, so that two files of
+the same answers are the same bytes, and two versions of one differ only where the answers do:
 
     {"coalm_it_answers": 1}
     {"key": "00a1...", "text": "...", "model": "...", "finish_reason": "stop", "prompt_tokens": 312, ...}
@@ -35,14 +35,11 @@ def is_answers_file(path: Path) -> bool:
         return False
 
 
-def write_lines(path: Path, outcomes: Iterable[Outcome]) -> int:
-    """Writes the file to `path`; `outcomes` come in the order of their keys. Returns how many."""
-    count = 0
+def write_lines(path: Path, outcomes: Iterable[Outcome]) -> None:
+    """Writes the file to `path`; `outcomes` come in the order of their keys."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(json.dumps({HEAD: VERSION}) + "\n")
-        for count, outcome in enumerate(outcomes, 1):
-            file.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
-    return count
+        file.writelines(f"{json.dumps(asdict(outcome), ensure_ascii=False)}\n" for outcome in outcomes)
 
 
 def read_answers(path: Path, say: Callable[[str], None]) -> Iterator[Outcome]:

@@ -29,6 +29,9 @@ class Tokens(NamedTuple):
     answer: int
 
 
+NOTHING = Tokens(0, 0)
+
+
 @dataclass
 class Budget:
     """No ceiling where `max_usd` and `max_tokens` are None; it counts all the same. `price` None: dollars unknown."""
@@ -36,8 +39,8 @@ class Budget:
     price: Price | None = None
     max_usd: float | None = None
     max_tokens: int | None = None
-    spent: Tokens = Tokens(0, 0)
-    held: Tokens = Tokens(0, 0)
+    spent: Tokens = NOTHING
+    held: Tokens = NOTHING
     """The worst case of what is under way."""
 
     @property
@@ -53,6 +56,11 @@ class Budget:
             return None
         if self.max_tokens is not None and sum(whole) > self.max_tokens:
             return None
+        return self.hold(prompt, answer)
+
+    def hold(self, prompt: int, answer: int) -> Tokens:
+        """Sets aside what is under way already, whatever the ceiling."""
+        worst = Tokens(prompt, answer)
         self.held = _add(self.held, worst)
         return worst
 

@@ -1,7 +1,7 @@
-"""The one file that talks to a model: one attempt each, through the `openai` package, to any OpenAI-compatible endpoint.
+"""The one file that talks to a model, through the `openai` package, to any OpenAI-compatible endpoint; one try each.
 
-What goes wrong is sorted into what another attempt may mend (`Trouble`), what concerns this request alone (`Rejection`),
-and what no request will get past (EndpointError). Nothing is tried again here, and the SDK tries nothing again either.
+What goes wrong is sorted: another attempt may mend it (`Trouble`), it concerns this request alone (`Rejection`), or no
+request will get past it (EndpointError). Nothing is tried again here, and the SDK tries nothing again either.
 
 The API key comes from the environment, and every text that leaves this file has been searched for it.
 """
@@ -13,9 +13,9 @@ import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ OPENAI = "https://api.openai.com"
 MOST_BYTES = 8_000_000
 """No answer is larger: what is, is not read to its end."""
 LONGEST_DETAIL = 300
+TRIES = 5
 CONNECT_SECONDS = 15.0
 STOPPING = {
     401: "the endpoint does not accept the key in the environment variable OPENAI_API_KEY",
@@ -64,12 +65,26 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerError:
+    """What a server says when it does not answer."""
+
+    status: int
+    message: str
+    kinds: frozenset[str] = frozenset()
+    """Its code and its type."""
+    param: str = ""
+    wait: float | None = None
+    """Seconds that it asks to wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Another attempt may mend it."""
 
     detail: str
     refused: bool = False
-    """The server has too much to do."""
+    """The server has too much to do, and says so at once."""
+    timed_out: bool = False
     wait: float | None = None
     """Seconds that the server asks to wait."""
     charged: bool = True
@@ -87,6 +102,7 @@ class Rejection:
     detail: str
     filtered: bool = False
     oversized: bool = False
+    charged: bool = False
 
 
 class Endpoint:
@@ -114,20 +130,20 @@ class Endpoint:
     async def ask(self, request: Request) -> Completion | Trouble | Rejection:
         """One attempt. Raises EndpointError."""
         # As it is when the request goes out: another one may change it meanwhile.
-        dialect = Dialect(self.dialect.schemas, self.dialect.limit)
+        dialect = self.dialect
         content = json.dumps(build_body(request, self.settings, dialect)).encode()
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.timeout):
                 raw = await self._post(content)
         except TimeoutError:
-            return Trouble(f"no answer in {self.settings.timeout:g} s", refused=True)
+            return Trouble(f"no answer in {self.settings.timeout:g} s", timed_out=True)
         except openai.APIStatusError as error:
-            return self._sort_status(error, dialect)
+            return self.sort_error(_read_status(error), dialect)
         except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             return self._sort_connection(error)
         if raw is None:
-            return Rejection(f"an answer of more than {MOST_BYTES // 1_000_000} MB", oversized=True)
+            return Rejection(f"an answer of more than {MOST_BYTES // 1_000_000} MB", oversized=True, charged=True)
         try:
             return read_completion(json.loads(raw), time.perf_counter() - started)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -164,22 +180,22 @@ class Endpoint:
             cause = cause.__cause__
         return Trouble(self.clean(f"the connection was lost: {error.__cause__ or error}"))
 
-    def _sort_status(self, error: openai.APIStatusError, dialect: Dialect) -> Trouble | Rejection:
-        status, code = error.status_code, error.code or ""
-        message = self.clean(f"{status}: {_read_message(error)}")
-        if code in SPENT or error.type in SPENT:
+    def sort_error(self, error: ServerError, sent: Dialect) -> Trouble | Rejection:
+        """What an error of the server means for a request that was put in the dialect `sent`. Raises EndpointError."""
+        status, message = error.status, self.clean(f"{error.status}: {error.message}")
+        if error.kinds & SPENT:
             raise EndpointError(f"{self.address}: the quota is used up ({message})")
         if status in STOPPING:
             raise EndpointError(f"{self.address}: {self._explain(status)} ({message})")
-        if status == 404 or code == "model_not_found":
+        if status == 404 or "model_not_found" in error.kinds:
             raise EndpointError(f"{self.address}: no model {self.settings.model!r} there, or no such API ({message})")
-        if status in (429, 503, 529):
-            return Trouble(message, refused=True, wait=_read_wait(error.response), charged=False)
+        if status in (429, 529) or (status == 503 and error.wait is not None):
+            return Trouble(message, refused=True, wait=error.wait, charged=False)
         if status in (408, 409, 425) or status >= 500:
-            return Trouble(message, wait=_read_wait(error.response), charged=status in (408, 504))
-        if code in FILTERED:
+            return Trouble(message, wait=error.wait, charged=status in (408, 504))
+        if error.kinds & FILTERED:
             return Rejection(message, filtered=True)
-        if code not in LONG_PROMPT and self._adapt(error, dialect):
+        if not error.kinds & LONG_PROMPT and self._adapt(error, sent):
             return Trouble(message, charged=False, changed=True)
         return Rejection(message)
 
@@ -188,25 +204,67 @@ class Endpoint:
             return f"a key is needed: put it into the environment variable {KEY_VARIABLE}"
         return STOPPING[status]
 
-    def _adapt(self, error: openai.APIStatusError, sent: Dialect) -> bool:
+    def _adapt(self, error: ServerError, sent: Dialect) -> bool:
         """Puts all further requests in another way, where the server did not understand this one."""
-        said = f"{error.param} {_read_message(error)}".lower()
+        said = f"{error.param} {error.message}".lower()
         if sent.limit == "max_tokens" and "max_completion_tokens" in said:
-            self.dialect.limit = "max_completion_tokens"
+            self.dialect = replace(self.dialect, limit="max_completion_tokens")
             return True
         if sent.schemas and re.search(r"response_format|json_schema|structured|guided|grammar", said):
             if self.dialect.schemas:
-                self.dialect.schemas = False
-                self._say(f"{self.address}: no structured output there; answers are read as they come")
+                self.dialect = replace(self.dialect, schemas=False)
+                why = self.clean(error.message)
+                self._say(f"{self.address}: no structured output there; answers are read as they come ({why})")
             return True
         return False
 
     # --- batches ---
 
     async def upload(self, path: Path) -> str:
-        """Uploads a file of requests; returns its id. Raises EndpointError."""
-        with self._one_line():
-            return (await self.client.files.create(file=path, purpose="batch")).id
+        """Uploads a file of requests. Returns its id. Raises EndpointError, as all of these."""
+        with self._one_line("a file cannot be uploaded"):
+            return (await self.client.with_options(max_retries=TRIES).files.create(file=path, purpose="batch")).id
+
+    async def order_batch(self, file: str) -> str:
+        """Orders the answers to an uploaded file. Returns the batch's id.
+
+        After an error it may have been ordered all the same: so the SDK tries this but once.
+        """
+        with self._one_line("a batch cannot be ordered"):
+            order = self.client.batches.create
+            return (await order(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")).id
+
+    async def find_batch(self, file: str) -> str | None:
+        """The batch that was ordered for an uploaded file, if one was."""
+        with self._one_line("the batches cannot be listed"):
+            async for batch in self.client.with_options(max_retries=TRIES).batches.list(limit=100):
+                if batch.input_file_id == file:
+                    return batch.id
+        return None
+
+    async def read_batch(self, name: str) -> openai.types.Batch | None:
+        """How a batch stands; None where the endpoint does not know it (any more)."""
+        with self._one_line(f"batch {name} cannot be read"):
+            try:
+                return await self.client.with_options(max_retries=TRIES).batches.retrieve(name)
+            except openai.NotFoundError:
+                return None
+
+    async def download(self, file: str, path: Path) -> None:
+        with self._one_line(f"file {file} cannot be downloaded"):
+            files = self.client.with_options(max_retries=TRIES).files
+            async with files.with_streaming_response.content(file) as response:
+                await response.stream_to_file(path)
+
+    @contextmanager
+    def _one_line(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except openai.APIStatusError as error:
+            read = _read_status(error)
+            raise EndpointError(self.clean(f"{self.address}: {what} ({read.status}: {read.message})")) from None
+        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError) as error:
+            raise EndpointError(self.clean(f"{self.address}: {what}: {error.__cause__ or error}")) from None
 
 
 def read_completion(body: Any, seconds: float) -> Completion:
@@ -226,14 +284,18 @@ def read_completion(body: Any, seconds: float) -> Completion:
     )
 
 
-def _read_message(error: openai.APIStatusError) -> str:
-    """What the server says, which lies in its answer as OpenAI's, or in some other way."""
-    body = error.body
-    if isinstance(body, dict):
-        said = body.get("message") or body.get("detail") or body.get("error")
-        if said:
-            return str(said)
-    return str(error.message)
+def read_error(status: int, body: Any, wait: float | None = None) -> ServerError:
+    """An error as OpenAI writes it, or as others do."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return ServerError(status, str(error or ""), wait=wait)
+    said = error.get("message") or error.get("detail") or error
+    kinds = frozenset(str(error.get(name)) for name in ("code", "type"))
+    return ServerError(status, str(said), kinds, str(error.get("param") or ""), wait)
+
+
+def _read_status(error: openai.APIStatusError) -> ServerError:
+    return read_error(error.status_code, error.body or error.message, _read_wait(error.response))
 
 
 def _read_wait(response: httpx2.Response) -> float | None:
@@ -256,6 +318,8 @@ async def open_endpoint(settings: Settings, say: Callable[[str], None] = print) 
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key and settings.base_url.startswith(OPENAI):
         raise EndpointError(f"no API key: put it into the environment variable {KEY_VARIABLE}")
+    if not re.fullmatch(r"[!-~]*", key):
+        raise EndpointError(f"the environment variable {KEY_VARIABLE} holds characters that no API key has")
     limits = httpx2.Limits(
         max_connections=settings.max_in_flight, max_keepalive_connections=settings.max_in_flight, keepalive_expiry=60
     )
@@ -265,7 +329,7 @@ async def open_endpoint(settings: Settings, say: Callable[[str], None] = print) 
         client = openai.AsyncOpenAI(
             api_key=key or "none", base_url=settings.base_url, max_retries=0, timeout=timeout, http_client=http_client
         )
-    except (openai.OpenAIError, httpx2.InvalidURL, UnicodeError) as error:
-        raise EndpointError(f"the endpoint cannot be used: {error}") from None
+    except (openai.OpenAIError, httpx2.InvalidURL) as error:
+        raise EndpointError(f"{settings.base_url}: no endpoint: {error}") from None
     async with client:
         yield Endpoint(settings, client, key, say)

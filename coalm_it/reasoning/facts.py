@@ -68,11 +68,21 @@ def explain_one(pen: Pen, service: str, facts: Sequence[Fact]) -> str:
     The fact counts as explained afterwards.
     """
     odd = [fact for fact in facts if is_odd(fact) and not fact.old]
-    if len(odd) != 1 or pen.draw(2):
-        return ""
-    fact = odd[0]
-    values = {"said": fact.said, "v": plain_value(fact.slot, service, fact.value), "iso": fact.value}
+    return _explain_alone(pen, service, odd[0]) if len(odd) == 1 and pen.draw(2) else ""
+
+
+def explain_rest(pen: Pen, service: str, facts: Sequence[Fact], sentences: Sequence[str]) -> list[str]:
+    """A sentence for every value under another name that the sentences so far leave unexplained."""
+    return [
+        _explain_alone(pen, service, fact)
+        for fact in facts
+        if not fact.plain and is_odd(fact) and not any(fact.said in sentence for sentence in sentences)
+    ]
+
+
+def _explain_alone(pen: Pen, service: str, fact: Fact) -> str:
     fact.plain = True
+    values = {"said": fact.said, "v": plain_value(fact.slot, service, fact.value), "iso": fact.value}
     if read_date(fact.value):
         return pen.write("facts/meaning_day", values)
     return pen.write("facts/meaning_time" if _TIME.fullmatch(fact.value) else "facts/meaning", values)
@@ -80,7 +90,12 @@ def explain_one(pen: Pen, service: str, facts: Sequence[Fact]) -> str:
 
 def list_bare(pen: Pen, service: str, facts: Sequence[Fact]) -> str:
     """The facts as values alone, for a sentence that names the slots as well."""
-    return join_and([_explain(pen, service, fact, short_value(fact.slot, service, fact.value)) for fact in facts])
+    phrases = []
+    for fact in facts:
+        yes_or_no = fact.value in ("True", "False")
+        phrase = speak(fact.slot, service, fact.value)[0] if yes_or_no else short_value(fact.slot, service, fact.value)
+        phrases.append(_explain(pen, service, fact, phrase))
+    return join_and(phrases)
 
 
 def list_definite(pen: Pen, service: str, slots: Sequence[str]) -> str:

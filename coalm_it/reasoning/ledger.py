@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coalm_it.reasoning.answers_file import is_answers_file, read_answers
-from coalm_it.reasoning.request import Answer, Failure, Outcome
+from coalm_it.reasoning.request import ASKED_AGAIN, Answer, Failure, Outcome
 from coalm_it.reasoning.salvage import is_database, read_damaged, set_aside
 
 T = TypeVar("T")
@@ -57,6 +57,16 @@ SCHEMA = (
     "CREATE TABLE batched (key TEXT PRIMARY KEY, batch TEXT, tries INTEGER NOT NULL) WITHOUT ROWID",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
+)
+
+_FIND = (
+    f"SELECT 0, {', '.join(TABLES['answers'])}, NULL FROM answers WHERE key = ?1 "
+    f"UNION ALL SELECT 1, {', '.join(TABLES['failures'])} FROM failures WHERE key = ?1"
+)
+"""Both in one statement: each has to lock the file."""
+_IS_SETTLED = (
+    "SELECT 1 FROM answers WHERE key = ?1 UNION ALL "
+    f"SELECT 1 FROM failures WHERE key = ?1 AND reason NOT IN ({', '.join(map(repr, sorted(ASKED_AGAIN)))})"
 )
 
 
@@ -145,10 +155,11 @@ class Ledger:
 
     def find(self, key: str) -> Outcome | None:
         """What came of a request. A row that does not fit its digest is as good as none."""
-        for table, kind in KINDS:
-            row = self._db.execute(f"SELECT {', '.join(TABLES[table])} FROM {table} WHERE key = ?", (key,)).fetchone()
-            if row and row[-1] == digest_row(row[:-1]):
-                return kind(*row[:-1])
+        for row in self._db.execute(_FIND, (key,)):
+            kind = Failure if row[0] else Answer
+            values = row[1 : 1 + len(COLUMNS[kind])]
+            if row[1 + len(values)] == digest_row(values):
+                return kind(*values)
         return None
 
     def read_all(self) -> Iterator[Outcome]:
@@ -166,11 +177,12 @@ class Ledger:
         return self.run(lambda db: insert_outcome(db, outcome))
 
     def claim(self, keys: Sequence[str]) -> Future[set[str]]:
-        """Those of the keys that nobody is asking just now: they are this process's, until it stores or releases."""
+        """Those of the keys that are to be asked and that nobody is asking: they are this process's until it stores."""
         return self.run(lambda db: {key for key in keys if self._claim_one(db, key)})
 
-    def release(self, key: str) -> Future[None]:
-        return self.run(lambda db: _run(db, "DELETE FROM claims WHERE key = ? AND owner = ?", (key, self.owner)))
+    def release_all(self) -> Future[None]:
+        """Gives up all claims of this process."""
+        return self.run(lambda db: _run(db, "DELETE FROM claims WHERE owner = ?", (self.owner,)))
 
     def stay_alive(self) -> Future[None]:
         """To be called every few seconds, and before the first claim."""
@@ -188,7 +200,7 @@ class Ledger:
     def _claim_one(self, db: sqlite3.Connection, key: str) -> bool:
         select = "SELECT host, pid, seen FROM claims JOIN owners USING (owner) WHERE key = ?"
         row = db.execute(select, (key,)).fetchone()
-        if row and _is_alive(*row):
+        if (row and _is_alive(*row)) or db.execute(_IS_SETTLED, (key,)).fetchone():
             return False
         _run(db, "INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self.owner))
         return True

@@ -65,9 +65,13 @@ class Moment:
     def add_changes(self, values: Values, service: str, facts: Sequence[Fact]) -> None:
         """The placeholders new (the facts), names (their slots) and bare (for beside the names)."""
         self.add_facts(values, "new", service, facts)
-        add_phrase(values, "names", list_definite(self.pen, service, [fact.slot for fact in facts]), len(facts) > 1)
-        boolean = any(fact.value in ("True", "False") for fact in facts)
-        values["bare"] = values["new"] if boolean or len(facts) > 1 else list_bare(self.pen, service, facts)
+        several = len(facts) > 1
+        if any(fact.value in ("True", "False") for fact in facts):
+            names = read_words()["vague"][several]
+        else:
+            names = list_definite(self.pen, service, [fact.slot for fact in facts])
+        add_phrase(values, "names", names, several)
+        values["bare"] = values["new"] if several else list_bare(self.pen, service, facts)
 
     def add_topics(self, values: Values, service: str, acts: Sequence[Act]) -> None:
         """The placeholder topics: what the acts ask about."""
@@ -87,8 +91,11 @@ def _endings(key: str, plural: bool) -> Values:
 
 
 def name_offer(topic: Topic) -> str:
-    """What the agent last offered in a service, by name; '' where it has none."""
+    """What the agent last offered in a service, by name; '' where it has none, or where it was a choice."""
+    return "" if topic.choice[1] else name_record(topic.service, topic.offer, topic.offer)[1]
+
+
+def name_choice(topic: Topic) -> str:
+    """The same, and the whole of a choice where it was one."""
     slot, choice = topic.choice
-    if choice:
-        return join_and([plain_value(slot, topic.service, value) for value in choice])
-    return name_record(topic.service, topic.offer, topic.offer)[1]
+    return join_and([plain_value(slot, topic.service, value) for value in choice]) or name_offer(topic)

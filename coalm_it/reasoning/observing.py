@@ -23,7 +23,8 @@ def think_after_call(moment: Moment, call: Call, observation: Any, acts: Sequenc
     values["query"] = describe_search(call.name, call.service, list_arguments(call))
     values["found"] = values["things"]
     if not records:
-        sentences = [moment.pen.write("found/nothing", values)]
+        more = "REQUEST_ALTS" in moment.news(call.service).acts
+        sentences = [moment.pen.write("found/nothing" if more else "found/none", values)]
         if any(act.name == "REQ_MORE" for act in acts):
             sentences.append(moment.pen.write("found/nothing_more", values))
         return sentences

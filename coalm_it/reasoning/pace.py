@@ -4,7 +4,8 @@ It starts with as many as the recipe allows. A refusal (429, or a server that sa
 nine tenths of what the server was working on at that moment. From there it comes back by one, two, four ... a round (a
 round: as many answers as the limit), up to where it was refused; there it stays a few clean rounds before it tries one
 more, and each time that this is refused it stays twice as long. An answer time three times the best takes the limit
-down too, by a tenth a round, though never below a quarter: slowness may also come from longer answers.
+down too, by a tenth a round, though never below a quarter: slowness may also come from longer answers. So does an
+answer that does not come in time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ RAMP = 0.002
 
 
 class Pace:
-    """`ticket = await pace.enter()`, and once for each ticket: `answered`, `refused` or `left`."""
+    """`ticket = await pace.enter()`, and once for each ticket: `answered`, `refused`, `timed_out` or `left`."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -78,8 +79,17 @@ class Pace:
                 self._end_round()
         self.left()
 
-    def refused(self, ticket: int, wait: float = 0.0) -> None:
-        """The server would not take it. `wait`: the seconds that it names."""
+    def timed_out(self, ticket: int) -> None:
+        """No answer came; that says less of the server than a refusal."""
+        if ticket > self._cut_at:
+            self._cut_at = self._tickets
+            self.limit = max(1.0, DOWN * self.limit)
+            self._step = 1.0
+            self._seconds.clear()
+        self.left()
+
+    def refused(self, ticket: int, wait: float) -> None:
+        """The server would not take it, and wants `wait` seconds' peace."""
         others = max(1.0, self.in_flight - 1.0)
         if ticket > self._cut_at:
             probed = self.limit > self._ceiling - 1

@@ -9,14 +9,15 @@ from coalm_it.reasoning.facts import (
     describe_deal,
     describe_thing,
     explain_one,
+    explain_rest,
     list_names,
     name_record,
 )
-from coalm_it.reasoning.moment import Moment, Values, name_offer
+from coalm_it.reasoning.moment import Moment, Values, add_phrase, name_choice, name_offer
 from coalm_it.reasoning.observing import find_offered, list_answers, think_after_call
-from coalm_it.reasoning.phrasing import join_sentences
-from coalm_it.reasoning.situation import Fact, Topic
-from coalm_it.reasoning.words import function_words, join_and, plain_value, speak
+from coalm_it.reasoning.phrasing import Pen, join_sentences
+from coalm_it.reasoning.situation import Fact, News, Topic
+from coalm_it.reasoning.words import function_words, join_and, plain_value, slot_words, speak
 from coalm_it.schema import Act
 
 
@@ -157,11 +158,8 @@ def _confirm(moment: Moment, topic: Topic, acts: Sequence[Act], values: Values) 
         corrected = pen.write("confirm/corrected" if kept else "confirm/corrected_only", values)
         return [meaning, corrected, pen.write("confirm/why_changed", values)]
     sentences = [_digest(moment, topic, values), meaning]
-    if not news.facts:
-        situation = "ready"
-    else:
-        situation = "completed" if kept else "all_new"
-    sentences.append(pen.write(f"confirm/{situation}", values))
+    sentences.append(pen.write(f"confirm/{_choose_read_back(pen, service, news, bool(kept))}", values))
+    sentences[1:1] = explain_rest(pen, service, news.facts, sentences)
     if preset:
         moment.add_facts(values, "preset", service, preset, explain=False)
         sentences.append(pen.write("confirm/preset", values))
@@ -171,13 +169,24 @@ def _confirm(moment: Moment, topic: Topic, acts: Sequence[Act], values: Values) 
     return sentences
 
 
+def _choose_read_back(pen: Pen, service: str, news: News, kept: bool) -> str:
+    """Whether to tell what is new from what is read back, or to let the read-back speak where it says it all again."""
+    if not news.facts:
+        return "ready"
+    if not kept:
+        return "all_new"
+    named = any(slot_words(fact.slot, service).called for fact in news.facts)
+    again = named or len(news.facts) > 2 or pen.draw(5) == 0
+    return "now" if again and not any(fact.old for fact in news.facts) else "completed"
+
+
 # --- results that are there already ---
 
 
 def _offer_next(moment: Moment, topic: Topic, acts: Sequence[Act], values: Values) -> list[str]:
     """Another result of an earlier search, with no new call."""
     pen, service = moment.pen, topic.service
-    values["dropped"] = values["offer"]
+    add_phrase(values, "dropped", name_choice(topic), bool(topic.choice[1]))
     sentences = []
     if pen.draw(3):
         sentences.append(pen.write("next/opening" if values["dropped"] else "next/opening_any", values))
@@ -210,8 +219,9 @@ def _answer(moment: Moment, topic: Topic, acts: Sequence[Act], values: Values) -
     if not answers:
         return [moment.pen.write("answer/unseen", values)]
     values["answer"] = join_and(answers)
-    values["name"] = name_record(topic.service, record, topic.offer)[1] or function_words(topic.last, topic.service).head
-    if function_words(topic.last, topic.service).sheet:
+    words = function_words(topic.last, topic.service)
+    values["name"] = name_record(topic.service, record, topic.offer)[1] or words.head
+    if words.sheet:
         situation = "sheet"
     else:
         situation = "booking" if record is topic.booked else "search"

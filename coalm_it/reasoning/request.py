@@ -39,7 +39,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, description="The model's name, as the endpoint knows it.")
-    base_url: str = Field("https://api.openai.com/v1", description="Any OpenAI-compatible endpoint.")
+    base_url: str = Field(
+        "https://api.openai.com/v1", pattern=r"^https?://[^/]", description="Any OpenAI-compatible endpoint."
+    )
     temperature: float | None = Field(None, ge=0, description="Without it, the server's own.")
     max_tokens: int = Field(1024, gt=0, description="Most tokens of one answer; what is longer is no answer.")
     seed: int | None = Field(None, description="Sent with each request, plus the number of the sample.")
@@ -129,7 +131,7 @@ def request_key(request: Request, settings: Settings) -> str:
     return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Dialect:
     """What the server at hand turned out to understand; the key of a request does not depend on it."""
 

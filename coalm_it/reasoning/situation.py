@@ -142,6 +142,9 @@ class Memory:
             fact = Fact(act.slot, value, said, old if old != value else "")
             (repeated if old == value else facts).append(fact)
             topic.said[act.slot] = value
+            if act.name == "SELECT" or act.slot == topic.choice[0]:
+                topic.choice = ("", ())
+                topic.offer[act.slot] = value
         names = frozenset(act.name for act in acts)
         topic.chosen = topic.chosen or not names.isdisjoint(("SELECT", "AFFIRM_INTENT"))
         if "AFFIRM" in names:
@@ -268,5 +271,5 @@ def find_differences(call: Call, record: Record) -> list[Fact]:
     return [
         Fact(slot, str(record[slot]), old=str(value))
         for slot, value in call.arguments.items()
-        if slot in record and record[slot] != value
+        if slot in record and str(record[slot]) != str(value)
     ]

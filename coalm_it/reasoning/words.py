@@ -69,10 +69,8 @@ def read_words() -> dict[str, Any]:
 def slot_words(slot: str, service: str = "") -> SlotWords:
     """The words for a slot: the service's own, the slot's, and by rule what these do not say."""
     known, rules = read_words()["slots"], read_words()["rules"]["slot"]
-    entry = known.get(f"{service}.{slot}") or known.get(slot) or {}
-    plain = split_name(slot)
-    name = entry.get("name") or _drop_start(plain, rules["dropped"])
-    one = entry.get("one", [""])[0]
+    entry = known.get(f"{service}.{slot}") or known.get(slot) or _slot_by_rule(split_name(slot), rules)
+    name, one = entry["name"], entry.get("one", [""])[0]
 
     def words(key: str) -> Any:
         return entry[key] if key in entry else _fill_rule(rules[key], name=name, one=one)
@@ -83,9 +81,9 @@ def slot_words(slot: str, service: str = "") -> SlotWords:
     value |= {key: entry[key] for key in ("one", "zero") if key in entry}
     says = {"": words("says"), "true": words("true_says"), "false": words("false_says")}
     says |= {"one": words("one_says")} if one else {}
+    says |= {"zero": entry["zero_says"]} if "zero_says" in entry else {}
     at = {"": words("at"), "true": words("at_true"), "false": words("at_false")}
     at |= {key: entry[f"at_{key}"] for key in ("one", "zero") if f"at_{key}" in entry}
-    names_it = not entry and plain.rpartition(" ")[2] in rules["naming"]
     return SlotWords(
         name=name,
         ask=ask,
@@ -95,7 +93,7 @@ def slot_words(slot: str, service: str = "") -> SlotWords:
         at=at,
         says={key: tuple(forms) for key, forms in says.items()},
         pre=entry.get("pre", ""),
-        called=entry.get("called", "{v}" if names_it else ""),
+        called=entry.get("called", ""),
         kind=entry.get("kind", ""),
         plural=entry.get("plural", False),
         counts=bool(one),
@@ -103,11 +101,24 @@ def slot_words(slot: str, service: str = "") -> SlotWords:
     )
 
 
-def _drop_start(name: str, starts: Sequence[str]) -> str:
-    for start in starts:
-        if name.startswith(start):
-            return name.removeprefix(start)
-    return name
+def _slot_by_rule(plain: str, rules: dict[str, Any]) -> dict[str, Any]:
+    """What the name of an unknown slot tells: what it counts, whether it names a thing, its preposition."""
+    name = next((plain.removeprefix(start) for start in rules["dropped"] if plain.startswith(start)), plain)
+    entry: dict[str, Any] = {"name": name}
+    first, _, rest = plain.partition(" ")
+    if plain.rpartition(" ")[2] in rules["naming"]:
+        entry["called"] = "{v}"
+    elif first in rules["prepositions"] and rest:
+        entry["at"] = f"{first} {{v}}"
+    elif _is_plural_noun(name):
+        entry["value"] = _fill_rule(rules["counted"], name=name)
+        entry["at"] = _fill_rule(rules["counted_at"], name=name)
+        entry["one"] = _fill_rule(rules["counted_one"], single=name[:-1])
+    return entry
+
+
+def _is_plural_noun(noun: str) -> bool:
+    return noun.endswith("s") and not noun.endswith(("ss", "us"))
 
 
 def _fill_rule(rule: Any, **names: str) -> Any:
@@ -121,16 +132,20 @@ def function_words(function: str, service: str = "") -> FunctionWords:
     entry = known.get(f"{service}.{function}") or known.get(function) or {}
     verb, _, rest = split_name(function).partition(" ")
     thing = entry.get("thing") or rest or rules["thing"]
-    article = "an" if thing[0] in "aeiou" else "a"
+    several = _is_plural_noun(thing)
+    kind = "plural" if several else "vowel" if thing[0] in "aeiou" else "other"
+    plural = thing if several else thing + ("es" if thing.endswith(("s", "x", "ch", "sh")) else "s")
+    names = {"function": function, "verb": verb, "thing": thing, "plural": plural, "be": rules["be"][several]}
+    names["article"] = read_words()["articles"][kind]
 
     def words(key: str) -> Any:
-        return entry[key] if key in entry else _fill_rule(rules[key], verb=verb, thing=thing, article=article)
+        return entry[key] if key in entry else _fill_rule(rules[key], **names)
 
     return FunctionWords(
         want=tuple(words("want")),
-        do=tuple(words("do")),
+        do=tuple(words("do" if rest or "do" in entry else "do_alone")),
         thing=thing,
-        things=thing if "things" not in entry and thing.endswith("s") else words("things"),
+        things=words("things"),
         head=words("head"),
         deed=words("deed"),
         done=tuple(words("done")),

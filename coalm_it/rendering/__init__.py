@@ -6,6 +6,7 @@ A row depends on its sample, the inventory and the templates alone. Text that se
 
 from __future__ import annotations
 
+from operator import is_not
 from typing import Any, NamedTuple
 
 from coalm_it.rendering.columns import LAYOUTS, CorpusText, write_turn_lines
@@ -23,7 +24,7 @@ from coalm_it.rendering.messages import (
     turn_messages,
 )
 from coalm_it.rendering.templates import fingerprint_templates
-from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample
+from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool
 
 __all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages", "fingerprint_templates"]
 
@@ -48,15 +49,18 @@ class Renderer:
         self._lines = TurnMemo(write_turn_lines)
         self._names: dict[tuple[str, str], str] = {}
         self._messages = TurnMemo(lambda turn: turn_messages(turn, self._names))
+        self._shown: tuple[Tool, ...] = ()
         self._tools: str | None = None
         self._about: dict[str, Any] | None = None
         self._provenance = ""
 
     def render_row(self, sample: Sample) -> Row:
         """The row of a sample, in both forms."""
-        if not self._messages.knows(sample.turns[0]):
-            self._names = qualify_names(sample.tools)
+        # By their items: every sample has a tuple of its own.
+        if len(sample.tools) != len(self._shown) or any(map(is_not, sample.tools, self._shown)):
+            self._shown, self._names = sample.tools, qualify_names(sample.tools)
             self._tools = format_tools(sample.tools, self._names) if sample.tools else None
+            self._messages.forget()
         self._lines.attend(sample.turns)
         self._messages.attend(sample.turns)
         if self._about is not sample.provenance:

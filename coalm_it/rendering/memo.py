@@ -18,15 +18,15 @@ class TurnMemo(Generic[T]):
         self._turns: Sequence[Turn] = ()
         self._written: dict[int, T] = {}
 
-    def knows(self, first: Turn) -> bool:
-        """Whether the dialogue at hand is the one that begins with this turn."""
-        return bool(self._turns) and self._turns[0] is first
-
     def attend(self, turns: Sequence[Turn]) -> None:
         """Makes theirs the dialogue at hand; it is kept alive, so that no identity is used twice meanwhile."""
-        if not self.knows(turns[0]):
-            self._written = {}
+        if not self._turns or self._turns[0] is not turns[0]:
+            self.forget()
         self._turns = turns
+
+    def forget(self) -> None:
+        """What is written from now on differs, for the same turns too."""
+        self._written = {}
 
     def __call__(self, turn: Turn) -> T:
         if id(turn) not in self._written:

@@ -42,10 +42,11 @@ def same_value(spoken: str, canonical: Any, clock: Clock = None) -> bool:
     return spoken == text or _same_text(spoken, text, clock)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _same_text(spoken: str, canonical: str, clock: Clock) -> bool:
     said, meant = plain_name(spoken), plain_name(canonical)
-    if meant and (said == meant or said.replace(" ", "") == meant.replace(" ", "")):
+    # digits alone are no name: "4.4" is not 44, "-5" is not 5
+    if any(map(str.isalpha, meant)) and (said == meant or said.replace(" ", "") == meant.replace(" ", "")):
         return True
     if not read_value(spoken, clock).isdisjoint(read_value(canonical, clock)):
         return True
@@ -57,7 +58,7 @@ _SEPARATORS = re.compile(r"[\W_]+")
 _ARTICLE = re.compile(r"^(?:the|a|an) (?=.)")
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def plain_name(text: str) -> str:
     """A name without case, punctuation and leading article: "The Fillmore" and "the fillmore" are one."""
     joined = text.casefold().replace("&", " and ").replace("'", "").replace("’", "")
@@ -89,7 +90,7 @@ _START = re.compile(rf"(?<![\w$€£/-])(?<!\d[.,])(?:\d|[$€£+(] ?\d|(?:{_WOR
 """Where a value can begin: a text in which this is not found need not be searched further."""
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def read_value(text: str, clock: Clock = None) -> Forms:
     """Every form that the whole text can denote; none for a name."""
     plain = " ".join(text.lower().replace("’", "'").split()).strip(" .,!?;")
@@ -165,11 +166,10 @@ def mentions(text: str, value: Any, clock: Clock = None) -> bool:
     """Whether a text says a value, as whole words or in another form: "a table at half past 5 pm" says 17:30."""
     plain = value_text(value)
     name = plain_name(plain)
-    if name and plain.isascii():
-        said = f" {plain_name(text)} "
-        if f" {name} " in said or f" {name}s " in said:  # also "Nina's songs"
-            return True
-    elif plain in text:
+    said = f" {plain_name(text)} "
+    if name and (f" {name} " in said or f" {name}s " in said):  # the latter in "Nina's songs"
+        return True
+    if not plain.isascii() and plain in text:  # Chinese has no blanks between words
         return True
     forms = read_value(plain, clock)
     return bool(forms) and any(not found.forms.isdisjoint(forms) for found in find_values(text, clock))

@@ -20,6 +20,7 @@ from dinner import (
     without_argument,
 )
 
+import coalm_it
 from coalm_it.checks import CHECKS, run_checks
 from coalm_it.schema import Sample
 
@@ -212,6 +213,15 @@ def test_a_check_that_is_not_named_does_not_run() -> None:
     broken = with_turn(response(1), reply="You can reach them at 415-555-0128.")
     assert run_checks(broken, ["structure", "outcome"]) == []
     assert [finding.check for finding in run_checks(broken, ["reply_facts"])] != []
+
+
+def test_samples_are_checked_from_python() -> None:
+    good, broken = response(1), with_turn(response(1), reply="")
+    checked = list(coalm_it.check([good, broken]))
+    assert [(sample.id, [finding.where for finding in found]) for sample, found in checked] == [
+        (good.id, []),
+        (broken.id, ["reply"]),
+    ]
 
 
 def test_what_earlier_turns_did_wrong_is_not_judged_again() -> None:

@@ -62,6 +62,7 @@ def test_words_of_failure(text: str) -> None:
         "They've confirmed, so I can book the table now.",
         "18:30 is what the service has; I'll offer it.",
         "Live music isn't offered there.",
+        "There are no seats outdoors and no movie tickets.",
     ],
 )
 def test_words_that_claim_nothing(text: str) -> None:
@@ -91,6 +92,14 @@ def test_an_argument_of_any_value_is_no_difference() -> None:
     call = response(4).current.steps[0].calls[0]
     free = call.model_copy(update={"arguments": {**call.arguments, "time": "dontcare"}})
     assert messages(with_step(response(4), calls=(free,))) == []
+
+
+def test_a_name_claims_nothing() -> None:
+    call = response(4).current.steps[0].calls[0]
+    named = call.model_copy(update={"arguments": {**call.arguments, "restaurant_name": "Nothing Failed"}})
+    sample = with_turn(with_step(response(4), calls=(named,)), thought="Nothing Failed is booked.")
+    sample = with_step(sample, observations=({"matches": 1, "results": [named.arguments]},))
+    assert messages(sample) == []
 
 
 def test_a_search_commits_to_nothing() -> None:

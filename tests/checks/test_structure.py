@@ -14,7 +14,7 @@ from coalm_it.schema import Turn
         (None, "the reply is missing"),
         ("a\tb", "the reply holds the control character '\\t', which would break its line"),
         ("a\u2028b", "the reply holds the control character '\\u2028', which would break its line"),
-        ("user : hello", "the reply begins like another line of the row: 'user : hello'"),
+        ("user : hello", "the reply has a line that begins like another one of the row: 'user :'"),
         ("[BEGIN OF QUERY] hi", "the reply holds the block marker [BEGIN OF QUERY]"),
     ],
 )
@@ -43,7 +43,9 @@ def test_a_state_that_is_empty_cannot_be_tracked() -> None:
     assert finding.message == "the state to be tracked is empty"
 
 
-def test_single_turn_calls_need_no_thought() -> None:
-    turn = Turn(user="2 + 2?", reply="4")
+def test_single_turn_calls_need_no_thought_and_keep_their_lines() -> None:
+    turn = Turn(user="Count:\n1 + 1\n2 + 2", reply="- 2\n- 4")
     sample = response(0).model_copy(update={"task": "function_call", "layout": "toolace", "turns": (turn,)})
     assert check_structure(sample) == []
+    (finding,) = check_structure(with_turn(sample, reply="- 2\nUser: and then?"))
+    assert finding.message == "the reply has a line that begins like another one of the row: 'User:'"

@@ -20,14 +20,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from coalm_it.environments.multiwoz import Record, find_named
-from coalm_it.multiwoz_values import agrees, normalise
+from coalm_it.multiwoz_values import agrees, is_exact, normalise
 from coalm_it.readers.multiwoz.calls import BOOK, BOOK_SLOTS, BOOKED, OFFERED_BOOKING, REFUSED, Agent
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn
 from coalm_it.schema import Act
 from coalm_it.values import read_value
 
 _GENERAL = {"reqmore": "REQ_MORE", "bye": "GOODBYE", "thank": "THANK_YOU", "greet": "GREET", "welcome": "WELCOME"}
+_STATING = frozenset({"OFFER", "INFORM", "CONFIRM"})
 _TRAIN_OFFER = frozenset({"train_id", "leave_at", "arrive_by"})
+_PLACES = re.compile(
+    r"(?:(?:the|your|that|this) )?(?:restaurant|hotel|guest ?house|museum|college|attraction|place|park|club|nightclub|"
+    r"theatre|cinema|pool|church|gallery|airport|station|train station)"
+)
 _COUNT = re.compile(r"(?:(?:the )?only|just|all|exactly|total of) ")
 
 
@@ -39,8 +44,8 @@ def read_user_acts(agent: Agent, turn: RawTurn, intents: Mapping[str, str]) -> I
     for domain, intent in intents.items():
         yield Act(name="INFORM_INTENT", service=domain, slot="intent", values=(intent,), canonical=(intent,))
     for act in turn.user_acts:
-        if act.domain == "general":
-            yield Act(name=_GENERAL.get(act.intent, act.intent.upper()), service=agent.last)
+        if act.domain == "general" and act.intent in _GENERAL:
+            yield Act(name=_GENERAL[act.intent], service=agent.last)
         elif act.intent == "request" and act.slot:
             yield Act(name="REQUEST", service=act.domain, slot=act.slot)
         elif act.slot and act.value:
@@ -68,8 +73,8 @@ def read_system_acts(agent: Agent, turn: RawTurn, acts: Sequence[RawAct]) -> lis
     read = [act for domain in domains for act in _read_domain(agent, turn, domain, acts)]
     agent.last = domains[0] if domains else agent.last
     for act in acts:
-        if act.domain == "general":
-            read.append(Act(name=_GENERAL.get(act.intent, act.intent.upper()), service=agent.last))
+        if act.domain == "general" and act.intent in _GENERAL:
+            read.append(Act(name=_GENERAL[act.intent], service=agent.last))
     return read
 
 
@@ -84,6 +89,8 @@ def _read_domain(agent: Agent, turn: RawTurn, domain: str, acts: Sequence[RawAct
         if act.slot == "count" and act.intent != "nooffer":
             continue
         slot, value = _find_canonical(agent, act, spoken_of) if act.value else (act.slot, "")
+        if name in _STATING and act.value and not _is_claim(turn, act, value, spoken_of):
+            continue
         if name:
             grouped.setdefault((name, slot), []).extend([(act.value, value)] if act.value else [])
         if act.intent in BOOKED and act.slot:
@@ -101,6 +108,19 @@ def _read_domain(agent: Agent, turn: RawTurn, domain: str, acts: Sequence[RawAct
     _follow(agent, domain, own, spoken_of)
 
 
+def _is_claim(turn: RawTurn, act: RawAct, value: str, spoken_of: Sequence[Record]) -> bool:
+    """Whether a stated value can be true or false of a record: no `throughout the day`, no `hotel` that only means a
+    place to stay, no `after 10:00` that only repeats the user's wish."""
+    if act.domain == "hotel" and act.slot == "type" and value == "hotel":
+        wanted = turn.state.get("hotel", {}).get("type", ())
+        return "hotel" in wanted or any(record.get("type") == "hotel" for record in spoken_of)
+    if act.domain == "train" and act.slot in ("leave_at", "arrive_by"):
+        wanted = turn.state.get("train", {}).get(act.slot, ())
+        if value in wanted and not any(record.get(act.slot) == value for record in spoken_of):
+            return False
+    return is_exact(act.slot, value)
+
+
 def _name_act(act: RawAct, asked: set[str], offering: set[str]) -> str:
     if act.intent == "request":
         return "REQUEST"
@@ -108,7 +128,7 @@ def _name_act(act: RawAct, asked: set[str], offering: set[str]) -> str:
         return "INFORM" if act.slot else "NOTIFY_SUCCESS"
     if act.intent == "nooffer" or act.intent in REFUSED:
         return "NOTIFY_FAILURE"
-    if act.intent in OFFERED_BOOKING and act.slot in BOOK_SLOTS:
+    if act.intent in OFFERED_BOOKING and act.slot in BOOK_SLOTS and (act.domain, act.slot) != ("train", "day"):
         return "CONFIRM"
     if act.intent == "select" and act.intent not in offering:
         return "REQUEST" if act.value else ""
@@ -126,20 +146,23 @@ def _is_booked_now(agent: Agent, domain: str, acts: Iterable[RawAct]) -> bool:
 
 
 def _read_count(domain: str, acts: Iterable[RawAct]) -> Iterator[Act]:
-    """How many there are: of several numbers the largest, since the others are its parts."""
+    """How many there are: of several numbers the one that is the sum of the others; without one, none is the whole."""
     counts = [
         (number, act.value)
         for act in acts
         if act.slot == "count" and (number := read_count(act.value)) is not None and act.intent != "nooffer"
     ]
-    if counts and (len(counts) == 1 or max(counts)[0] > min(counts)[0]):
+    if counts and (len(counts) == 1 or 2 * max(counts)[0] == sum(number for number, _ in counts)):
         number, text = max(counts)
         yield Act(name="INFORM_COUNT", service=domain, slot="count", values=(text,), canonical=(str(number),))
 
 
 def read_count(text: str) -> int | None:
-    """An exact count: `33`, `only one`, `All 3`; None for `several` and `over 200`."""
+    """An exact count: `33`, `only one`, `All 3`; None for `several` and `over 200`, and for a bare `one`, which is an
+    article as often as a count (in 15 of the 33 places in validation)."""
     plain = _COUNT.sub("", text.lower() + " ").strip()
+    if text.lower() == "one":
+        return None
     numbers = [int(form) for form in read_value(plain) if form.isdecimal()]
     return numbers[0] if len(numbers) == 1 else None
 
@@ -173,11 +196,18 @@ def _find_canonical(agent: Agent, act: RawAct, spoken_of: Sequence[Record]) -> t
     booked = agent.booked_now.get(act.domain) or agent.bookings.get(act.domain, {})
     for record in (booked, *spoken_of):
         for slot in slots:
-            if slot in record and agrees(act.domain, slot, act.value, str(record[slot])):
+            if slot in record and _means(act, slot, str(record[slot])):
                 return slot, str(record[slot])
     if act.slot == "name" and (known := agent.find_called(act.domain, act.value)):
         return act.slot, str(known[0]["name"])
     return act.slot, normalise(act.domain, act.slot, act.value)
+
+
+def _means(act: RawAct, slot: str, value: str) -> bool:
+    """Whether what an act says is the value of a record; a taxi may go to `the restaurant`."""
+    if act.domain == "taxi" and slot in ("departure", "destination") and _PLACES.fullmatch(act.value.lower()):
+        return True
+    return agrees(act.domain, slot, act.value, value)
 
 
 def _follow(agent: Agent, domain: str, acts: Sequence[RawAct], spoken_of: Sequence[Record]) -> None:

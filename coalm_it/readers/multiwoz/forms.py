@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, NotRequired
-
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from coalm_it.multiwoz_values import ABSENT, join_tokens, name_slot, read_surfaces
+from coalm_it.records import BadRecord, get_field
 
-
-class BadRecord(ValueError):
-    """A record that does not hold together."""
+RawState = dict[str, dict[str, tuple[str, ...]]]
 
 
 class RawAct(NamedTuple):
@@ -33,7 +29,7 @@ class RawTurn(NamedTuple):
     reply: str
     user_acts: tuple[RawAct, ...]
     system_acts: tuple[RawAct, ...]
-    state: dict[str, dict[str, tuple[str, ...]]]
+    state: RawState
     """What holds after the user spoke, normalised."""
     booked: dict[str, list[dict[str, str]]]
     """Domain -> what the annotation has as booked after the system spoke (not in 2.2)."""
@@ -43,91 +39,90 @@ class RawTurn(NamedTuple):
 
 # --- acts, in both forms ---
 
+_POSTCODE = re.compile(r"[a-z]{2}\d{1,3} ?\d?[a-z]{2}", re.IGNORECASE)
 
-def read_acts(acts: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[RawAct]:
-    """The acts of one turn: `{"Hotel-Inform": [["Area", "east"]]}`. Raises BadRecord."""
-    for name, pairs in acts.items():
+
+def _read_acts(acts: Any, text: str) -> Iterator[RawAct]:
+    """The acts of one turn and its utterance: `{"Hotel-Inform": [["Area", "east"]]}`.
+
+    2.0 has `No Annotation` for some turns. Raises BadRecord.
+    """
+    for name, pairs in acts.items() if isinstance(acts, dict) else ():
         domain, dash, intent = name.lower().partition("-")
-        if not dash:
-            raise BadRecord(f"act {name!r} has no domain; Domain-Intent was expected")
+        if not dash or not isinstance(pairs, list):
+            raise BadRecord(f"act {name!r} is {pairs!r:.60}; Domain-Intent with a list of slots and values was expected")
         for pair in pairs:
-            if len(pair) < 2:
-                raise BadRecord(f"act {name} has {list(pair)!r}; a slot and a value were expected")
-            value = join_tokens(pair[1])
-            slot = name_slot(domain, pair[0])
+            if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+                raise BadRecord(f"act {name} has {pair!r:.60}; a slot and a value were expected")
+            slot, value = name_slot(domain, pair[0]), _complete(join_tokens(pair[1]), text)
+            if slot == "address" and _POSTCODE.fullmatch(value):
+                slot = "postcode"
             yield RawAct(domain, intent, slot, "" if value.lower() in ABSENT and slot != "count" else value)
+
+
+def _complete(value: str, text: str) -> str:
+    """A value whose span has lost its last letter, whole: `The Kirkwood Hous`."""
+    place = text.find(value)
+    if place < 0 or not value[-1:].isalpha():
+        return value
+    after = text[place + len(value) : place + len(value) + 2]
+    return value + after[0] if after[:1].isalpha() and not after[1:].isalpha() else value
+
+
+def _read_slots(domain: str, raw: Iterable[tuple[str, Any]]) -> dict[str, tuple[str, ...]]:
+    slots = {}
+    for name, value in raw:
+        if not isinstance(value, (str, list)):
+            raise BadRecord(f"{domain}: slot {name!r} is {value!r:.60}; a text or a list of texts was expected")
+        slot = name_slot(domain, name)
+        if surfaces := read_surfaces(domain, slot, value):
+            slots[slot] = surfaces
+    return slots
+
+
+def _pair_turns(turns: list[Any]) -> Iterator[tuple[int, Any, Any]]:
+    if not turns or len(turns) % 2:
+        raise BadRecord(f"there are {len(turns)} turns; every user turn needs a system turn after it")
+    for number in range(0, len(turns), 2):
+        yield number, turns[number], turns[number + 1]
 
 
 # --- data.json ---
 
 
-class _RawDomain(TypedDict):
-    semi: dict[str, str | list[str]]
-    book: dict[str, Any]
-
-
-class _RawEntry(TypedDict):
-    text: str
-    metadata: NotRequired[dict[str, _RawDomain]]
-    dialog_act: NotRequired[dict[str, list[list[str]]] | str]
-
-
-class _RawLog(TypedDict):
-    log: list[_RawEntry]
-
-
-_LOG = TypeAdapter(_RawLog)
-
-
-def read_log(record: Any, acts: Mapping[str, Any] | None) -> list[RawTurn]:
+def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
     """The turns of one dialogue of data.json; `acts` are those of a separate file (2.0: system turns, from "1").
 
-    Raises ValidationError, BadRecord.
+    Raises BadRecord.
     """
-    log = _LOG.validate_python(record)["log"]
-    if not log or len(log) % 2:
-        raise BadRecord(f"there are {len(log)} turns; every user turn needs a system turn after it")
-    turns = []
-    for number in range(0, len(log), 2):
-        user, system = log[number], log[number + 1]
-        beside = (acts or {}).get(str(number // 2 + 1))
-        metadata = system.get("metadata") or {}
+    for number, user, system in _pair_turns(get_field(record, "log", list)):
+        metadata = get_field(system, "metadata", dict)
         if not metadata:
-            raise BadRecord(f"turn {number + 1}: the system's turn has no metadata, where the state belongs")
-        turns.append(
-            RawTurn(
-                user=join_tokens(user["text"]),
-                reply=join_tokens(system["text"]),
-                user_acts=_read_own_acts(user, None),
-                system_acts=_read_own_acts(system, beside),
-                state=_read_metadata(metadata),
-                booked=_read_booked(metadata),
-                intents={},
-            )
+            raise BadRecord(f"turn {number + 1}: the system's metadata is empty, where the state belongs")
+        said, reply = (join_tokens(get_field(turn, "text", str)) for turn in (user, system))
+        beside = (acts or {}).get(str(number // 2 + 1))
+        yield RawTurn(
+            user=said,
+            reply=reply,
+            user_acts=tuple(_read_acts(user.get("dialog_act"), said)),
+            system_acts=tuple(_read_acts(system.get("dialog_act", beside), reply)),
+            state=_read_metadata(metadata),
+            booked=_read_booked(metadata),
+            intents={},
         )
-    return turns
 
 
-def _read_own_acts(entry: _RawEntry, beside: Any) -> tuple[RawAct, ...]:
-    acts = entry.get("dialog_act", beside)
-    return tuple(read_acts(acts)) if isinstance(acts, dict) else ()  # 2.0 has "No Annotation" for some turns
-
-
-def _read_metadata(metadata: Mapping[str, _RawDomain]) -> dict[str, dict[str, tuple[str, ...]]]:
+def _read_metadata(metadata: dict[str, Any]) -> RawState:
     state = {}
     for domain, parts in metadata.items():
-        book = {slot: value for slot, value in parts["book"].items() if isinstance(value, str)}
-        slots = {
-            name_slot(domain, slot): surfaces
-            for slot, value in (*parts["semi"].items(), *book.items())
-            if (surfaces := read_surfaces(domain, name_slot(domain, slot), value))
-        }
+        book = ((slot, value) for slot, value in get_field(parts, "book", dict).items() if slot != "booked")
+        slots = _read_slots(domain, (*get_field(parts, "semi", dict).items(), *book))
         if slots:
             state[domain] = slots
     return state
 
 
-def _read_booked(metadata: Mapping[str, _RawDomain]) -> dict[str, list[dict[str, str]]]:
+def _read_booked(metadata: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     booked = {}
     for domain, parts in metadata.items():
         entries = [entry for entry in parts["book"].get("booked") or () if isinstance(entry, dict)]
@@ -138,112 +133,62 @@ def _read_booked(metadata: Mapping[str, _RawDomain]) -> dict[str, list[dict[str,
 
 # --- the frames of 2.2 ---
 
-
-class _RawSpan(TypedDict):
-    slot: str
-    value: NotRequired[str | list[str]]
-    copy_from: NotRequired[str]
-
-
-class _RawState(TypedDict):
-    active_intent: str
-    requested_slots: list[str]
-    slot_values: dict[str, list[str]]
-
-
-class _RawFrame(TypedDict):
-    service: str
-    slots: NotRequired[list[_RawSpan]]
-    state: NotRequired[_RawState]
-
-
-class _RawFrameTurn(TypedDict):
-    speaker: str
-    turn_id: NotRequired[str]
-    utterance: str
-    frames: list[_RawFrame]
-
-
-class _RawFrames(TypedDict):
-    dialogue_id: str
-    turns: list[_RawFrameTurn]
-
-
-_FRAMES = TypeAdapter(_RawFrames)
 _INTENTS = {"find_taxi": "book_taxi", "police": "find_police"}
 _REFERENCE = re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8}\b")
 
 
-def read_frames(record: Any, acts: Mapping[str, Any] | None) -> list[RawTurn]:
+def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
     """The turns of one dialogue of 2.2; `acts` are those of dialog_acts.json, by turn.
 
     Without them the frames say some of it: their spans, the requested slots, and references in the utterance. Raises
-    ValidationError, BadRecord.
+    BadRecord.
     """
-    raw = _FRAMES.validate_python(record)["turns"]
-    if not raw or len(raw) % 2:
-        raise BadRecord(f"there are {len(raw)} turns; every user turn needs a system turn after it")
-    for number, turn in enumerate(raw):
-        expected = "SYSTEM" if number % 2 else "USER"
-        if turn["speaker"] != expected:
-            raise BadRecord(f"turn {number} is by {turn['speaker']!r}; {expected!r} was expected")
-    turns = []
-    for number in range(0, len(raw), 2):
-        user, system = raw[number], raw[number + 1]
-        states = {frame["service"]: frame["state"] for frame in user["frames"] if "state" in frame}
-        turns.append(
-            RawTurn(
-                user=join_tokens(user["utterance"]),
-                reply=join_tokens(system["utterance"]),
-                user_acts=_read_beside(acts, number) if acts else tuple(_read_user_frames(user["frames"])),
-                system_acts=_read_beside(acts, number + 1) if acts else tuple(_read_system_frames(system)),
-                state=_read_states(states),
-                booked={},
-                intents={
-                    domain: _INTENTS.get(state["active_intent"], state["active_intent"])
-                    for domain, state in states.items()
-                    if state["active_intent"] != "NONE"
-                },
-            )
+    for number, user, system in _pair_turns(get_field(record, "turns", list)):
+        for place, (turn, speaker) in enumerate(((user, "USER"), (system, "SYSTEM")), number):
+            if get_field(turn, "speaker", str) != speaker:
+                raise BadRecord(f"turn {place} is by {turn['speaker']!r}; {speaker!r} was expected")
+        said, reply = (join_tokens(get_field(turn, "utterance", str)) for turn in (user, system))
+        heard, told = (get_field(turn, "frames", list) for turn in (user, system))
+        states = {get_field(frame, "service", str): frame["state"] for frame in heard if "state" in frame}
+        active = {domain: get_field(state, "active_intent", str) for domain, state in states.items()}
+        yield RawTurn(
+            user=said,
+            reply=reply,
+            user_acts=tuple(_read_beside(acts, number, said) if acts else _read_user_frames(heard)),
+            system_acts=tuple(_read_beside(acts, number + 1, reply) if acts else _read_system_frames(told, reply)),
+            state=_read_states(states),
+            booked={},
+            intents={domain: _INTENTS.get(intent, intent) for domain, intent in active.items() if intent != "NONE"},
         )
-    return turns
 
 
-def _read_beside(acts: Mapping[str, Any], number: int) -> tuple[RawAct, ...]:
-    turn = acts.get(str(number)) or {}
-    return tuple(read_acts(turn.get("dialog_act") or {}))
+def _read_states(states: Mapping[str, Any]) -> RawState:
+    read = {domain: _read_slots(domain, get_field(s, "slot_values", dict).items()) for domain, s in states.items()}
+    return {domain: slots for domain, slots in read.items() if slots}
 
 
-def _read_states(states: Mapping[str, _RawState]) -> dict[str, dict[str, tuple[str, ...]]]:
-    read = {}
-    for domain, state in states.items():
-        slots = {
-            name_slot(domain, slot): surfaces
-            for slot, values in state["slot_values"].items()
-            if (surfaces := read_surfaces(domain, name_slot(domain, slot), values))
-        }
-        if slots:
-            read[domain] = slots
-    return read
+def _read_beside(acts: Mapping[str, Any], number: int, text: str) -> Iterator[RawAct]:
+    turn = acts.get(str(number))
+    return _read_acts(turn.get("dialog_act") if isinstance(turn, dict) else None, text)
 
 
-def _read_spans(frames: Iterable[_RawFrame]) -> Iterator[RawAct]:
+def _read_spans(frames: Iterable[Any]) -> Iterator[RawAct]:
     for frame in frames:
-        domain = frame["service"]
+        domain = get_field(frame, "service", str)
         for span in frame.get("slots", ()):
             value = span.get("value")
             if isinstance(value, str) and "copy_from" not in span:
-                yield RawAct(domain, "inform", name_slot(domain, span["slot"]), join_tokens(value))
+                yield RawAct(domain, "inform", name_slot(domain, get_field(span, "slot", str)), join_tokens(value))
 
 
-def _read_user_frames(frames: list[_RawFrame]) -> Iterator[RawAct]:
+def _read_user_frames(frames: Iterable[Any]) -> Iterator[RawAct]:
     yield from _read_spans(frames)
     for frame in frames:
-        for slot in frame["state"]["requested_slots"] if "state" in frame else ():
+        for slot in frame["state"].get("requested_slots", ()) if "state" in frame else ():
             yield RawAct(frame["service"], "request", name_slot(frame["service"], slot), "")
 
 
-def _read_system_frames(turn: _RawFrameTurn) -> Iterator[RawAct]:
-    yield from _read_spans(turn["frames"])
-    for reference in _REFERENCE.findall(turn["utterance"]):
+def _read_system_frames(frames: Iterable[Any], reply: str) -> Iterator[RawAct]:
+    yield from _read_spans(frames)
+    for reference in _REFERENCE.findall(reply):
         yield RawAct("booking", "book", "reference", reference)

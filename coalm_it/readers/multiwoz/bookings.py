@@ -1,0 +1,175 @@
+"""Where the agent of a MultiWOZ dialogue booked, and what became of it.
+
+A booking shows in the acts (Booking-Book, Train-OfferBooked, a reference, a taxi's car) and in what the metadata has as
+booked, which sometimes stands there a turn or two before the reply tells it. A Booking-NoBook is a booking that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from coalm_it.environments.matching import agrees
+from coalm_it.environments.multiwoz import Observation, Outcome, Record, execute, find_named
+from coalm_it.multiwoz_values import normalise
+from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
+from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory, type_arguments
+from coalm_it.schema import Call
+
+BOOK_BY = {
+    "restaurant": ("name", "day", "time", "people"),
+    "hotel": ("name", "day", "stay", "people"),
+    "train": ("train_id", "people", "day"),
+    "taxi": ("departure", "destination", "leave_at", "arrive_by"),
+}
+"""Domain -> what a booking takes, in the order of arguments."""
+BOOKED = frozenset({"book", "offerbooked"})
+
+
+# --- which domain a booking act is about ---
+
+
+def settle_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
+    """The system's acts, those of `Booking` with the domain that they are about; its Inform offers to book."""
+    if not any(act.domain == "booking" for act in turn.system_acts):
+        return turn.system_acts
+    domain = _find_booking_domain(memory, turn)
+    return tuple(
+        act._replace(domain=domain, intent="offerbook" if act.intent == "inform" else act.intent)
+        if act.domain == "booking"
+        else act
+        for act in turn.system_acts
+    )
+
+
+def _find_booking_domain(memory: Memory, turn: RawTurn) -> str:
+    """What was just booked, else what the slots belong to, else where the user gave something to book with, else
+    what was last spoken of."""
+    for domain, entry in memory.pending.items():
+        if domain != "taxi" and _is_told(entry, turn.reply):
+            return domain
+    told = {act.slot: act.value for act in turn.system_acts if act.domain == "booking"}
+    if "stay" in told or "time" in told:
+        return "hotel" if "stay" in told else "restaurant"
+    bookable = [domain for domain in ("restaurant", "hotel") if domain in memory.wished]
+    if told.get("name"):
+        bookable = [d for d in bookable if find_named(memory.databases.records[d], "name", told["name"])] or bookable
+    changed = [d for d in bookable if _booking_slots(turn.state, d) != _booking_slots(memory.state, d)]
+    spoken = [act.domain for act in (*turn.system_acts, *turn.user_acts) if act.domain in bookable]
+    last = [memory.last] if memory.last in (*bookable, "train") else bookable
+    return (changed or spoken or last or ["general"])[0]
+
+
+def _booking_slots(state: RawState, domain: str) -> dict[str, tuple[str, ...]]:
+    return {slot: surfaces for slot, surfaces in state.get(domain, {}).items() if slot in BOOK_SLOTS}
+
+
+def _is_told(entry: Mapping[str, str], reply: str) -> bool:
+    """Whether a reply gives the reference of a booking."""
+    return bool(entry.get("reference")) and entry["reference"] in reply
+
+
+# --- what the annotation says of it ---
+
+
+def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: str) -> Outcome | None:
+    """What became of a booking in this turn; None where none was tried, or it was told before."""
+    if domain not in BOOK_BY:
+        return None
+    own = [act for act in acts if act.domain == domain]
+    told = {act.slot: normalise(domain, act.slot, act.value) for act in own if act.value}
+    if domain == "taxi":
+        return _read_taxi(memory, own, told)
+    said = any(act.intent in BOOKED for act in own)
+    reference = told.get("reference", "")
+    pending = memory.pending.get(domain, {})
+    if not (said or reference or _is_told(pending, turn.reply)):
+        return Outcome(refused=True) if any(act.intent == "nobook" for act in own) else None
+    earlier = memory.bookings.get(domain, {}).get("reference")
+    if not pending and earlier and reference in ("", earlier):
+        return None
+    key = name_key(domain)
+    entry = {key: told[key]} if key in told and said else {}
+    stated = {"reference": reference, "total_price": told.get("price", "")}
+    memory.pending.pop(domain, None)
+    return Outcome(details=entry | pending | {slot: value for slot, value in stated.items() if value})
+
+
+def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) -> Outcome | None:
+    car = {slot: told[slot] for slot in ("type", "phone") if slot in told}
+    pending, earlier = memory.pending.get("taxi"), memory.bookings.get("taxi")
+    if not car and (pending is None or any(act.intent == "request" for act in acts)):
+        return None
+    if pending is None and earlier and all(earlier[slot] == value for slot, value in car.items()):
+        return None
+    memory.pending.pop("taxi", None)
+    return Outcome(details=(pending or {}) | car)
+
+
+def name_key(domain: str) -> str:
+    """The slot that names what is booked."""
+    return "train_id" if domain == "train" else "name"
+
+
+# --- the call ---
+
+
+def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> bool:
+    """Whether the agent knows what is booked without another search. A failed booking shows none."""
+    if outcome.refused or domain == "taxi":
+        return True
+    record = _find_booked(memory, turn, domain, outcome)
+    if record is None:
+        return domain in memory.searched
+    named = turn.state.get(domain, {}).get("name", ())
+    return record in memory.found.get(domain, []) or any(
+        agrees(domain, "name", value, record.get("name", "")) for value in named
+    )
+
+
+def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Record | None:
+    """The venue or train that a booking is for: as annotated, else as the user just named it, else as last spoken of."""
+    key = name_key(domain)
+    named = (outcome.details or {}).get(key)
+    if named:
+        return next(iter(memory.find_called(domain, named)), {key: named})
+    wanted = turn.state.get(domain, {}).get(key, ())
+    chosen = memory.find_called(domain, wanted[0]) if wanted else []
+    is_news = wanted != memory.state.get(domain, {}).get(key, ())
+    if domain in memory.topic and not (chosen and is_news):
+        return memory.topic[domain]
+    if chosen:
+        return chosen[0]
+    found = memory.found.get(domain, [])
+    return found[0] if len(found) == 1 else None
+
+
+def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Call | None:
+    """The call of a booking; None where the agent cannot have known all that it needs."""
+    wishes = memory.read_wishes(turn, turn.system_acts, domain, (*BOOK_BY[domain], "departure", "destination"))
+    arguments = type_arguments({slot: wishes[slot] for slot in BOOK_BY[domain] if slot in wishes})
+    if domain != "taxi":
+        record, key = _find_booked(memory, turn, domain, outcome), name_key(domain)
+        if record is None:
+            return None
+        arguments = {key: record[key]} | {slot: value for slot, value in arguments.items() if slot != key}
+        if domain == "train" and _is_ambiguous(memory, arguments):
+            arguments |= {slot: wishes[slot] for slot in ("departure", "destination") if slot in wishes}
+    tool = memory.databases.tool(f"book_{domain}")
+    if tool is None or any(slot not in arguments for slot in tool.required):
+        return None
+    return Call(name=tool.name, service=domain, arguments=arguments)
+
+
+def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
+    """Whether several trains of a day have that id."""
+    same = memory.databases.trains["train_id"].get(arguments["train_id"], ())
+    return sum(arguments.get("day", record["day"]) == record["day"] for record in same) > 1
+
+
+def book(memory: Memory, call: Call, outcome: Outcome) -> Observation:
+    """What a booking returns."""
+    observation = execute(memory.databases, call, memory.dialogue, outcome)
+    for booked in observation["results"]:
+        memory.bookings[call.service] = memory.booked_now[call.service] = booked
+    return observation

@@ -1,0 +1,200 @@
+"""Asks a model many things at once, and each of them once: from a stream of requests to outcomes in the ledger.
+
+    ask_all(requests, settings, ledger, on_outcome, budget=make_budget(settings))
+
+A fixed number of workers takes requests from the stream as they get free, so memory does not grow with its length.
+What the ledger holds is not asked. An outcome is on disk before anybody is told of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from coalm_it.reasoning.attempts import Attempts, Tally
+from coalm_it.reasoning.budget import Budget
+from coalm_it.reasoning.endpoint import open_endpoint
+from coalm_it.reasoning.ledger import Ledger
+from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, Settings, request_key
+
+OnOutcome = Callable[[Request, Outcome], Request | None]
+"""Is told of each outcome; returns what is to be asked next because of it, if anything."""
+Say = Callable[[str], None]
+Watch = Callable[[Tally], None]
+
+CHUNK = 32
+"""Requests that are taken from the stream, and claimed, at once."""
+HEARTBEAT, TICK, POLL = 5.0, 0.5, 0.1
+"""Seconds between signs of life, between reports, between looks at what another process is asking."""
+
+
+class MissingError(RuntimeError):
+    """Offline, and the ledger has no answer; one line that names dialogue and turn."""
+
+
+def ask_all(
+    requests: Iterable[Request],
+    settings: Settings,
+    ledger: Ledger,
+    on_outcome: OnOutcome,
+    *,
+    budget: Budget | None = None,
+    offline: bool = False,
+    say: Say = print,
+    watch: Watch = lambda tally: None,
+) -> Tally:
+    """Asks everything, and what `on_outcome` wants asked next; returns when all of it has an outcome.
+
+    `requests` is taken as it is needed. `budget` is make_budget(settings), or one that several calls share; None: no
+    ceiling. `watch` is told every half second how it goes. Works where an event loop runs, as in a notebook.
+    Raises EndpointError, BudgetError, LedgerError, MissingError, and what `requests` and `on_outcome` raise. What is
+    under way is waited for and stored before. Ctrl-C waits for nothing.
+    """
+    if offline:
+        return _serve_all(requests, settings, ledger, on_outcome)
+    return run_anywhere(_ask_all(iter(requests), settings, ledger, on_outcome, budget or Budget(), say, watch))
+
+
+def run_anywhere(work: Coroutine[Any, Any, Tally]) -> Tally:
+    """Runs it to its end, also where an event loop runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work)).result()
+
+
+def _serve_all(requests: Iterable[Request], settings: Settings, ledger: Ledger, on_outcome: OnOutcome) -> Tally:
+    """From the ledger alone."""
+    tally = Tally()
+    for first in requests:
+        request: Request | None = first
+        while request is not None:
+            outcome = ledger.find(request_key(request, settings))
+            if outcome is None:
+                raise MissingError(f"{request.where}: offline, and there is no answer for it in {ledger.path}")
+            tally.stored += 1
+            request = on_outcome(request, outcome)
+    return tally
+
+
+async def _ask_all(
+    requests: Iterator[Request],
+    settings: Settings,
+    ledger: Ledger,
+    on_outcome: OnOutcome,
+    budget: Budget,
+    say: Say,
+    watch: Watch,
+) -> Tally:
+    async with open_endpoint(settings, say) as endpoint:
+        attempts = Attempts(settings, endpoint, budget)
+        asker = _Asker(requests, ledger, attempts, on_outcome)
+        await asyncio.wrap_future(ledger.stay_alive())
+        tasks = [asyncio.create_task(asker.work()) for _ in range(settings.max_in_flight)]
+        helpers = [asyncio.create_task(show_life(ledger)), asyncio.create_task(_report(attempts, watch))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in (*tasks, *helpers):
+                task.cancel()
+            await asyncio.gather(*tasks, *helpers, return_exceptions=True)
+            ledger.release_all()
+    watch(attempts.count())
+    if attempts.error is not None:
+        raise attempts.error
+    return attempts.tally
+
+
+def find_settled(ledger: Ledger, key: str) -> Outcome | None:
+    """The outcome of a request that is not to be asked again."""
+    outcome = ledger.find(key)
+    return None if isinstance(outcome, Failure) and outcome.reason in ASKED_AGAIN else outcome
+
+
+async def show_life(ledger: Ledger) -> None:
+    """Keeps the claims of this process valid until it is cancelled."""
+    while True:
+        await asyncio.sleep(HEARTBEAT)
+        await asyncio.wrap_future(ledger.stay_alive())
+
+
+async def _report(attempts: Attempts, watch: Watch) -> None:
+    while True:
+        await asyncio.sleep(TICK)
+        watch(attempts.count())
+
+
+class _Asker:
+    """What the workers of one run share."""
+
+    def __init__(self, requests: Iterator[Request], ledger: Ledger, attempts: Attempts, on_outcome: OnOutcome) -> None:
+        self.requests, self.ledger, self.attempts, self.on_outcome = requests, ledger, attempts, on_outcome
+        self.settings = attempts.settings
+        self.ready: deque[tuple[Request, bool]] = deque()
+        """Requests without an outcome, and whether this process has the claim to them."""
+        self.taking = asyncio.Lock()
+
+    async def work(self) -> None:
+        """Takes requests until there are no more, or it is to stop."""
+        try:
+            while (taken := await self._take()) is not None:
+                request: Request | None
+                request, mine = taken
+                while request is not None:
+                    outcome = await self._obtain(request, mine)
+                    if outcome is None:
+                        return
+                    request, mine = self.on_outcome(request, outcome), False
+        except Exception as error:
+            self.attempts.stop(error)
+
+    async def _take(self) -> tuple[Request, bool] | None:
+        async with self.taking:
+            while not self.ready and not self.attempts.stopped:
+                chunk = list(islice(self.requests, CHUNK))
+                if not chunk:
+                    return None
+                missing = [self._serve(request) for request in chunk]
+                await self._claim([request for request in missing if request is not None])
+            return None if self.attempts.stopped else self.ready.popleft()
+
+    def _serve(self, request: Request | None) -> Request | None:
+        """Goes on with what the ledger has, as far as it goes; returns what must be asked."""
+        while request is not None:
+            outcome = find_settled(self.ledger, request_key(request, self.settings))
+            if outcome is None:
+                break
+            self.attempts.tally.stored += 1
+            request = self.on_outcome(request, outcome)
+        return request
+
+    async def _claim(self, requests: list[Request]) -> None:
+        keys = [request_key(request, self.settings) for request in requests]
+        claimed = await asyncio.wrap_future(self.ledger.claim(keys)) if keys else set()
+        for request, key in zip(requests, keys, strict=True):
+            self.ready.append((request, key in claimed))
+            claimed.discard(key)  # a second one like it waits for the first
+
+    async def _obtain(self, request: Request, mine: bool) -> Outcome | None:
+        """Its outcome, on disk; None where it is to stop."""
+        key = request_key(request, self.settings)
+        while not mine:
+            stored = find_settled(self.ledger, key)
+            if stored is not None:
+                self.attempts.tally.stored += 1
+                return stored
+            mine = key in await asyncio.wrap_future(self.ledger.claim([key]))
+            if not mine:
+                await self.attempts.pause(POLL)
+            if self.attempts.stopped:
+                return None
+        outcome = await self.attempts.obtain(request, key)
+        if outcome is not None:
+            await asyncio.wrap_future(self.ledger.store(outcome))
+        return outcome

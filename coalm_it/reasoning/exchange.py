@@ -1,0 +1,108 @@
+"""What one does with ledgers beside asking: put them together, hand on what a build used, look inside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from coalm_it.reasoning.answers_file import is_answers_file, read_answers, write_lines
+from coalm_it.reasoning.ledger import (
+    COLUMNS,
+    TABLES,
+    DamagedError,
+    Ledger,
+    LedgerError,
+    digest_row,
+    open_ledger,
+)
+from coalm_it.reasoning.request import Answer, Failure, Outcome
+from coalm_it.reasoning.salvage import read_damaged
+
+Say = Callable[[str], None]
+PENDING = 1_000
+"""Outcomes on their way to the disk at a time."""
+
+
+def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) -> dict[str, int]:
+    """Stores in `into` (by default the user's ledger) what the others have and it has not.
+
+    `sources` are ledgers, whole or damaged, and files of answers. Where two have an answer to the same request, the one
+    that `into` had, or came first, stays. Returns how many answers and failures each source brought that were new.
+    Raises LedgerError.
+    """
+    brought = {}
+    with open_ledger(into, say=say) as ledger:
+        for path in sources:
+            before = _count(ledger)
+            outcomes = read_outcomes(path, say)
+            while some := list(islice(outcomes, PENDING)):
+                for done in [ledger.store(outcome) for outcome in some]:
+                    done.result()
+            brought[str(path)] = _count(ledger) - before
+    return brought
+
+
+def _count(ledger: Ledger) -> int:
+    count: int = ledger.query("SELECT (SELECT count(*) FROM answers) + (SELECT count(*) FROM failures)")[0][0]
+    return count
+
+
+def read_outcomes(path: Path, say: Say = print) -> Iterator[Outcome]:
+    """Everything in a ledger or a file of answers; of one that is damaged, what is whole. Raises LedgerError."""
+    if is_answers_file(path):
+        try:
+            yield from read_answers(path, say)
+        except (ValueError, OSError) as error:
+            raise LedgerError(str(error)) from None
+        return
+    found = 0
+    try:
+        with open_ledger(path, readonly=True) as ledger:
+            for outcome in ledger.read_all():
+                yield outcome
+                found += 1
+    except DamagedError:
+        found = 0
+        for table, row in read_damaged(path, TABLES, digest_row):
+            kind = Answer if table == "answers" else Failure
+            yield kind(*row[: len(COLUMNS[kind])])
+            found += 1
+        say(f"{path}: the ledger is damaged; {found:,} answers in it are whole")
+
+
+def export_answers(ledger: Ledger, keys: Iterable[str], path: Path) -> int:
+    """Writes the outcomes of these requests to a file of answers, to be published beside what was built with them.
+
+    Returns how many. Raises LedgerError: a key that the ledger does not know, a file that cannot be written.
+    """
+    wanted = sorted(set(keys))
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_lines(part, (_insist(ledger, key) for key in wanted))
+        part.replace(path)
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return len(wanted)
+
+
+def _insist(ledger: Ledger, key: str) -> Outcome:
+    outcome = ledger.find(key)
+    if outcome is None:
+        raise LedgerError(f"{ledger.path}: no answer to request {key}, which the build used")
+    return outcome
+
+
+def describe_ledger(ledger: Ledger) -> list[dict[str, object]]:
+    """A row for each model and each way in which its requests ended: how many, tokens, first and last time."""
+    sums = "count(*), sum(prompt_tokens), sum(completion_tokens), min(at), max(at)"
+    rows = ledger.query(f"SELECT model, 'answered', {sums} FROM answers GROUP BY model ORDER BY model")
+    rows += ledger.query(f"SELECT model, reason, {sums} FROM failures GROUP BY model, reason ORDER BY model, reason")
+    names = ("model", "outcome", "requests", "prompt_tokens", "completion_tokens", "first", "last")
+    return [dict(zip(names, (value if value is not None else 0 for value in row), strict=True)) for row in rows]

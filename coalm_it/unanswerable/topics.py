@@ -1,0 +1,135 @@
+"""What functions and requests are about, by their words, and so which function may serve a request.
+
+The rules are for English and for text in Latin letters. They err on one side: words that only look alike count as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from coalm_it.schema import Tool
+
+Words = frozenset[str]
+
+_EMPTY = frozenset(
+    """a about all also am an and any are as at be been being between both but by can could did do does each for from
+    had has have help her his how i if in into is it its just know let like may me more most must my need no not now of
+    off on one only or other our out over please should so some such than that the their them then there these they
+    this those three to two up us via want was we were what when where which while who will with would you your
+    check fetch find get give list look make obtain provide query request retrieve return search show tell use
+    checks fetches finds gets gives lists looks makes obtains provides queries requests retrieves returns searches
+    shows tells uses fetching finding getting listing making providing retrieving returning searching showing using
+    allow allowed allows associated available based certain current currently detailed different following given
+    include included includes including latest multiple new optional optionally particular recent related returned
+    several single specific specified unique used various
+    api apis data detail details endpoint format function functions id identifier identifiers ids info information
+    input item items json name named names number numbers object objects output parameter parameters rapidapi result
+    results service services set string strings tool toolbench tools type types value values""".split()
+)
+"""Words that say nothing of what a function or a request is about."""
+_NEAR = (
+    "article headline journal magazine news publication story",
+    "address coordinates geocode latitude location place",
+    "airline airplane airport flight",
+    "author writer",
+    "cinema film movie",
+    "climate forecast temperature weather",
+    "clock date time timezone today",
+    "conversion currency exchange",
+    "dish food meal recipe",
+    "doctor physician",
+    "domain link page site url website",
+    "email mail",
+    "episode series television tv",
+    "equity share stock ticker",
+    "fixture game match",
+    "hotel accommodation lodging room",
+    "humor joke",
+    "image photo photograph picture",
+    "lyrics music playlist song track",
+)
+_GENERAL = "ask bing browse chatbot chatgpt duckduckgo execute google gpt prompt question web wikipedia wolfram"
+"""Words of functions that may answer anything."""
+_EVERYWHERE = frozenset("id is_id page limit offset count size name query q format lang language".split())
+"""Parameters that functions for quite different things have."""
+_OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u024f]")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORD = re.compile(r"[a-z][a-z0-9]+")
+
+
+def is_readable(text: str) -> bool:
+    """Whether the rules can be asked: the text has Latin letters only."""
+    return _OTHER_LETTER.search(text) is None
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text or a name in lower case: `cityName`, `city_name` and "City name" are city, name."""
+    return _WORD.findall(_HUMP.sub(" ", text).replace("_", " ").lower())
+
+
+def stem(word: str) -> str:
+    """The first five letters, without the s of a plural."""
+    plural = len(word) > 3 and word.endswith("s") and not word.endswith("ss")
+    return (word[:-1] if plural else word)[:5]
+
+
+_STEMS = {stem(word): stem(group.split()[0]) for group in _NEAR for word in group.split()}
+_GENERAL_STEMS = frozenset(map(stem, _GENERAL.split()))
+
+
+@lru_cache(maxsize=1 << 14)
+def read_words(text: str) -> Words:
+    """The words of content, as stems; those near in meaning are one."""
+    stems = map(stem, set(split_words(text)) - _EMPTY)
+    return frozenset(_STEMS.get(word, word) for word in stems)
+
+
+def read_tool_words(tool: Tool) -> Words:
+    return read_words(f"{tool.name} {tool.description}")
+
+
+def may_serve(tool: Tool, taken: Sequence[Tool], barred: Words) -> bool:
+    """Whether a function may do what the `taken` ones did; `barred` are the words of these and of the request.
+
+    It may where it has one of those words, or a word of functions for every purpose, or the same parameters.
+    """
+    words = read_tool_words(tool)
+    if not words.isdisjoint(barred) or not words.isdisjoint(_GENERAL_STEMS):
+        return True
+    names = tool.properties.keys()
+    return not names <= _EVERYWHERE and any(names == other.properties.keys() for other in taken)
+
+
+_TOKEN = re.compile(r"[A-Za-z][\w'’-]*|[^\sA-Za-z]")
+_BOUNDARIES = frozenset(
+    "and are at be between by during for from has have in is like of on or so that to using was were when where which "
+    "who with you".split()
+)
+_TAILS = frozenset(("data", "details", "information"))
+
+
+def find_topic(query: str, topics: Words) -> str:
+    """A phrase of the query, with its article, that names what a function of these words is about: "the stock price".
+
+    At least two of its words must be the function's. "" where no such phrase stands by itself.
+    """
+    tokens = [(match[0], match.start(), match.end()) for match in _TOKEN.finditer(query)]
+    best, most = "", 1
+    for number, (article, start, _) in enumerate(tokens):
+        if article not in ("a", "an", "the"):
+            continue
+        known, last = 0, number
+        for place in range(number + 1, len(tokens)):
+            word = tokens[place][0]
+            if not read_words(word).isdisjoint(topics):
+                known, last = known + 1, place
+            elif word in _TAILS and last == place - 1:
+                last = place
+            elif word != "of" or last != place - 1:
+                break
+        after = tokens[last + 1][0] if last + 1 < len(tokens) else "."
+        if known > most and (after in _BOUNDARIES or not after.isalnum()):
+            best, most = query[start : tokens[last][2]], known
+    return best
