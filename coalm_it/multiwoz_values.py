@@ -222,9 +222,7 @@ RULES = (
     Rule("train ids with TR", "COUNTED", frozenset({"train_id"}), _read_train_id),
 )
 """In the order in which they are applied."""
-TRAIN_RULES = (
-    Rule("stations by their full names", "SCHEMA", frozenset({"departure", "destination"}), _read_station),
-)
+TRAIN_RULES = (Rule("stations by their full names", "SCHEMA", frozenset({"departure", "destination"}), _read_station),)
 """Of trains only: a taxi goes from anywhere to anywhere."""
 
 

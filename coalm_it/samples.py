@@ -24,13 +24,14 @@ def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
 def make_samples(dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...]) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
-    `tools` is what the samples show (see `show_tools`). Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for a
-    turn's later steps.
+    `tools` is what the samples show (see `show_tools`). Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for
+    what a turn's first step or reply is not.
     """
     provenance: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
-        suffix = f".{step}" if step else ""
+        place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
+        suffix = f".{place}" if place else ""
         return Sample(
             id=f"{dialogue.source}/{dialogue.split}/{dialogue.id}/{turn}/{task}{suffix}",
             part=name,

@@ -349,10 +349,10 @@ def many(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled corpora with enough files of dialogues for a build to be caught in the middle."""
     data = Path(shutil.copytree(bundled, tmp_path_factory.mktemp("many") / "data"))
     train = data / "sgd" / "train"
-    text = (train / "dialogues_002.json").read_text(encoding="utf-8")
+    dialogues = json.loads((train / "dialogues_002.json").read_bytes())[:6]
     for number in range(3, 7):
-        renamed = text.replace('"dialogue_id": "2_', f'"dialogue_id": "{number}_')
-        (train / f"dialogues_{number:03d}.json").write_text(renamed, encoding="utf-8")
+        renamed = [{**one, "dialogue_id": f"{number}_{place:05d}"} for place, one in enumerate(dialogues)]
+        (train / f"dialogues_{number:03d}.json").write_text(json.dumps(renamed), encoding="utf-8")
     return data
 
 

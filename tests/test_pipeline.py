@@ -109,8 +109,8 @@ def test_a_second_run_does_nothing_and_says_so(data: Path, tmp_path: Path) -> No
     assert second.manifest == first.manifest
 
 
-def test_another_quota_uses_every_shard_again(tmp_path: Path) -> None:
-    build("tod", out=tmp_path / "out")
+def test_another_quota_uses_every_shard_again(demo: Path, tmp_path: Path) -> None:
+    shutil.copytree(demo, tmp_path / "out")
     shards, heard = shards_of(tmp_path / "out"), Heard()
     again = build("tod", out=tmp_path / "out", changes=["parts.sgd.rows=50"], listener=heard)
     assert again.fresh
@@ -136,8 +136,8 @@ def test_a_changed_file_makes_its_own_shard_anew(data: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("change", ["seed=13", "distractors=3", "observation_results=0", "checks.leak=false"])
-def test_what_changes_the_rows_makes_the_shards_anew(tmp_path: Path, change: str) -> None:
-    build("tod", out=tmp_path / "out")
+def test_what_changes_the_rows_makes_the_shards_anew(demo: Path, tmp_path: Path, change: str) -> None:
+    shutil.copytree(demo, tmp_path / "out")
     heard = Heard()
     again = build("tod", out=tmp_path / "out", changes=[change], listener=heard)
     assert heard.made == 3

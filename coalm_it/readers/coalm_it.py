@@ -112,7 +112,7 @@ def _parse_hammer(blocks: dict[str, str], query: str, output: str) -> Parsed:
 def _parse_toolace(blocks: dict[str, str], text: str, output: str) -> Parsed:
     turns = _read_turns(blocks.get("CONVERSATION HISTORY", ""), text, "bracket")
     answer = output.removeprefix("System:").strip()
-    turns, step = _add_target(turns, answer, "bracket", None, answer.startswith("["))
+    turns, step = _add_target(turns, answer, "bracket", None, _is_calls(answer))
     return "function_call", "toolace", _read_tool_list(blocks), turns, step
 
 
@@ -160,7 +160,7 @@ def _read_turn(lines: Sequence[tuple[str, str]], number: int, syntax: Syntax) ->
     for label, text in lines[1:]:
         if label == "Thought":
             thought = text
-        elif label == "Action" or (label == "System" and syntax == "bracket" and text.startswith("[")):
+        elif label == "Action" or (label == "System" and syntax == "bracket" and _is_calls(text)):
             calls = _read_calls(text, syntax, number, sum(len(step.calls) for step in steps))
             if label == "Action" and steps and thought is None and not steps[-1].observations:
                 steps[-1] = steps[-1].model_copy(update={"calls": steps[-1].calls + calls})
@@ -192,6 +192,14 @@ def _read_calls(text: str, syntax: Syntax, turn: int, made: int = 0) -> tuple[Ca
     """The calls of a text, numbered on from the `made` ones of this turn."""
     calls = parse_calls(text, syntax)
     return tuple(call.model_copy(update={"id": f"call_{turn}_{made + n}"}) for n, call in enumerate(calls))
+
+
+def _is_calls(text: str) -> bool:
+    """Whether a line of the agent is a list of calls; prose may begin with a bracket too."""
+    try:
+        return text.startswith("[") and bool(parse_calls(text, "bracket") or text == "[]")
+    except CallSyntaxError:
+        return False
 
 
 def _read_value(text: str) -> Any:

@@ -8,12 +8,12 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from coalm_it.reasoning.budget import Budget, BudgetError, Tokens
-from coalm_it.reasoning.endpoint import Completion, Endpoint, EndpointError, Rejection, Trouble
+from coalm_it.reasoning.endpoint import Endpoint, EndpointError
 from coalm_it.reasoning.pace import Meter, Pace
-from coalm_it.reasoning.request import Answer, Failure, Outcome, Reason, Request, Settings, bound_prompt
+from coalm_it.reasoning.replies import Completion, Rejection, Result, Trouble, make_outcome
+from coalm_it.reasoning.request import Answer, Outcome, Reason, Request, Settings, bound_prompt
 
 TRIES = 8
 """Attempts at one request. Refusals are none: they say nothing about it."""
@@ -29,7 +29,6 @@ STRIKES = 20
 """Requests that come to nothing one after the other, without an answer between them."""
 CHARACTERS_A_TOKEN = 3
 """A guess on the safe side, for tokens_a_minute; what was taken too much is given back."""
-Result = Completion | Rejection | Trouble
 
 
 @dataclass
@@ -209,29 +208,3 @@ class Attempts:
         outcome = make_outcome(key, result, self.settings.model)
         self.tally.add(outcome)
         return outcome
-
-
-def make_outcome(key: str, result: Result, model: str) -> Outcome:
-    """What is stored of how the last attempt at a request went."""
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    reason: Reason = "failed"
-    if isinstance(result, Completion):
-        prompt, answer, seconds = result.prompt_tokens, result.completion_tokens, result.seconds
-        fault = find_fault(result)
-        if fault is None:
-            return Answer(key, result.text, model, result.finish_reason, prompt, answer, seconds, at)
-        return Failure(key, *fault, result.text, model, prompt, answer, seconds, at)
-    if isinstance(result, Rejection):
-        reason = "content_filter" if result.filtered else "oversized" if result.oversized else "rejected"
-    return Failure(key, reason, result.detail, "", model, None, None, 0.0, at)
-
-
-def find_fault(completion: Completion) -> tuple[Reason, str] | None:
-    """Why what came is no answer."""
-    if completion.finish_reason == "length":
-        return "length", "cut off at max_tokens"
-    if completion.finish_reason == "content_filter" or completion.refusal:
-        return "content_filter", "filtered or refused"
-    if not completion.text.strip():
-        return "empty", f"nothing in it (finish_reason {completion.finish_reason!r})"
-    return None

@@ -3,8 +3,8 @@
     ask_in_batches(requests, settings, ledger, on_outcome, budget=make_budget(settings))
 
 It goes in rounds. Each collects what the endpoint has finished, and then walks all the requests anew: what the ledger
-has is passed on, and what neither it nor an open batch has is ordered. It is done when a round finds nothing missing. So
-there is nothing to remember but which request lies in which batch, and that the ledger remembers.
+has is passed on, and what neither it nor an open batch has is ordered. It is done when a round finds nothing missing.
+So there is nothing to remember but which request lies in which batch, and that the ledger remembers.
 """
 
 from __future__ import annotations
@@ -19,18 +19,11 @@ from itertools import islice
 from pathlib import Path
 
 from coalm_it.reasoning.asking import CHUNK, OnOutcome, Say, Watch, find_settled, run_anywhere, show_life
-from coalm_it.reasoning.attempts import Result, Tally, make_outcome
+from coalm_it.reasoning.attempts import Tally
 from coalm_it.reasoning.budget import Budget, BudgetError, Tokens
-from coalm_it.reasoning.endpoint import (
-    Completion,
-    Endpoint,
-    EndpointError,
-    Trouble,
-    open_endpoint,
-    read_completion,
-    read_error,
-)
+from coalm_it.reasoning.endpoint import Endpoint, EndpointError, open_endpoint
 from coalm_it.reasoning.ledger import Ledger
+from coalm_it.reasoning.replies import Completion, Result, Trouble, make_outcome, read_completion, read_error
 from coalm_it.reasoning.request import (
     API,
     Dialect,
@@ -158,10 +151,9 @@ class _Rounds:
             await self._close(name)
             errors = (batch.errors.data if batch.errors else None) or []
             said = "; ".join(f"{error.code}: {error.message}" for error in errors)
-            others = self.ledger.query("SELECT 1 FROM batches WHERE server = ?", (self.endpoint.address,))
-            if not others or QUEUE_FULL not in said:
+            if not self.held or QUEUE_FULL not in said:
                 raise EndpointError(
-                    self.endpoint.clean(f"{self.endpoint.address}: batch {name} was turned down: {said}")
+                    f"{self.endpoint.address}: batch {name} was turned down: {self.endpoint.clean(said)}"
                 )
             self.queue_full = True
         elif batch.status in ("completed", "expired", "cancelled"):
@@ -169,15 +161,18 @@ class _Rounds:
 
     async def _receive(self, name: str, files: list[str]) -> None:
         sent, used, unknown = self.endpoint.dialect, Tokens(0, 0), False
+        seen: set[str] = set()
         with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder:
             for file in files:
                 path = Path(folder) / "lines"
                 await self.endpoint.download(file, path)
                 with path.open("rb") as lines:
                     while some := list(islice(lines, CHUNK)):
-                        read = [self._read_line(line, sent, file) for line in some]
+                        read = dict(self._read_line(line, sent, file) for line in some)
+                        read = {key: result for key, result in read.items() if key not in seen}
+                        seen |= read.keys()
                         await self._store(read)
-                        for _, result in read:
+                        for result in read.values():
                             if isinstance(result, Completion):
                                 prompt, answer = result.prompt_tokens, result.completion_tokens
                                 unknown |= prompt is None or answer is None
@@ -192,9 +187,7 @@ class _Rounds:
             key, response = str(order["custom_id"]), order.get("response") or {}
             status, body = response.get("status_code", 500), response.get("body") or order.get("error")
         except (ValueError, LookupError, TypeError, AttributeError):
-            raise EndpointError(
-                f"{self.endpoint.address}: file {file} is not whole; run again to download it"
-            ) from None
+            raise EndpointError(f"{self.endpoint.address}: file {file} is broken; run again to download it") from None
         if status != 200:
             return key, self.endpoint.sort_error(read_error(status, body), sent)
         try:
@@ -202,10 +195,10 @@ class _Rounds:
         except (ValueError, LookupError, TypeError, AttributeError):
             return key, Trouble("not a completion")
 
-    async def _store(self, read: list[tuple[str, Result]]) -> None:
+    async def _store(self, read: dict[str, Result]) -> None:
         """Stores answers and rejections, and remembers what else there was."""
         storing = []
-        for key, result in read:
+        for key, result in read.items():
             if not isinstance(result, Trouble):
                 outcome = make_outcome(key, result, self.settings.model)
                 if isinstance(outcome, Failure):
@@ -236,7 +229,7 @@ class _Rounds:
                 key for (key,) in db.execute("SELECT key FROM batched WHERE batch IS NULL AND tries >= ?", (TRIES,))
             ]
 
-        for key in await asyncio.wrap_future(self.ledger.run(close)):
+        for key in await asyncio.wrap_future(self.ledger.write(close)):
             if self._find(key) is None:
                 detail = f"{self.troubles.get(key, 'it expired')} (in {TRIES} batches)"
                 self.finished.add(key)
@@ -249,7 +242,7 @@ class _Rounds:
             db.execute("UPDATE batches SET batch = ? WHERE batch = ?", (new, old))
             db.execute("UPDATE batched SET batch = ? WHERE batch = ?", (new, old))
 
-        await asyncio.wrap_future(self.ledger.run(rename))
+        await asyncio.wrap_future(self.ledger.write(rename))
         self.held[new] = self.held.pop(old)
 
     def _find(self, key: str) -> Outcome | None:
@@ -281,6 +274,7 @@ class _Rounds:
                     full = full or not await self._add(file, key, request)
             if file.keys:
                 await self._send(file)
+        await asyncio.wrap_future(self.ledger.release_all())
         self.tally.stored = passed - self.tally.answered - self.tally.failed.total()
         self.tally.in_flight = waiting
         self.tally.prompt_tokens, self.tally.completion_tokens, self.tally.usd = *self.budget.spent, self.budget.usd
@@ -328,7 +322,7 @@ class _Rounds:
             db.executemany(insert, [(key, name) for key in keys])
             db.executemany("DELETE FROM claims WHERE key = ?", [(key,) for key in keys])
 
-        await asyncio.wrap_future(self.ledger.run(enter))
+        await asyncio.wrap_future(self.ledger.write(enter))
         self.held[name] = Tokens(file.prompt, file.answer)
         await self._rename(name, await self.endpoint.order_batch(name.removeprefix(ORDERED)))
         file.path.unlink()

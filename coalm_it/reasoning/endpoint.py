@@ -15,8 +15,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,15 @@ except ImportError as missing:
         "to ask a model, coalm-it needs the openai package: pip install 'coalm-it[llm]'", name=missing.name
     ) from None
 
+from coalm_it.reasoning.replies import (
+    Completion,
+    Rejection,
+    ServerError,
+    Trouble,
+    read_completion,
+    read_error,
+    read_wait,
+)
 from coalm_it.reasoning.request import Dialect, Request, Settings, build_body
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -50,59 +58,6 @@ SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active
 
 class EndpointError(RuntimeError):
     """No request will get past this; one line for the person who must act."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What came back. Token counts are None where the server gives none."""
-
-    text: str
-    finish_reason: str
-    refusal: bool
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ServerError:
-    """What a server says when it does not answer."""
-
-    status: int
-    message: str
-    kinds: frozenset[str] = frozenset()
-    """Its code and its type."""
-    param: str = ""
-    wait: float | None = None
-    """Seconds that it asks to wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Another attempt may mend it."""
-
-    detail: str
-    refused: bool = False
-    """The server has too much to do, and says so at once."""
-    timed_out: bool = False
-    wait: float | None = None
-    """Seconds that the server asks to wait."""
-    charged: bool = True
-    """Whether tokens may have been charged for."""
-    reached: bool = True
-    """Whether there was a server at all."""
-    changed: bool = False
-    """The request is put in another way now, and can go out again at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """The endpoint will not answer this request, and says why."""
-
-    detail: str
-    filtered: bool = False
-    oversized: bool = False
-    charged: bool = False
 
 
 class Endpoint:
@@ -267,49 +222,8 @@ class Endpoint:
             raise EndpointError(self.clean(f"{self.address}: {what}: {error.__cause__ or error}")) from None
 
 
-def read_completion(body: Any, seconds: float) -> Completion:
-    """The first choice. Raises ValueError, LookupError, TypeError, AttributeError where it has another form."""
-    choice = body["choices"][0]
-    message, usage = choice["message"], body.get("usage") or {}
-    text = message.get("content") or ""
-    prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return Completion(
-        # Half of a character that takes two, as JSON can hold it, cannot be stored.
-        text=text.encode("utf-8", "replace").decode(),
-        finish_reason=str(choice.get("finish_reason") or "stop"),
-        refusal=bool(message.get("refusal")),
-        prompt_tokens=prompt if isinstance(prompt, int) else None,
-        completion_tokens=answer if isinstance(answer, int) else None,
-        seconds=round(seconds, 3),
-    )
-
-
-def read_error(status: int, body: Any, wait: float | None = None) -> ServerError:
-    """An error as OpenAI writes it, or as others do."""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return ServerError(status, str(error or ""), wait=wait)
-    said = error.get("message") or error.get("detail") or error
-    kinds = frozenset(str(error.get(name)) for name in ("code", "type"))
-    return ServerError(status, str(said), kinds, str(error.get("param") or ""), wait)
-
-
 def _read_status(error: openai.APIStatusError) -> ServerError:
-    return read_error(error.status_code, error.body or error.message, _read_wait(error.response))
-
-
-def _read_wait(response: httpx2.Response) -> float | None:
-    """Seconds from now that the server asks for: it names milliseconds, a number or a date."""
-    exact, value = response.headers.get("Retry-After-Ms", ""), response.headers.get("Retry-After", "")
-    for text, factor in ((exact, 0.001), (value, 1.0)):
-        try:
-            return max(0.0, float(text) * factor)
-        except ValueError:
-            continue
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+    return read_error(error.status_code, error.body or error.message, read_wait(error.response.headers))
 
 
 @asynccontextmanager

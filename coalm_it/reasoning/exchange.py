@@ -9,14 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 from coalm_it.reasoning.answers_file import is_answers_file, read_answers, write_lines
-from coalm_it.reasoning.ledger import (
+from coalm_it.reasoning.ledger import Ledger, open_ledger
+from coalm_it.reasoning.ledger_file import (
     COLUMNS,
     TABLES,
     DamagedError,
-    Ledger,
     LedgerError,
     digest_row,
-    open_ledger,
 )
 from coalm_it.reasoning.request import Answer, Failure, Outcome
 from coalm_it.reasoning.salvage import read_damaged

@@ -87,7 +87,7 @@ def _find_words(query: str, text: str, name: str, described: str) -> slice | Non
     after = _AFTER.match(query, start + len(text))
     if frame is None or after is None:
         return None
-    before, between = query[: frame.start()].lower().split(), frame["words"].lower().split()[1:]
+    before, (link, *between) = query[: frame.start()].lower().split(), frame["words"].lower().split()
     if before[-1] in _NO_NOUNS or before[-1].endswith(("ed", "ing")) or _is_bare(before):
         return None
     if _PRONOUN.search(query, after.end()):  # it may stand for what is cut
@@ -96,8 +96,8 @@ def _find_words(query: str, text: str, name: str, described: str) -> slice | Non
     if any(word not in _NAMED and stem(word) not in known for word in between):
         return None
     # "the city of Paris", "a rate of 4.2": there the value is what the noun before it means
-    belongs = before[-1] in split_words(name) or any(map(str.isdigit, text))
-    return None if belongs and not between else slice(frame.start(), after.end())
+    belongs = before[-1] in split_words(name) or not any(map(str.isalpha, text))
+    return None if belongs and not between and link in _PREPOSITIONS else slice(frame.start(), after.end())
 
 
 def _is_bare(words: Sequence[str]) -> bool:

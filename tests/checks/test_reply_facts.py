@@ -55,6 +55,25 @@ def test_an_informed_value_needs_a_result_of_its_service() -> None:
     assert messages(with_acts(with_turn(response(1), reply="In Casa Lupita."), elsewhere))
 
 
+@pytest.mark.parametrize(
+    ("value", "reply", "fine"),
+    [
+        ("moderate", "It is neither cheap nor dear.", True),
+        ("None", "Without subtitles.", True),
+        ("18:15", "At a quarter past six in the evening.", True),
+        ("18:15", "Early in the evening.", False),
+        ("2", "For the two of you.", True),
+        ("2", "For you both.", True),
+        ("2", "For 3 people.", False),
+        ("Casa Lupita", "At that place.", False),
+    ],
+)
+def test_what_the_annotation_gives_is_said_in_these_or_other_words(value: str, reply: str, fine: bool) -> None:
+    stated = with_step(response(3), observations=({"matches": 1, "results": [{"detail": value}]},))
+    sample = with_acts(with_turn(stated, reply=reply), act("INFORM", "detail", value))
+    assert (messages(sample) == []) == fine
+
+
 def test_a_default_may_be_read_back_but_not_offered() -> None:
     confirmed = with_acts(with_turn(response(2), reply="For 2, right?"), act("CONFIRM", "party_size", "2"))
     assert messages(confirmed) == []

@@ -1,17 +1,24 @@
 """Rewrites what is derived from the raw records beside it: `python tests/golden/regenerate.py`.
 
 Each folder here is a small corpus in one layout: `raw/` as a publisher would lay it out, `dialogues.json` as
-the reader understands it, in the order of splits and files; what has its default is left out. A `source.yaml` is that
-of a corpus of a user's own. Look at the difference before you commit it.
+the reader understands it, in the order of splits and files; what has its default is left out; `rows.md` the rows that
+a build makes of its first split, in both forms, rejects with their findings. A `source.yaml` is that of a corpus of a
+user's own. Look at the difference before you commit it.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
+from coalm_it.pipeline import build
 from coalm_it.readers import read_dialogues
+from coalm_it.recipe import Recipe
+from coalm_it.rendering import decode_messages
 from coalm_it.sources import find_corpora, list_sources, load_source
 
 GOLDEN = Path(__file__).parent
@@ -29,7 +36,46 @@ def derive(folder: Path) -> dict[str, str]:
         for split in found.corpus.splits
         for dialogue in read_dialogues(str(own) if own.exists() else found.source, folder / "raw", split)
     ]
-    return {"dialogues.json": format_json(dialogues) + "\n"}
+    rows = render_rows(folder / "raw", str(own) if own.exists() else found.source, next(iter(found.corpus.splits)))
+    return {"dialogues.json": format_json(dialogues) + "\n", "rows.md": rows}
+
+
+def render_rows(data: Path, source: str, split: str) -> str:
+    """The rows of a build in corpus order, each as its three columns and its messages."""
+    tasks = {"snips": ["state_tracking"], "sgd": ["react_action", "react_response"]}.get(source, ["function_call"])
+    layout = "hammer" if source == "xlam" else "toolace"
+    # As recipe coalm_it has it: what function-calling corpora infer cannot be traced.
+    checks = {"grounding": False, "reply_facts": False} if tasks == ["function_call"] else {}
+    part = {"source": source, "split": split, "task": tasks, "layout": layout, "checks": checks}
+    recipe = Recipe.model_validate({"name": "golden", "order": "corpus", "distractors": 2, "parts": {"golden": part}})
+    with tempfile.TemporaryDirectory() as out:
+        build(recipe, data=data, out=out)
+        columns = read_all(Path(out) / "data" / "coalm_it")
+        samples = read_all(Path(out) / "data" / "samples")
+        rejects = read_all(Path(out) / "rejects")
+    pieces = [format_row(row, sample) for row, sample in zip(columns, samples, strict=True)]
+    return "\n\n".join([*pieces, *map(format_reject, rejects)]) + "\n"
+
+
+def read_all(folder: Path) -> list[dict[str, Any]]:
+    paths = sorted(folder.glob("*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def format_row(row: dict[str, Any], sample: dict[str, Any]) -> str:
+    blocks = [f"**{name}**\n\n{indent_block(row[name])}" for name in ("instruction", "input", "output")]
+    messages, tools = decode_messages(sample)
+    shown = [format_json(message) for message in messages] + [f"tools: {', '.join(t['function']['name'] for t in tools)}"]
+    return "\n\n".join([f"# {sample['id']}", *blocks, "**messages**\n\n" + indent_block("\n".join(shown))])
+
+
+def format_reject(reject: dict[str, Any]) -> str:
+    findings = [f"- {found['check']}, {found['where']}: {found['message']}" for found in reject["findings"]]
+    return "\n".join([f"# rejected: {reject['id']}\n", *findings])
+
+
+def indent_block(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
 
 
 def format_json(value: Any, indent: int = 0) -> str:

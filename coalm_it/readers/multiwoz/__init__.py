@@ -1,12 +1,14 @@
 """MultiWOZ 2.0, 2.1, 2.2 and 2.4 (Budzianowski et al. 2018, Eric et al. 2020, Zang et al. 2020, Ye et al. 2022; MIT).
 
 People play a tourist in Cambridge and the clerk who helps; the clerk's searches and bookings are not in the data, so
-they are made again here, on the corpus's own databases (see calls.py). Two forms (see forms.py); an example, cut:
+they are made again here, on the corpus's own databases (see searches.py and bookings.py). There are two forms (see
+forms.py); an example, cut:
 
     {"PMUL1635": {"goal": {...}, "log": [
       {"text": "I need to book a hotel in the east that has 4 stars .", "metadata": {},
        "dialog_act": {"Hotel-Inform": [["Area", "east"], ["Stars", "4"]]}, "span_info": [...]},
-      {"text": "I can help you with that . What is your price range ?", "dialog_act": {"Hotel-Request": [["Price", "?"]]},
+      {"text": "I can help you with that . What is your price range ?",
+       "dialog_act": {"Hotel-Request": [["Price", "?"]]},
        "metadata": {"hotel": {"semi": {"area": "east", "stars": "4", "name": "not mentioned", ...},
                               "book": {"booked": [], "people": "", "day": "", "stay": ""}}, ...}}, ...]}}
 
@@ -19,23 +21,27 @@ Lost in conversion: the goal, the spans, the acts that acts.py names, alternativ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
-
 from coalm_it.environments.multiwoz import DOMAINS, Databases, load_databases
 from coalm_it.readers.multiwoz.acts import read_system_acts, read_user_acts
-from coalm_it.readers.multiwoz.calls import BOOK_SLOTS, Agent
-from coalm_it.readers.multiwoz.forms import BadRecord, RawTurn, read_frames, read_log
-from coalm_it.schema import Dialogue, Fault, Inventory, Labels, Turn
+from coalm_it.readers.multiwoz.bookings import book, knows_booked, plan_booking, read_outcome, settle_domains
+from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, read_frames, read_log
+from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
+from coalm_it.readers.multiwoz.searches import SEARCH_BY, plan_search, search
+from coalm_it.records import BadRecord
+from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Step, Turn
 from coalm_it.sources import Corpus, RawFile, Shard, SourceError
 
 LISTS = {"validation": "valListFile", "test": "testListFile"}
 """Where all splits are in one data.json: the files that list the others; the rest is train."""
 ACTS = ("dialogue_acts.json", "system_acts.json", "dialog_acts.json")
 """Where acts may stand beside the dialogues: 2.0, 2.1, 2.2."""
+
+_Record = tuple[str, Any]
+"""Name and content of a dialogue."""
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
@@ -44,15 +50,19 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
 
 
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The dialogues of one shard; a record that does not hold together is a Fault and the rest goes on."""
+    """The dialogues of one shard; a record that does not hold together is a Fault and the rest goes on.
+
+    A file that cannot be read is one Fault, however many shards it was cut into.
+    """
     file = shard.file.name
     try:
         databases = load_databases(corpus.files)
-        records = _read_records(shard.file)
+        records = _read_records(shard.file, *_stamp(shard.file))
         chosen = _read_split(corpus, split, records)
-        acts = _read_acts(corpus)
+        acts = _read_acts_beside(corpus)
     except SourceError as error:
-        yield Fault(file=file, reason=str(error).removeprefix(f"{file}: "))
+        if shard.index == 0:
+            yield Fault(file=file, reason=str(error).removeprefix(f"{file}: "))
         return
     first, taken = shard.take(records)
     for number, (name, record) in enumerate(taken, first):
@@ -61,44 +71,52 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         try:
             read = read_frames if isinstance(record, dict) and "turns" in record else read_log
             turns, services = _play(read(record, acts.get(name)), databases, name)
-        except ValidationError as error:
-            yield Fault(file=file, record=name, reason=_explain(error))
         except BadRecord as error:
             yield Fault(file=file, record=name, reason=str(error))
-        else:
-            yield Dialogue(
-                id=name,
-                source=corpus.source,
-                split=split,
-                licence=licence,
-                tools=tuple(tool for tool in databases.tools if tool.service in services),
-                turns=turns,
-                file=file,
-                record=number,
-            )
+            continue
+        yield Dialogue(
+            id=name,
+            source=corpus.source,
+            split=split,
+            licence=licence,
+            tools=tuple(tool for tool in databases.tools if tool.service in services),
+            turns=turns,
+            file=file,
+            record=number,
+        )
 
 
 # --- files ---
 
 
+def _stamp(file: RawFile) -> tuple[int, int]:
+    """What changes when a file does."""
+    try:
+        return file.size, file.path.stat().st_mtime_ns
+    except OSError as error:
+        raise SourceError(f"{file.name}: cannot be read: {error.strerror}") from None
+
+
 @lru_cache(maxsize=1)
-def _read_records(file: RawFile) -> tuple[tuple[str, Any], ...]:
-    """Name and record of each dialogue. Kept until another file is read: the shards of a data.json share it."""
+def _read_records(file: RawFile, size: int, changed: int) -> Sequence[_Record]:
+    """The dialogues of a file. Those of the file read last stay in memory: many shards share a data.json."""
     content = file.read_json()
     if isinstance(content, dict):
-        return tuple((name.removesuffix(".json"), record) for name, record in content.items())
+        return [(name.removesuffix(".json"), record) for name, record in content.items()]
     if isinstance(content, list):
-        names = (record.get("dialogue_id") if isinstance(record, dict) else None for record in content)
-        return tuple(
-            (str(name or number).removesuffix(".json"), record)
-            for number, (name, record) in enumerate(zip(names, content, strict=True))
-        )
-    raise SourceError(f"{file.name}: dialogues by name (2.0, 2.1, 2.4) or a list of them (2.2) were expected at the top")
+        return [(_name_record(record, number), record) for number, record in enumerate(content)]
+    wanted = "dialogues by name (2.0, 2.1, 2.4) or a list of dialogues (2.2)"
+    raise SourceError(f"{file.name}: {wanted} was expected at the top")
 
 
-def _read_split(corpus: Corpus, split: str, records: tuple[tuple[str, Any], ...]) -> frozenset[str] | None:
+def _name_record(record: Any, number: int) -> str:
+    name = record.get("dialogue_id") if isinstance(record, dict) else None
+    return name.removesuffix(".json") if isinstance(name, str) else str(number)
+
+
+def _read_split(corpus: Corpus, split: str, records: Iterable[_Record]) -> frozenset[str] | None:
     """The names of a split's dialogues in a file that holds all splits; None where the file is one split's own."""
-    if len({files for files in corpus.splits.values()}) > 1 or len(corpus.splits) == 1:
+    if len(corpus.splits) == 1 or len(set(corpus.splits.values())) > 1:
         return None
     listed = {other: _read_list(corpus, name) for other, name in LISTS.items()}
     if split in listed:
@@ -113,60 +131,74 @@ def _read_list(corpus: Corpus, name: str) -> frozenset[str]:
     return frozenset(line.strip().removesuffix(".json") for line in file.read_text().splitlines() if line.strip())
 
 
-def _read_acts(corpus: Corpus) -> dict[str, Any]:
+def _read_acts_beside(corpus: Corpus) -> dict[str, Any]:
     """Dialogue -> the acts that stand in a file of their own, by turn; nothing where there is no such file."""
     file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
-    content = _read_act_file(file) if file else {}
-    return content
+    return _read_act_file(file, *_stamp(file)) if file else {}
 
 
 @lru_cache(maxsize=1)
-def _read_act_file(file: RawFile) -> dict[str, Any]:
+def _read_act_file(file: RawFile, size: int, changed: int) -> dict[str, Any]:
     content = file.read_json()
     if not isinstance(content, dict):
         raise SourceError(f"{file.name}: acts by dialogue were expected at the top")
     return {name.removesuffix(".json"): acts for name, acts in content.items() if isinstance(acts, dict)}
 
 
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or "the record"
-    if first["type"] == "missing":
-        return f"field {where} is missing"
-    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}, found {first['input']!r:.60}"
-
-
 # --- a record -> turns ---
 
 
-def _play(raw: list[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
+def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
     """The turns with calls, observations and acts, and the domains that they are about."""
-    agent = Agent(databases, name)
+    memory = Memory(databases, name)
     turns: list[Turn] = []
     services: set[str] = set()
     intents: dict[str, str] = {}
     for turn in raw:
-        agent.hear(turn)
-        acts = agent.settle_domains(turn)
-        steps = agent.act(turn, acts)
+        memory.hear(turn)
+        acts = settle_domains(memory, turn)
+        steps = _act(memory, turn, acts)
         active = turn.intents or _find_intents(turn)
         begun = {domain: intent for domain, intent in active.items() if intents.get(domain) != intent}
         intents |= active
-        user_acts = tuple(read_user_acts(agent, turn, begun))
-        labels = Labels(user_acts=user_acts, system_acts=tuple(read_system_acts(agent, turn, acts)), intents=active)
+        user_acts = tuple(read_user_acts(memory, turn, begun))
+        labels = Labels(user_acts=user_acts, system_acts=tuple(read_system_acts(memory, turn, acts)), intents=active)
         turns.append(Turn(user=turn.user, reply=turn.reply, steps=steps, state=turn.state, labels=labels))
-        services |= {*turn.state, *(act.domain for act in (*acts, *turn.user_acts))} & set(DOMAINS)
-        agent.end(turn)
+        services |= {*turn.state, *(act.domain for act in (*acts, *turn.user_acts))}.intersection(DOMAINS)
+        memory.end(turn)
     return tuple(turns), services
+
+
+def _act(memory: Memory, turn: RawTurn, acts: Sequence[RawAct]) -> tuple[Step, ...]:
+    """The searches of a turn as one step, then its bookings as another."""
+    domains = dict.fromkeys(act.domain for act in acts)
+    outcomes = {domain: told for domain in domains if (told := read_outcome(memory, turn, acts, domain)) is not None}
+    searches: list[tuple[Call, Any]] = []
+    for domain in domains:
+        if domain in SEARCH_BY:
+            needed = domain in outcomes and not knows_booked(memory, turn, domain, outcomes[domain])
+            call = plan_search(memory, turn, acts, domain, needed)
+            if call is not None:
+                searches.append((call, search(memory, call)))
+    bookings: list[tuple[Call, Any]] = []
+    for domain, outcome in outcomes.items():
+        call = plan_booking(memory, turn, domain, outcome)
+        if call is not None:
+            bookings.append((call, book(memory, call, outcome)))
+    made = [made for made in (searches, bookings) if made]
+    return tuple(_make_step(memory.number, sum(map(len, made[:place])), one) for place, one in enumerate(made))
+
+
+def _make_step(turn: int, first: int, made: Sequence[tuple[Call, Any]]) -> Step:
+    calls = [call.model_copy(update={"id": f"call_{turn}_{place}"}) for place, (call, _) in enumerate(made, first)]
+    return Step(calls=tuple(calls), observations=tuple(observation for _, observation in made))
 
 
 def _find_intents(turn: RawTurn) -> dict[str, str]:
     """Domain -> what the user is after in this turn: to book, once there is something to book with."""
     intents = {}
     for domain in dict.fromkeys(act.domain for act in turn.user_acts if act.domain in DOMAINS):
-        books = domain == "taxi" or (
-            domain in ("restaurant", "hotel", "train")
-            and bool(turn.state.get(domain, {}).keys() & (BOOK_SLOTS - ({"day"} if domain == "train" else set())))
-        )
+        given = turn.state.get(domain, {}).keys() & (BOOK_SLOTS if domain != "train" else {"people"})
+        books = domain == "taxi" or (domain in ("restaurant", "hotel", "train") and given)
         intents[domain] = f"{'book' if books else 'find'}_{domain}"
     return intents

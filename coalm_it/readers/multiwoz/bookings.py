@@ -128,7 +128,7 @@ def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
 
 
 def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Record | None:
-    """The venue or train that a booking is for: as annotated, else as the user just named it, else as last spoken of."""
+    """What a booking is for: as annotated, else as the user just named it, else what was last spoken of."""
     key = name_key(domain)
     named = (outcome.details or {}).get(key)
     if named:
@@ -164,7 +164,7 @@ def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
 def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
     """Whether several trains of a day have that id."""
     same = memory.databases.trains["train_id"].get(arguments["train_id"], ())
-    return sum(arguments.get("day", record["day"]) == record["day"] for record in same) > 1
+    return len([train for train in same if arguments.get("day", train["day"]) == train["day"]]) > 1
 
 
 def book(memory: Memory, call: Call, outcome: Outcome) -> Observation:

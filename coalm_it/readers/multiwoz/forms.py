@@ -50,7 +50,9 @@ def _read_acts(acts: Any, text: str) -> Iterator[RawAct]:
     for name, pairs in acts.items() if isinstance(acts, dict) else ():
         domain, dash, intent = name.lower().partition("-")
         if not dash or not isinstance(pairs, list):
-            raise BadRecord(f"act {name!r} is {pairs!r:.60}; Domain-Intent with a list of slots and values was expected")
+            raise BadRecord(
+                f"act {name!r} is {pairs!r:.60}; Domain-Intent with a list of slots and values was expected"
+            )
         for pair in pairs:
             if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(one, str) for one in pair):
                 raise BadRecord(f"act {name} has {pair!r:.60}; a slot and a value were expected")
@@ -95,31 +97,38 @@ def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
 
     Raises BadRecord.
     """
+    before: dict[str, Any] = {}
+    state: RawState = {}
     for number, user, system in _pair_turns(get_field(record, "log", list)):
         metadata = get_field(system, "metadata", dict)
         if not metadata:
             raise BadRecord(f"turn {number + 1}: the system's metadata is empty, where the state belongs")
         said, reply = (join_tokens(get_field(turn, "text", str)) for turn in (user, system))
         beside = (acts or {}).get(str(number // 2 + 1))
+        state, before = _read_metadata(metadata, before, state), metadata
         yield RawTurn(
             user=said,
             reply=reply,
             user_acts=tuple(_read_acts(user.get("dialog_act"), said)),
             system_acts=tuple(_read_acts(system.get("dialog_act", beside), reply)),
-            state=_read_metadata(metadata),
+            state=state,
             booked=_read_booked(metadata),
             intents={},
         )
 
 
-def _read_metadata(metadata: dict[str, Any]) -> RawState:
-    state = {}
+def _read_metadata(metadata: dict[str, Any], before: dict[str, Any], state: RawState) -> RawState:
+    """The state of every domain that has one; of a domain that has not changed it is the one before."""
+    read = {}
     for domain, parts in metadata.items():
-        book = ((slot, value) for slot, value in get_field(parts, "book", dict).items() if slot != "booked")
-        slots = _read_slots(domain, (*get_field(parts, "semi", dict).items(), *book))
+        if before.get(domain) == parts:
+            slots = state.get(domain, {})
+        else:
+            book = ((slot, value) for slot, value in get_field(parts, "book", dict).items() if slot != "booked")
+            slots = _read_slots(domain, (*get_field(parts, "semi", dict).items(), *book))
         if slots:
-            state[domain] = slots
-    return state
+            read[domain] = slots
+    return read
 
 
 def _read_booked(metadata: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
