@@ -21,7 +21,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_call_grammar(sample: Sample) -> list[Finding]:
-    """Calls of this turn that the tools do not allow, and target calls that cannot be read back as written."""
+    """Calls of this turn that the tools do not allow, and target calls that cannot be read back as written.
+
+    A published reply shows no tools: of the calls before it nothing can be said.
+    """
+    if not sample.tools and sample.step is None:
+        return []
     findings = [
         Finding(check="call_grammar", where=f"step {number}", message=message)
         for number, step in enumerate(sample.current.steps[: None if sample.step is None else sample.step + 1])

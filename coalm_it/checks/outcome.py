@@ -31,7 +31,7 @@ def check_outcome(sample: Sample) -> list[Finding]:
     if outcomes:
         faults += [("thought", fault) for fault in _compare_claims(read_claims(_cut_names(sample, thought)), outcomes)]
         faults += [("reply", fault) for fault in _compare_claims(_read_reply(sample), outcomes)]
-    elif says_booked(thought) and not _has_booked(sample):
+    elif sample.tools and says_booked(thought) and not _has_booked(sample):
         faults.append(("thought", "takes something for booked, and nothing has been booked so far"))
     if sample.current.steps:
         faults += [("thought", fault) for fault in _check_search(sample, thought)]

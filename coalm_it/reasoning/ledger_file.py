@@ -104,7 +104,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """Raises LedgerError, sqlite3.Error."""
     if readonly and not path.is_file():
         raise LedgerError(f"{path}: there is no ledger")
-    # Even to read a write-ahead log takes a file beside it; where none can be made nobody writes, so that nothing moves.
+    # Even to read a write-ahead log takes a file beside it; where none can be made, nobody writes either.
     mode = "mode=rwc" if not readonly else "mode=rw" if os.access(path.parent, os.W_OK) else "immutable=1"
     uri = f"{path.absolute().as_uri()}?{mode}"
     db = sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None, check_same_thread=False)

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from coalm_it.reasoning.acting import choose_main, list_arguments
-from coalm_it.reasoning.facts import describe_answer, describe_deal, describe_search, describe_thing, name_record
-from coalm_it.reasoning.moment import Moment, Values
+from coalm_it.reasoning.facts import (
+    describe_answer,
+    describe_deal,
+    describe_search,
+    describe_thing,
+    list_definite,
+    name_record,
+)
+from coalm_it.reasoning.moment import Moment, Values, add_phrase
 from coalm_it.reasoning.situation import Fact, Record, count_matches, find_differences, read_records
 from coalm_it.reasoning.words import count_word, function_words, join_and, plain_value, short_value, state
 from coalm_it.schema import Act, Call
@@ -57,7 +64,11 @@ def _after_search(
     if not values["name"]:
         return [pen.write("found/one_unnamed" if matches == 1 else "found/many_unnamed", values)]
     values["described"] = describe_thing(service, values["name"], details)
-    return [*_lead_with(moment, matches, counted, values), *_note_differences(moment, call, record, values)]
+    differences = find_differences(call, record)
+    if differences:
+        _name_differences(moment, service, differences, values)
+        return [pen.write("found/one" if matches == 1 else "found/many", values), pen.write("found/unlike", values)]
+    return _lead_with(moment, matches, counted, values)
 
 
 def _choose(call: Call, records: Sequence[Record], matches: int, choice: Act, counted: bool, values: Values) -> str:
@@ -84,16 +95,10 @@ def _lead_with(moment: Moment, matches: int, counted: bool, values: Values) -> l
     return sentences
 
 
-def _note_differences(moment: Moment, call: Call, record: Record, values: Values) -> list[str]:
-    differences = find_differences(call, record)
-    if not differences:
-        return []
-    name_differences(call.service, differences, values)
-    return [moment.pen.write("found/unlike", values)]
-
-
-def name_differences(service: str, differences: Sequence[Fact], values: Values) -> None:
-    """The placeholders got and wanted: what came back, and what was asked for."""
+def _name_differences(moment: Moment, service: str, differences: Sequence[Fact], values: Values) -> None:
+    """The placeholders names, got and wanted: in which slots, what came back, and what was asked for."""
+    slots = [fact.slot for fact in differences]
+    add_phrase(values, "names", list_definite(moment.pen, service, slots), len(slots) > 1)
     values["got"] = join_and([short_value(fact.slot, service, fact.value) for fact in differences])
     values["wanted"] = join_and([short_value(fact.slot, service, fact.old) for fact in differences])
 
@@ -126,8 +131,7 @@ def _after_booking(
         if "REQ_MORE" in names and not asked:
             sentences.append(pen.write("done/failed_more", values))
     elif differences:
-        name_differences(service, differences, values)
-        moment.add_names(values, "names", service, [fact.slot for fact in differences])
+        _name_differences(moment, service, differences, values)
         if "NOTIFY_SUCCESS" in names:
             sentences = [pen.write("done/shifted", values)]
         else:

@@ -130,9 +130,9 @@ class Memory:
         repeated: list[Fact] = []
         indifferent: list[str] = []
         for act in acts:
-            if not act.slot or act.name not in ("INFORM", "SELECT") or not act.values:
+            if not act.slot or act.name not in ("INFORM", "SELECT") or not act.canonical:
                 continue
-            value = (act.canonical or act.values)[0]
+            value = act.canonical[0]
             old = topic.said.get(act.slot) or topic.read_back.get(act.slot, "")
             if value == DONT_CARE:
                 topic.said.pop(act.slot, None)
@@ -180,17 +180,17 @@ class Memory:
             offers = [act for act in told if act.name == "OFFER" and act.slot]
             if offers:
                 topic.chosen = False
-                topic.offer = {a.slot: (a.canonical or a.values)[0] for a in offers if len(a.values) == 1}
-                several = [act for act in offers if len(act.values) > 1]
-                topic.choice = (several[0].slot, several[0].canonical or several[0].values) if several else ("", ())
+                topic.offer = {a.slot: a.canonical[0] for a in offers if len(a.canonical) == 1}
+                several = [act for act in offers if len(act.canonical) > 1]
+                topic.choice = (several[0].slot, several[0].canonical) if several else ("", ())
             for act in told:
                 if act.name == "OFFER_INTENT" and act.values:
                     topic.proposed = act.values[0]
-                elif act.name == "CONFIRM" and act.values:
-                    topic.read_back[act.slot] = (act.canonical or act.values)[0]
+                elif act.name == "CONFIRM" and act.canonical:
+                    topic.read_back[act.slot] = act.canonical[0]
             asked = [act for act in told if act.name == "REQUEST" and act.slot]
             topic.asked = tuple(act.slot for act in asked)
-            topic.suggested = {a.slot: (a.canonical or a.values)[0] for a in asked if len(a.values) == 1}
+            topic.suggested = {a.slot: a.canonical[0] for a in asked if len(a.canonical) == 1}
 
     # --- questions ---
 
