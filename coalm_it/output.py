@@ -250,9 +250,7 @@ class BuildFolder:
             return None
         return manifest if good else None
 
-    def finish(
-        self, manifest: dict[str, Any], files: Sequence[Path], timings: dict[str, Any]
-    ) -> dict[str, Any]:
+    def finish(self, manifest: dict[str, Any], files: Sequence[Path], timings: dict[str, Any]) -> dict[str, Any]:
         """Writes what describes the data files, takes away what is left of other builds, the manifest last.
 
         Returns the manifest with `files` in it.

@@ -120,11 +120,7 @@ def build(
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
     supplies = _find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
-    inputs = {
-        name: _hash_file(file)
-        for supply in supplies
-        for name, file in _list_inputs(recipe, supply).items()
-    }
+    inputs = {name: _hash_file(file) for supply in supplies for name, file in _list_inputs(recipe, supply).items()}
     key = _hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
     folder = claim_folder(Path(out), recipe.name, key, listener.say)
     manifest = folder.read_manifest()

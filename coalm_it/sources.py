@@ -112,9 +112,7 @@ class Fetch(_Model):
 def is_safe_url(url: str) -> bool:
     """HTTPS, or HTTP to this very machine."""
     parts = urlsplit(url)
-    return parts.scheme == "https" or (
-        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-    )
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"))
 
 
 def is_safe_path(path: str) -> bool:

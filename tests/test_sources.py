@@ -51,7 +51,8 @@ def find(folder: Path) -> list[tuple[str, str, str, bool]]:
 
 
 def use(folder: Path) -> Corpus:
-    (corpus,) = [item.corpus for item in find_corpora(folder, list_sources()) if item.used and item.source in ("snips", "sgd")]
+    sources = [load_source("snips"), load_source("sgd")]
+    (corpus,) = [item.corpus for item in find_corpora(folder, sources) if item.used]
     assert corpus
     return corpus
 

@@ -72,6 +72,8 @@ class Behaviour:
     """Whether response_format is an error, as on a server without structured output."""
     refuse_max_tokens: bool = False
     """Whether max_tokens is an error, as with models that want max_completion_tokens."""
+    wrong_parameter: str = ""
+    """A parameter that is an error."""
     key: str = ""
     """The one key that is let in; its error names the wrong key, as careless servers do."""
     model: str = ""
@@ -147,6 +149,8 @@ class Server:
         if behaviour.refuse_max_tokens and "max_tokens" in body:
             text = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
             return _error(400, text, "unsupported_parameter", param="max_tokens")
+        if behaviour.wrong_parameter in body:
+            return _error(400, f"Unrecognized request argument supplied: {behaviour.wrong_parameter}", None)
         if behaviour.quota and self.stats.answered >= behaviour.quota:
             return _error(429, "You exceeded your current quota", "insufficient_quota")
         if self._too_many():

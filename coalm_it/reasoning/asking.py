@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from coalm_it.reasoning.attempts import Attempts, Tally
+from coalm_it.reasoning.attempts import FIRST_PAUSE, Attempts, Tally
 from coalm_it.reasoning.budget import Budget
 from coalm_it.reasoning.endpoint import open_endpoint
 from coalm_it.reasoning.ledger import Ledger
@@ -44,19 +44,22 @@ def ask_all(
     *,
     budget: Budget | None = None,
     offline: bool = False,
+    first_pause: float = FIRST_PAUSE,
     say: Say = print,
     watch: Watch = lambda tally: None,
 ) -> Tally:
     """Asks everything, and what `on_outcome` wants asked next; returns when all of it has an outcome.
 
     `requests` is taken as it is needed. `budget` is make_budget(settings), or one that several calls share; None: no
-    ceiling. `watch` is told every half second how it goes. Works where an event loop runs, as in a notebook.
+    ceiling. `first_pause` is that before a second attempt, in seconds. `watch` is told every half second how it goes.
+    Works where an event loop runs, as in a notebook.
     Raises EndpointError, BudgetError, LedgerError, MissingError, and what `requests` and `on_outcome` raise. What is
     under way is waited for and stored before. Ctrl-C waits for nothing.
     """
     if offline:
         return _serve_all(requests, settings, ledger, on_outcome)
-    return run_anywhere(_ask_all(iter(requests), settings, ledger, on_outcome, budget or Budget(), say, watch))
+    budget = budget or Budget()
+    return run_anywhere(_ask_all(iter(requests), settings, ledger, on_outcome, budget, first_pause, say, watch))
 
 
 def run_anywhere(work: Coroutine[Any, Any, Tally]) -> Tally:
@@ -89,11 +92,12 @@ async def _ask_all(
     ledger: Ledger,
     on_outcome: OnOutcome,
     budget: Budget,
+    first_pause: float,
     say: Say,
     watch: Watch,
 ) -> Tally:
     async with open_endpoint(settings, say) as endpoint:
-        attempts = Attempts(settings, endpoint, budget)
+        attempts = Attempts(settings, endpoint, budget, first_pause)
         asker = _Asker(requests, ledger, attempts, on_outcome)
         await asyncio.wrap_future(ledger.stay_alive())
         tasks = [asyncio.create_task(asker.work()) for _ in range(settings.max_in_flight)]

@@ -66,8 +66,9 @@ class Tally:
 class Attempts:
     """`obtain` for many requests at a time, in one event loop; `stop` ends them all."""
 
-    def __init__(self, settings: Settings, endpoint: Endpoint, budget: Budget) -> None:
+    def __init__(self, settings: Settings, endpoint: Endpoint, budget: Budget, first_pause: float) -> None:
         self.settings, self.endpoint, self.budget = settings, endpoint, budget
+        self.first_pause = first_pause
         self.tally = Tally()
         self.error: BaseException | None = None
         self._pace = Pace(settings.max_in_flight)
@@ -123,7 +124,7 @@ class Attempts:
                     raise EndpointError(result.detail)
                 if tries >= TRIES:
                     return self._conclude(key, result)
-            pause = min(FIRST_PAUSE * 2.0 ** (max(tries, refusals) - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)
+            pause = min(self.first_pause * 2.0 ** (max(tries, refusals) - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)
             await self.pause(max(pause, (result.wait or 0) * random.uniform(1, 1.25)))
         return None
 
@@ -158,7 +159,7 @@ class Attempts:
                 if prompt is not None and answer is not None:
                     self._tokens.give_back(taken - prompt - answer)
             case Trouble(refused=True):
-                self._pace.refused(ticket, result.wait or FIRST_PAUSE)
+                self._pace.refused(ticket, result.wait or self.first_pause)
             case Trouble(timed_out=True):
                 self._pace.timed_out(ticket)
             case _:

@@ -34,7 +34,7 @@ def _mark_starts(phrasing: str) -> str:
 
 
 class Pen:
-    """Chooses phrasings for one dialogue: by a stable hash, and none twice while there are others."""
+    """Chooses phrasings for one dialogue: by a stable hash, and seldom one twice."""
 
     __slots__ = ("_base", "_number", "_phrasings", "_used")
 

@@ -71,15 +71,13 @@ class News:
 
     acts: frozenset[str]
     facts: list[Fact]
-    repeated: list[Fact]
-    """Facts given again that were known already."""
     indifferent: tuple[str, ...]
     """Slots of which the user said that any value will do."""
     asked: tuple[Act, ...]
     """The user's questions."""
 
 
-NO_NEWS = News(frozenset(), [], [], (), ())
+NO_NEWS = News(frozenset(), [], (), ())
 
 
 @dataclass(slots=True)
@@ -99,12 +97,11 @@ class Origins:
 class Memory:
     """The running knowledge of one dialogue."""
 
-    __slots__ = ("first_use", "tools", "topics")
+    __slots__ = ("tools", "topics")
 
     def __init__(self, dialogue: Dialogue) -> None:
         self.tools: dict[tuple[str, str], Tool] = {(tool.service, tool.name): tool for tool in dialogue.tools}
         self.topics: dict[str, Topic] = {}
-        self.first_use: set[tuple[str, str]] = set()
 
     def topic(self, service: str) -> Topic:
         """What is known within a service, from now on."""
@@ -127,7 +124,6 @@ class Memory:
 
     def _hear_acts(self, topic: Topic, acts: list[Act]) -> News:
         facts: list[Fact] = []
-        repeated: list[Fact] = []
         indifferent: list[str] = []
         for act in acts:
             if not act.slot or act.name not in ("INFORM", "SELECT") or not act.canonical:
@@ -139,8 +135,8 @@ class Memory:
                 indifferent.append(act.slot)
                 continue
             said = act.values[0] if act.values[0].casefold() != value.casefold() else ""
-            fact = Fact(act.slot, value, said, old if old != value else "")
-            (repeated if old == value else facts).append(fact)
+            if value != old:
+                facts.append(Fact(act.slot, value, said, old))
             topic.said[act.slot] = value
             if act.name == "SELECT" or act.slot == topic.choice[0]:
                 topic.choice = ("", ())
@@ -152,7 +148,6 @@ class Memory:
         return News(
             acts=names,
             facts=facts,
-            repeated=repeated,
             indifferent=tuple(indifferent),
             asked=tuple(act for act in acts if act.name == "REQUEST" and act.slot),
         )

@@ -65,7 +65,8 @@ def read_all(folder: Path) -> list[dict[str, Any]]:
 def format_row(row: dict[str, Any], sample: dict[str, Any]) -> str:
     blocks = [f"**{name}**\n\n{indent_block(row[name])}" for name in ("instruction", "input", "output")]
     messages, tools = decode_messages(sample)
-    shown = [format_json(message) for message in messages] + [f"tools: {', '.join(t['function']['name'] for t in tools)}"]
+    shown = [format_json(message) for message in messages]
+    shown.append(f"tools: {', '.join(tool['function']['name'] for tool in tools)}")
     return "\n\n".join([f"# {sample['id']}", *blocks, "**messages**\n\n" + indent_block("\n".join(shown))])
 
 

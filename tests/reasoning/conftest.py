@@ -4,13 +4,15 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coalm_it.reasoning.request import Request, Settings
+from coalm_it.reasoning.asking import ask_all
+from coalm_it.reasoning.ledger import open_ledger
+from coalm_it.reasoning.request import Outcome, Request, Settings
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "llm" / "server.py"
 
@@ -56,7 +58,7 @@ def server_process() -> Iterator[str]:
 
 @pytest.fixture
 def server(server_process: str) -> Server:
-    """A server that answers everything at once; `server.behave(...)` changes that."""
+    """A server that answers everything at once; `server.behave(...)` changes that. Tests call its type Any."""
     server = Server(server_process)
     server.behave()
     return server
@@ -73,5 +75,19 @@ def questions() -> Callable[[int], list[Request]]:
 
 
 @pytest.fixture
-def ledger_path(tmp_path: Path) -> Path:
+def path(tmp_path: Path) -> Path:
+    """Where a ledger is to lie."""
     return tmp_path / "answers.sqlite"
+
+
+@pytest.fixture
+def ask(path: Path) -> Callable[..., dict[str, Outcome]]:
+    """`ask(requests, settings, ...)`: `where` of each request -> its outcome, asked with the ledger at `path`."""
+
+    def ask(requests: Iterable[Request], settings: Settings, **options: Any) -> dict[str, Outcome]:
+        got: dict[str, Outcome] = {}
+        with open_ledger(path) as ledger:
+            ask_all(requests, settings, ledger, lambda request, one: got.update({request.where: one}), **options)
+        return got
+
+    return ask
