@@ -20,7 +20,7 @@ from pathlib import Path
 
 from coalm_it.readers import read_dialogues
 from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.reasoning.words import plain_value, short_value, speak
+from coalm_it.reasoning.grounded.words import plain_value, short_value, speak
 from coalm_it.samples import shorten_observations
 from coalm_it.schema import Dialogue, Turn
 

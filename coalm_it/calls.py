@@ -3,6 +3,7 @@
     python     FindBus(from_location='Paris', n=2)                       one call a line
     bracket    [Market Trends API(trend_type="GAINERS"), Get Joke()]     ToolACE's and BFCL's
     json       [{"name": "FindBus", "arguments": {"from_location": "Paris"}}]
+    openai     {"tool_calls": [{"type": "function", "function": {"name": "FindBus", "arguments": {...}}}]}
 
 Python and bracket share one grammar, which is wider than Python's, because the corpora are:
 
@@ -29,7 +30,7 @@ from typing import Any, Literal
 
 from coalm_it.schema import Call, Tool
 
-Syntax = Literal["python", "bracket", "json"]
+Syntax = Literal["python", "bracket", "json", "openai"]
 
 MAX_DEPTH = 64
 """Lists and dicts inside one another in one argument; no corpus at hand needs more than 3."""
@@ -78,7 +79,7 @@ def parse_calls(text: str, syntax: Syntax, tools: Sequence[Tool] = ()) -> tuple[
     """
     if half := _SURROGATE.search(text):
         raise _error("half a surrogate pair", text, half.start())
-    if syntax == "json":
+    if syntax in ("json", "openai"):
         return tuple(_parse_json(text))
     reader = _Reader(text, tools)
     return tuple(reader.bracket() if syntax == "bracket" else reader.lines())
@@ -88,9 +89,11 @@ def decode_calls(value: Any) -> tuple[Call, ...]:
     """Makes calls of decoded JSON, one object or a list of them.
 
     An object is {name, arguments} (xLAM, Glaive), {name, parameters} (ToolRL), {tool, parameters}
-    (Seal-Tools) or {id, function: {name, arguments}} (OpenAI); the arguments are a dict or its JSON text.
-    Raises CallSyntaxError.
+    (Seal-Tools) or {id, function: {name, arguments}} (OpenAI); the arguments are a dict or its JSON text. A whole
+    message, {tool_calls: [...]}, stands for its calls. Raises CallSyntaxError.
     """
+    if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
+        value = value["tool_calls"]
     return tuple(_decode_call(item) for item in (value if isinstance(value, list) else [value]))
 
 
@@ -101,11 +104,14 @@ def format_calls(calls: Sequence[Call], syntax: Syntax) -> str:
     cut elsewhere; everywhere an argument that `format_value` refuses; in python no calls, for which it has
     no word.
     """
-    if syntax == "json":
+    if syntax in ("json", "openai"):
         for call in calls:
             _check_value(call.arguments, MAX_DEPTH + 1)
         objects = [{"name": call.name, "arguments": call.arguments} for call in calls]
-        return json.dumps(objects, ensure_ascii=False)
+        if syntax == "json":
+            return json.dumps(objects, ensure_ascii=False)
+        tool_calls = [{"type": "function", "function": function} for function in objects]
+        return json.dumps({"tool_calls": tool_calls}, ensure_ascii=False)
     if syntax == "bracket":
         return f"[{', '.join(_format_call(call, _format_double_quoted) for call in calls)}]"
     if not calls:

@@ -67,7 +67,7 @@ def draw_mask(sample_id: str, *, probability: float, seed: int = 0) -> bool:
 def mask_sample(sample: Sample, *, style: Style = "plain", seed: int = 0) -> Sample:
     """The sample with other names, its tools in another order, and the way back in its provenance.
 
-    `plain` draws names of letters, digits and underscores; `hammer`, as in the published rows, with dots inside.
+    `plain` draws names of letters, digits and underscores; `hammer`, as in the published rows, with single dots inside.
     Raises ValueError for a sample that is masked already.
     """
     if "mask" in sample.provenance:
@@ -163,7 +163,7 @@ class _Pen:
                 drawn = self.draw()
                 length = shortest + (drawn[-2] << 8 | drawn[-1]) % (longest - shortest + 1)
                 new = drawn[:length].translate(self._table).decode("ascii")
-                if new[0] not in _NEVER_FIRST and new[-1] != "." and new not in self._taken:
+                if new[0] not in _NEVER_FIRST and new[-1] != "." and ".." not in new and new not in self._taken:
                     self._taken.add(new)
                     written[name] = new
         return written

@@ -51,7 +51,7 @@ from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
 
 SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
-PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask"}
+PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
 """What of a recipe and its parts changes a shard's table; the rest concerns the mixture alone."""
 
 
@@ -142,6 +142,8 @@ def build(
         for fault in faults:
             record = f", record {fault['record']}" if fault["record"] else ""
             listener.say(f"fault: {fault['file']}{record}: {fault['reason']}")
+        for name, of_part in summaries.items():
+            _check_part(recipe, name, of_part)
         mixed = _mix(recipe, supplies, tables)
         if not mixed.chosen:
             raise SourceError("nothing good was found in the corpora: no row to write")
@@ -291,6 +293,15 @@ def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: List
     return tables
 
 
+def _check_part(recipe: Recipe, name: str, summaries: Sequence[dict[str, Any]]) -> None:
+    """Raises RecipeError where a part's dialogues give not one sample of its tasks."""
+    dialogues = sum(summary["dialogues"] - summary["filtered"] for summary in summaries)
+    if dialogues and not any(summary["rows"] + summary["rejects"] for summary in summaries):
+        part = recipe.parts[name]
+        tasks, sources = ", ".join(part.task), ", ".join(part.source)
+        raise RecipeError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
+
+
 def _first_shards(tasks: Sequence[ShardTask], limit: int) -> list[ShardTask]:
     """As many of each part's shards as give `limit` dialogues, made here and now."""
     taken, left = [], dict.fromkeys((task.part for task in tasks), limit)
@@ -318,7 +329,7 @@ class Mixed:
 
 
 def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]]) -> Mixed:
-    """Draws, fills and orders. Raises ShortError, unless the recipe allows it.
+    """Draws, fills and orders. Raises ShortError, unless the recipe allows it; RecipeError for a part of no sample.
 
     Second copies make good what the checks turned away, not a corpus that is not there.
     """

@@ -29,6 +29,19 @@ class Mask(_Section):
     probability: float = Field(2 / 3, ge=0, le=1, description="Share of the copies that are masked.")
 
 
+class Unanswerable(_Section):
+    """Samples whose request no call can answer, made from those that a call answers (see unanswerable/)."""
+
+    no_function: float = Field(0, ge=0, le=1, description="Share that loses the function that it calls.")
+    no_value: float = Field(0, ge=0, le=1, description="Share whose request loses a required value.")
+
+    @model_validator(mode="after")
+    def _leave_no_less_than_nothing(self) -> Unanswerable:
+        if self.no_function + self.no_value > 1:
+            raise ValueError("no_function and no_value add up to more than 1")
+        return self
+
+
 class Filter(_Section):
     """Which dialogues a part takes; what it leaves is counted."""
 
@@ -44,11 +57,14 @@ class Part(_Section):
     source: tuple[str, ...] = Field(min_length=1, description="Names in sources/, or paths of YAML files of your own.")
     split: Literal["train", "validation", "test"] = Field("train", description="Which split of the corpus.")
     task: tuple[Task, ...] = Field(min_length=1, description="What each row teaches.")
-    layout: Literal["hammer", "toolace"] = Field("toolace", description="Layout of function_call rows.")
+    layout: Literal["hammer", "toolace", "varied"] = Field(
+        "toolace", description="Layout of function_call rows; varied: of all rows, wording and call format drawn."
+    )
     filter: Filter = Field(Filter(), description="Which dialogues to take.")
     copies: int = Field(1, ge=1, description="How often each sample enters the draw; masked each time anew.")
     checks: dict[str, bool] = Field({}, description="Checks to turn off or on for this part alone.")
     mask: Mask | None = Field(None, description="Other names for functions and parameters.")
+    unanswerable: Unanswerable | None = Field(None, description="Shares of function_call rows to be made unanswerable.")
     rows: int | None = Field(None, gt=0, description="How many rows; without it, every row there is.")
     share: float | None = Field(None, gt=0, le=1, description="Instead of rows: a share of the recipe's rows.")
     fill: Literal["none", "repeat"] = Field("none", description="repeat: second copies of kept rows fill a shortage.")
@@ -57,6 +73,13 @@ class Part(_Section):
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("source", "task")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("each may be named once; a second draw is what copies are for")
+        return value
 
 
 class Reasoning(_Section):
@@ -76,7 +99,7 @@ class Recipe(_Section):
     version: int = Field(1, description="Changes when the rows that it makes may change.")
     seed: int = Field(12, description="Every choice hangs on it: phrasing, distractors, draw, order.")
     order: Literal["shuffled", "corpus"] = Field("shuffled", description="Order of the rows in the data set.")
-    parts: dict[str, Part] = Field(min_length=1, description="The ingredients, by name.")
+    parts: dict[str, Part] = Field(min_length=1, description="The ingredients, by name; null leaves one out.")
     rows: int | None = Field(None, gt=0, description="Rows of the whole; what the parts' shares are of.")
     scale: float = Field(1, gt=0, le=1, description="A smaller build: this share of each part.")
     allow_short: bool = Field(False, description="Build also where a part has too few rows.")
@@ -86,6 +109,11 @@ class Recipe(_Section):
     reasoning: Reasoning = Field(Reasoning(), description="Who writes the thoughts.")
     checks: dict[str, bool] = Field({}, description="Checks to turn off (name: false); all others run.")
     expect: Expect = Field(Expect(), description="What the build must meet.")
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _leave_out(cls, value: Any) -> Any:
+        return {name: part for name, part in value.items() if part is not None} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Recipe:
@@ -160,6 +188,6 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 def _known_keys(where: list[str]) -> list[str]:
     sections: dict[str, type[_Section]] = {"parts": Part, "reasoning": Reasoning, "expect": Expect}
-    inner: dict[str, type[_Section]] = {"mask": Mask, "filter": Filter}
+    inner: dict[str, type[_Section]] = {"mask": Mask, "filter": Filter, "unanswerable": Unanswerable}
     section = inner.get(where[-1]) or sections[where[0]] if where else Recipe
     return list(section.model_fields)

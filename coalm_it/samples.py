@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
@@ -21,22 +21,27 @@ def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
     )
 
 
-def make_samples(dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...]) -> Iterator[Sample]:
+def make_samples(
+    dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...], written: Mapping[str, str] | None = None
+) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
-    `tools` is what the samples show (see `show_tools`). Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for
-    what a turn's first step or reply is not.
+    `tools` is what the samples show (see `show_tools`); `written` says in their provenance who wrote the thoughts. Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for
+    what a turn's first step or reply is not. A dialogue with tools has its states laid out as `varied`: published
+    rows track single turns only.
     """
-    provenance: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
+    provenance: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record, **(written or {})}
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
         place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
         suffix = f".{place}" if place else ""
+        tracked = task == "state_tracking" and dialogue.tools
+        layout = "varied" if tracked or part.layout == "varied" else part.layout if task == "function_call" else task
         return Sample(
             id=f"{dialogue.source}/{dialogue.split}/{dialogue.id}/{turn}/{task}{suffix}",
             part=name,
             task=task,
-            layout=part.layout if task == "function_call" else task,
+            layout=layout,
             source=dialogue.source,
             split=dialogue.split,
             dialogue_id=dialogue.id,
@@ -50,7 +55,7 @@ def make_samples(dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, .
         )
 
     for number, turn in enumerate(dialogue.turns):
-        if "state_tracking" in part.task and turn.state:
+        if "state_tracking" in part.task and (any(turn.state.values()) if dialogue.tools else turn.state):
             yield make_sample("state_tracking", number, None)
         for task in ("react_action", "function_call"):
             if task in part.task:

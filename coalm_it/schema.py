@@ -18,8 +18,8 @@ SCHEMA_VERSION = 1
 """Written into every manifest and row; changes when a type or a column changes its meaning."""
 
 Task = Literal["state_tracking", "function_call", "react_action", "react_response"]
-Layout = Literal["state_tracking", "react_action", "react_response", "hammer", "toolace"]
-"""How the three columns are laid out: a template of templates/rows."""
+Layout = Literal["state_tracking", "react_action", "react_response", "hammer", "toolace", "varied"]
+"""How the three columns are laid out: a template of templates/rows, or one drawn among those of rows/varied."""
 State = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Service (or SNIPS domain) -> slot -> every surface form that the annotation gives, in its order."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it.checks import CHECKS, run_checks
+from coalm_it.draw import stable_hash
 from coalm_it.masking import draw_mask, mask_sample
 from coalm_it.output import TableBuilder, write_table
 from coalm_it.readers import READERS
 from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.recipe import Part, Recipe
-from coalm_it.rendering import Renderer, Row
+from coalm_it.recipe import Part, Recipe, Unanswerable
+from coalm_it.rendering import Renderer, Row, fingerprint_templates
 from coalm_it.samples import make_samples, passes_filter, shorten_observations, show_tools
-from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Sample
+from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Sample, Tool
 from coalm_it.sources import Corpus, Shard
+from coalm_it.unanswerable import take_tool_away, take_value_away
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,26 @@ class Stages:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def _copy_sample(sample: Sample, part: Part, seed: int) -> Iterator[Sample]:
-    """As many copies as the part asks for; each but the first has an id of its own, each is masked or not by itself."""
+def _copy_sample(sample: Sample, part: Part, pool: Sequence[Tool], seed: int) -> Iterator[Sample]:
+    """As many copies as the part asks for; each but the first has an id of its own, each is made unanswerable or not,
+    masked or not, by itself."""
     for number in range(part.copies):
         copy = sample.model_copy(update={"id": f"{sample.id}~{number}"}) if number else sample
+        if part.unanswerable and sample.task == "function_call":
+            copy = _draw_unanswerable(copy, part.unanswerable, pool, seed) or copy
         if part.mask and draw_mask(copy.id, probability=part.mask.probability, seed=seed):
             copy = mask_sample(copy, style=part.mask.style, seed=seed)
         yield copy
+
+
+def _draw_unanswerable(sample: Sample, shares: Unanswerable, pool: Sequence[Tool], seed: int) -> Sample | None:
+    """The sample without its function or a value, if it is drawn for that; None where it is not, or cannot be."""
+    place = stable_hash("unanswerable", seed, sample.id) / 2**64
+    if place < shares.no_function:
+        return take_tool_away(sample, pool=pool, seed=seed)
+    if place < shares.no_function + shares.no_value:
+        return take_value_away(sample, seed=seed)
+    return None
 
 
 @contextmanager
@@ -105,17 +120,20 @@ def make_shard(task: ShardTask) -> Path:
         taken = [dialogue for dialogue in dialogues if passes_filter(dialogue, part.filter)]
     with stages.timed("think"):
         taken = [shorten_observations(dialogue, recipe.observation_results) for dialogue in taken]
+        written: dict[str, str] = {}
         if any(name.startswith("react") for name in part.task):
             taken = [write_thoughts(dialogue, recipe.seed) for dialogue in taken]
+            written = {"writer": recipe.reasoning.writer, "thoughts": fingerprint_templates("thoughts")}
     with stages.timed("sample"):
         shown = [show_tools(dialogue, task.inventory, recipe.distractors, recipe.seed) for dialogue in taken]
         samples = [sample.model_copy(update={"part": task.part}) for sample in ready]
         samples += [
             sample
             for dialogue, tools in zip(taken, shown, strict=True)
-            for sample in make_samples(dialogue, task.part, part, tools)
+            for sample in make_samples(dialogue, task.part, part, tools, written)
         ]
-        samples = [copy for sample in samples for copy in _copy_sample(sample, part, recipe.seed)]
+        pool = [tool for tools in shown for tool in tools] if part.unanswerable else []
+        samples = [copy for sample in samples for copy in _copy_sample(sample, part, pool, recipe.seed)]
     with stages.timed("check"):
         findings = [run_checks(sample, checks) for sample in samples]
     renderer, builder = Renderer(task.inventory), TableBuilder()

@@ -22,7 +22,7 @@ from coalm_it.calls import (
 )
 from coalm_it.schema import Call, Tool
 
-SYNTAXES: tuple[Syntax, ...] = ("python", "bracket", "json")
+SYNTAXES: tuple[Syntax, ...] = get_args(Syntax)
 SORT = Tool(name="sort", parameters={"type": "object", "properties": {"file_name": {}, "reverse": {}}})
 
 

@@ -105,6 +105,8 @@ def test_a_room_uses_only_rooms_above_it(module: str) -> None:
         ("checks.grounding", "import coalm_it.checks.structure", None),
         ("cli", "def build():\n    from coalm_it.pipeline import build", None),
         ("cli", "from coalm_it import __version__", None),
+        ("readers.multiwoz.acts", "from coalm_it.readers.multiwoz.memory import Memory", None),
+        ("readers.multiwoz.acts", "from coalm_it.readers.sgd import read", "a reader uses no other reader"),
         ("readers.sgd", "from coalm_it.readers.snips import read", "a reader uses no other reader"),
         ("readers.sgd", "from coalm_it.readers import snips", "a reader uses no other reader"),
         ("schema", "def f():\n    import coalm_it.calls as c", "calls lies below it"),

@@ -86,6 +86,8 @@ class Behaviour:
     """Share of the lines of a batch that fail with a 500."""
     batch_missing: float = 0.0
     """Share of the lines of a batch that expire."""
+    batch_cuts: float = 0.0
+    """Share of the orders of a batch that are taken, and whose answer is lost."""
     batch_fails: str = ""
     """The error code with which every batch is turned down."""
     seed: int = 0
@@ -99,8 +101,12 @@ class Stats:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     refused: int = 0
+    inside: int = 0
+    """Requests that are being worked on."""
     most_at_once: int = 0
     batches: int = 0
+    file_bytes: list[int] = field(default_factory=list)
+    """Sizes of the files that were uploaded."""
     faults: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     """Requests whose body was worked out before."""
@@ -117,7 +123,6 @@ class Server:
         self.behaviour = behaviour
         self.stats = Stats()
         self.random = random.Random(behaviour.seed)
-        self.inside = 0
         self.arrivals: list[float] = []
         self.slots = asyncio.Semaphore(behaviour.slots or 1_000_000)
 
@@ -129,19 +134,31 @@ class Server:
         error = self._refuse(request, body)
         if error is not None:
             return error
-        self.inside += 1
-        self.stats.most_at_once = max(self.stats.most_at_once, self.inside)
+        stats = self.stats
+        stats.inside += 1
+        stats.most_at_once = max(stats.most_at_once, stats.inside)
         try:
             async with self.slots:
                 return await self._work(request, body)
         finally:
-            self.inside -= 1
+            stats.inside -= 1
 
     def _refuse(self, request: web.Request, body: Json) -> web.Response | None:
         behaviour = self.behaviour
         sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if behaviour.key and sent != behaviour.key:
             return _error(401, f"Incorrect API key provided: {sent}", "invalid_api_key")
+        if behaviour.quota and self.stats.answered >= behaviour.quota:
+            return _error(429, "You exceeded your current quota", "insufficient_quota")
+        refusal = self._refuse_body(body)
+        if refusal is None and self._too_many():
+            self.stats.refused += 1
+            headers = {"Retry-After": f"{behaviour.retry_after:g}"} if behaviour.retry_after else {}
+            return _error(429, "Too many requests", "rate_limit_exceeded", headers=headers)
+        return refusal
+
+    def _refuse_body(self, body: Json) -> web.Response | None:
+        behaviour = self.behaviour
         if behaviour.model and body["model"] != behaviour.model:
             return _error(404, f"The model `{body['model']}` does not exist", "model_not_found", param="model")
         if behaviour.refuse_schema and "response_format" in body:
@@ -151,17 +168,11 @@ class Server:
             return _error(400, text, "unsupported_parameter", param="max_tokens")
         if behaviour.wrong_parameter in body:
             return _error(400, f"Unrecognized request argument supplied: {behaviour.wrong_parameter}", None)
-        if behaviour.quota and self.stats.answered >= behaviour.quota:
-            return _error(429, "You exceeded your current quota", "insufficient_quota")
-        if self._too_many():
-            self.stats.refused += 1
-            headers = {"Retry-After": f"{behaviour.retry_after:g}"} if behaviour.retry_after else {}
-            return _error(429, "Too many requests", "rate_limit_exceeded", headers=headers)
         return None
 
     def _too_many(self) -> bool:
         allow, a_minute = self.behaviour.allow, self.behaviour.allow_a_minute
-        if allow and self.inside >= allow:
+        if allow and self.stats.inside >= allow:
             return True
         if a_minute:
             now = asyncio.get_running_loop().time()
@@ -237,7 +248,9 @@ class Server:
         form = await request.post()
         part = form["file"]
         assert isinstance(part, web.FileField)
-        return web.json_response(self._store_file(part.file.read()))
+        content = part.file.read()
+        self.stats.file_bytes.append(len(content))
+        return web.json_response(self._store_file(content))
 
     def _store_file(self, content: bytes) -> Json:
         name = f"file-{len(self.files)}"
@@ -262,6 +275,8 @@ class Server:
             "polls": 0,
         }
         self.batches[batch["id"]] = batch
+        if self._happens("batch_cuts", self.behaviour.batch_cuts) and request.transport is not None:
+            request.transport.close()
         return web.json_response(batch)
 
     async def list_batches(self, request: web.Request) -> web.Response:
@@ -293,7 +308,10 @@ class Server:
                 answer = {"status_code": 500, "body": {"error": {"message": "The server had an error"}}}
                 bad.append(base | {"response": answer, "error": None})
             else:
-                answer = {"status_code": 200, "body": self._answer(order["body"])}
+                refusal = self._refuse_body(order["body"])
+                answer = {"status_code": 200, "body": None if refusal else self._answer(order["body"])}
+                if refusal:
+                    answer = {"status_code": refusal.status, "body": json.loads(refusal.text or "")}
                 copies = 2 if self._happens("twice", self.behaviour.twice) else 1
                 good += [base | {"response": answer, "error": None}] * copies
         batch["status"] = "expired" if self.stats.faults["batch_missing"] else "completed"
@@ -310,7 +328,7 @@ class Server:
 
     async def report(self, request: web.Request) -> web.Response:
         stats = {one.name: getattr(self.stats, one.name) for one in fields(Stats) if one.name != "bodies"}
-        return web.json_response(stats | {"inside": self.inside})
+        return web.json_response(stats)
 
 
 def make_text(body: Json, digest: bytes) -> str:

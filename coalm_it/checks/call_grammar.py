@@ -8,7 +8,7 @@ from typing import Any
 from coalm_it.calls import CallSyntaxError, Syntax, format_calls, parse_calls
 from coalm_it.schema import Call, Finding, Layout, Sample, Tool
 
-_SYNTAX: dict[Layout, Syntax] = {"react_action": "python", "toolace": "bracket", "hammer": "json"}
+_SYNTAX: dict[Layout, Syntax] = {"react_action": "python", "toolace": "bracket", "hammer": "json", "varied": "json"}
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),

@@ -36,12 +36,12 @@ def same_name(said: str, name: str) -> bool:
     """Whether what was said names the venue: equal, the one a part of the other, or with a slip of spelling.
 
     The evaluation script compares names by the best match of the shorter one inside the longer, from 90 of 100; here
-    it is the best match of the shorter one with as many whole words of the longer.
+    it is the match of both as wholes, and the best of the shorter one with as many whole words of the longer.
     """
     one, other = sorted((plain_venue(said), plain_venue(name)), key=len)
     if len(one) < 3:
         return bool(one) and one == other
-    if is_part(one, other):
+    if is_part(one, other) or _is_slip(one, other):
         return True
     words = other.split()
     width = min(len(one.split()), len(words))

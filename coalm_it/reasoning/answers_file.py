@@ -24,7 +24,7 @@ from coalm_it.reasoning.request import Answer, Failure, Outcome
 
 HEAD = "coalm_it_answers"
 VERSION = 1
-_ANSWER, _FAILURE = TypeAdapter(Answer), TypeAdapter(Failure)
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Answer | Failure)
 
 
 def is_answers_file(path: Path) -> bool:
@@ -49,24 +49,23 @@ def read_answers(path: Path, say: Callable[[str], None]) -> Iterator[Outcome]:
     """
     bad = []
     with path.open("rb") as file:
-        head = _read_line(file.readline())
-        if head is None or set(head) != {HEAD}:
+        head = _read_head(file.readline())
+        if set(head) != {HEAD}:
             raise ValueError(f"{path}: no file of answers: its first line must be {json.dumps({HEAD: VERSION})}")
         if head[HEAD] != VERSION:
             raise ValueError(f"{path}: a file of answers of version {head[HEAD]}; this coalm-it reads {VERSION}")
         for number, line in enumerate(file, 2):
-            values = _read_line(line)
             try:
-                yield (_FAILURE if values and "reason" in values else _ANSWER).validate_python(values, strict=True)
+                yield _OUTCOME.validate_json(line, strict=True)
             except ValidationError:
                 bad.append(number)
     if bad:
         say(f"{path}: {len(bad):,} lines are damaged or cut off and left out, the first is line {bad[0]}")
 
 
-def _read_line(line: bytes) -> dict[str, Any] | None:
+def _read_head(line: bytes) -> dict[str, Any]:
     try:
-        values = json.loads(line)
+        head = json.loads(line)
     except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) else None
+        return {}
+    return head if isinstance(head, dict) else {}

@@ -117,7 +117,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def prepare(path: Path, db: sqlite3.Connection, *, readonly: bool) -> None:
     """Makes the tables of a new file, or sees that those of an old one are ours and whole."""
-    if not readonly and not _read_pragma(db, "application_id"):
+    if not readonly and _is_empty(db):
         db.execute("PRAGMA journal_mode = WAL")
         commit(db, [_make_tables])
     if _read_pragma(db, "application_id") != APPLICATION_ID:
@@ -135,8 +135,12 @@ def prepare(path: Path, db: sqlite3.Connection, *, readonly: bool) -> None:
             raise DamagedError(f"{path}: the ledger is damaged: {verdict}")
 
 
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+
 def _make_tables(db: sqlite3.Connection) -> None:
-    if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+    if _is_empty(db):  # another process may have been quicker
         for statement in SCHEMA:
             db.execute(statement)
 

@@ -35,7 +35,8 @@ _NO_NOUNS = frozenset(
 """Words to which a phrase with a preposition belongs: "look for", "interested in", "is in"."""
 _ANY_PREPOSITION = "|".join(_PREPOSITIONS)
 _FRAME = re.compile(
-    rf"""(?<=[A-Za-z])\ (?P<words>(?:{_ANY_PREPOSITION})(?:\ [A-Za-z]+){{0,3}}|named|called|titled)\ ["'“‘]?$""",
+    rf"""(?<=[A-Za-z])\ (?P<words>named|called|titled
+        |(?:{_ANY_PREPOSITION})(?:\ (?!(?:{_ANY_PREPOSITION})\ )[A-Za-z]+){{0,3}})\ ["'“‘]?$""",
     re.VERBOSE,
 )
 _AFTER = re.compile(rf"""["'”’]?(?=[.?!](?:\s|$)|$|\ (?:{_ANY_PREPOSITION}|between|by|during)\ )""", re.VERBOSE)
@@ -64,9 +65,7 @@ def cut_value(sample: Sample, tool: Tool, name: str) -> Cut | None:
     if words is None:
         return None
     rest = query[: words.start] + query[words.stop :]
-    topics = read_tool_words(tool) & read_words(query)
-    kept = topics & read_words(rest)
-    if not kept or 2 * len(kept) < len(topics) or _is_found(text, rest, name, sample):
+    if read_tool_words(tool).isdisjoint(read_words(rest)) or _is_found(text, rest, name, sample):
         return None
     return Cut(rest, query[words], words.start)
 

@@ -42,7 +42,8 @@ def derive(folder: Path) -> dict[str, str]:
 
 def render_rows(data: Path, source: str, split: str) -> str:
     """The rows of a build in corpus order, each as its three columns and its messages."""
-    tasks = {"snips": ["state_tracking"], "sgd": ["react_action", "react_response"]}.get(source, ["function_call"])
+    react = ["react_action", "react_response"]
+    tasks = {"snips": ["state_tracking"], "sgd": react, "multiwoz": react}.get(source, ["function_call"])
     layout = "hammer" if source == "xlam" else "toolace"
     # As recipe coalm_it has it: what function-calling corpora infer cannot be traced.
     checks = {"grounding": False, "reply_facts": False} if tasks == ["function_call"] else {}

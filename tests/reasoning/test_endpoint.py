@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 import subprocess
 import sys
@@ -91,18 +90,19 @@ def test_an_outcome_may_lead_to_another_request(server: Any, questions: Question
 
 def test_the_stream_is_taken_as_it_is_needed(server: Any, path: Path) -> None:
     server.behave(latency=0.01)
-    drawn, done = itertools.count(), itertools.count()
-    most_ahead = 0
+    drawn = done = most_ahead = 0
 
     def stream() -> Iterator[Request]:
+        nonlocal drawn
         while True:
-            number = next(drawn)
-            yield Request(({"role": "user", "content": f"question {number}"},))
+            drawn += 1
+            yield Request(({"role": "user", "content": f"question {drawn}"},))
 
     def stop_at_300(request: Request, outcome: Outcome) -> None:
-        nonlocal most_ahead
-        most_ahead = max(most_ahead, drawn.__reduce__()[1][0] - done.__reduce__()[1][0])
-        if next(done) == 300:
+        nonlocal done, most_ahead
+        most_ahead = max(most_ahead, drawn - done)
+        done += 1
+        if done == 300:
             raise RuntimeError("enough")
 
     with open_ledger(path) as ledger, pytest.raises(RuntimeError, match="enough"):
@@ -133,9 +133,12 @@ def test_it_works_where_an_event_loop_runs(server: Any, questions: Questions, as
 def test_it_tells_how_it_goes(server: Any, questions: Questions, path: Path) -> None:
     server.behave(latency=0.3)
     seen: list[tuple[int, int, float | None]] = []
+
+    def watch(tally: Tally) -> None:
+        seen.append((tally.done, tally.in_flight, tally.usd))
+
     settings = server.settings(max_in_flight=5)
     with open_ledger(path) as ledger:
-        watch: Callable[[Tally], None] = lambda tally: seen.append((tally.done, tally.in_flight, tally.usd))  # noqa: E731
         tally = ask_all(questions(15), settings, ledger, lambda request, outcome: None, watch=watch)
     assert (5, 5, None) in seen
     assert seen[-1] == (15, 0, None)
@@ -190,7 +193,7 @@ def test_a_long_answer_that_is_cut_off_can_be_looked_at(server: Any, questions: 
 @pytest.mark.parametrize(
     ("behaviour", "reason", "detail", "requests"),
     [
-        ({"garbage": 1.0}, "failed", "not a completion: b'<html>Bad gateway", TRIES),
+        ({"garbage": 1.0}, "failed", "not a completion: '<html>Bad gateway", TRIES),
         ({"errors": 1.0}, "failed", "500: The server had an error", TRIES),
         ({"cuts": 1.0}, "failed", "the connection was lost", TRIES),
         ({"hangs": 1.0}, "failed", "no answer in 0.05 s", TRIES),
@@ -227,7 +230,7 @@ def test_a_refused_request_waits_as_long_as_the_server_says(server: Any, questio
     assert server.stats["refused"] == 1
 
 
-@pytest.mark.parametrize(("ceiling", "value"), [("requests_a_minute", 600), ("tokens_a_minute", 600 * 50)])
+@pytest.mark.parametrize(("ceiling", "value"), [("requests_a_minute", 600), ("tokens_a_minute", 100_000)])
 def test_a_ceiling_a_minute_is_kept(ceiling: str, value: int, server: Any, questions: Questions, ask: Ask) -> None:
     started = time.monotonic()
     ask(questions(11), server.settings(**{ceiling: value, "max_tokens": 100}))

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from coalm_it.readers import read_dialogues
 from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.reasoning.phrasing import read_phrasings
-from coalm_it.reasoning.situation import count_matches, find_differences, read_records
+from coalm_it.reasoning.grounded.phrasing import read_phrasings
+from coalm_it.reasoning.grounded.situation import count_matches, find_differences, read_records
 from coalm_it.samples import shorten_observations
 from coalm_it.schema import Act, Call, Dialogue, Labels, Step, Tool, Turn
 

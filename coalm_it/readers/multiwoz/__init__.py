@@ -164,7 +164,8 @@ def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tupl
         user_acts = tuple(read_user_acts(memory, turn, begun))
         labels = Labels(user_acts=user_acts, system_acts=tuple(read_system_acts(memory, turn, acts)), intents=active)
         turns.append(Turn(user=turn.user, reply=turn.reply, steps=steps, state=turn.state, labels=labels))
-        services |= {*turn.state, *(act.domain for act in (*acts, *turn.user_acts))}.intersection(DOMAINS)
+        named = {*turn.state, *turn.intents, *(act.domain for act in (*acts, *turn.user_acts))}
+        services |= named.intersection(DOMAINS)
         memory.end(turn)
     return tuple(turns), services
 

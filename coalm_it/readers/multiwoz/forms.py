@@ -149,9 +149,10 @@ _REFERENCE = re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8}\b")
 def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
     """The turns of one dialogue of 2.2; `acts` are those of dialog_acts.json, by turn.
 
-    Without them the frames say some of it: their spans, the requested slots, and references in the utterance. Raises
-    BadRecord.
+    Without them the frames say some of it: spans, what is new in the state, requested slots, and references in the
+    utterance. Raises BadRecord.
     """
+    state: RawState = {}
     for number, user, system in _pair_turns(get_field(record, "turns", list)):
         for place, (turn, speaker) in enumerate(((user, "USER"), (system, "SYSTEM")), number):
             if get_field(turn, "speaker", str) != speaker:
@@ -160,15 +161,13 @@ def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn
         heard, told = (get_field(turn, "frames", list) for turn in (user, system))
         states = {get_field(frame, "service", str): frame["state"] for frame in heard if "state" in frame}
         active = {domain: get_field(state, "active_intent", str) for domain, state in states.items()}
-        yield RawTurn(
-            user=said,
-            reply=reply,
-            user_acts=tuple(_read_beside(acts, number, said) if acts else _read_user_frames(heard)),
-            system_acts=tuple(_read_beside(acts, number + 1, reply) if acts else _read_system_frames(told, reply)),
-            state=_read_states(states),
-            booked={},
-            intents={domain: _INTENTS.get(intent, intent) for domain, intent in active.items() if intent != "NONE"},
-        )
+        intents = {domain: _INTENTS.get(intent, intent) for domain, intent in active.items() if intent != "NONE"}
+        before, state = state, _read_states(states)
+        if acts:
+            user_acts, system_acts = _read_beside(acts, number, said), _read_beside(acts, number + 1, reply)
+        else:
+            user_acts, system_acts = _read_user_frames(heard, state, before), _read_system_frames(told, reply, intents)
+        yield RawTurn(said, reply, tuple(user_acts), tuple(system_acts), state, booked={}, intents=intents)
 
 
 def _read_states(states: Mapping[str, Any]) -> RawState:
@@ -190,14 +189,21 @@ def _read_spans(frames: Iterable[Any]) -> Iterator[RawAct]:
                 yield RawAct(domain, "inform", name_slot(domain, get_field(span, "slot", str)), join_tokens(value))
 
 
-def _read_user_frames(frames: Iterable[Any]) -> Iterator[RawAct]:
-    yield from _read_spans(frames)
+def _read_user_frames(frames: Iterable[Any], state: RawState, before: RawState) -> Iterator[RawAct]:
+    spans = list(_read_spans(frames))
+    yield from spans
+    said = {(act.domain, act.slot) for act in spans}
+    for domain, slots in state.items():
+        for slot, surfaces in slots.items():
+            if (domain, slot) not in said and surfaces != before.get(domain, {}).get(slot):
+                yield RawAct(domain, "inform", slot, surfaces[0])
     for frame in frames:
         for slot in frame["state"].get("requested_slots", ()) if "state" in frame else ():
             yield RawAct(frame["service"], "request", name_slot(frame["service"], slot), "")
 
 
-def _read_system_frames(frames: Iterable[Any], reply: str) -> Iterator[RawAct]:
+def _read_system_frames(frames: Iterable[Any], reply: str, intents: Mapping[str, str]) -> Iterator[RawAct]:
     yield from _read_spans(frames)
+    booking = [domain for domain, intent in intents.items() if intent == f"book_{domain}"]
     for reference in _REFERENCE.findall(reply):
-        yield RawAct("booking", "book", "reference", reference)
+        yield RawAct(booking[0] if len(booking) == 1 else "booking", "book", "reference", reference)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coalm_it.reasoning.facts import describe_deal, describe_search, explain_one, explain_rest
-from coalm_it.reasoning.moment import Moment, Values, add_phrase, name_choice
-from coalm_it.reasoning.phrasing import join_sentences
-from coalm_it.reasoning.situation import Fact, News, Origins, Topic
-from coalm_it.reasoning.words import function_words, slot_words
+from coalm_it.reasoning.grounded.facts import describe_deal, describe_search, explain_one, explain_rest
+from coalm_it.reasoning.grounded.moment import Moment, Values, add_phrase, name_choice
+from coalm_it.reasoning.grounded.phrasing import join_sentences
+from coalm_it.reasoning.grounded.situation import Fact, News, Origins, Topic
+from coalm_it.reasoning.grounded.words import function_words, slot_words
 from coalm_it.schema import Call
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coalm_it.reasoning.facts import (
+from coalm_it.reasoning.grounded.facts import (
     describe_answer,
     describe_deal,
     describe_thing,
@@ -13,11 +13,11 @@ from coalm_it.reasoning.facts import (
     list_names,
     name_record,
 )
-from coalm_it.reasoning.moment import Moment, Values, add_phrase, name_choice, name_offer
-from coalm_it.reasoning.observing import find_offered, list_answers, think_after_call
-from coalm_it.reasoning.phrasing import Pen, join_sentences
-from coalm_it.reasoning.situation import Fact, News, Topic
-from coalm_it.reasoning.words import function_words, join_and, plain_value, slot_words, speak
+from coalm_it.reasoning.grounded.moment import Moment, Values, add_phrase, name_choice, name_offer
+from coalm_it.reasoning.grounded.observing import find_offered, list_answers, think_after_call
+from coalm_it.reasoning.grounded.phrasing import Pen, join_sentences
+from coalm_it.reasoning.grounded.situation import Fact, News, Topic
+from coalm_it.reasoning.grounded.words import function_words, join_and, plain_value, slot_words, speak
 from coalm_it.schema import Act
 
 

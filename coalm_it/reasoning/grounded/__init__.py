@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from coalm_it.reasoning.acting import think_before_calls
-from coalm_it.reasoning.moment import Moment
-from coalm_it.reasoning.phrasing import Pen
-from coalm_it.reasoning.replying import think_before_reply
-from coalm_it.reasoning.situation import Memory, count_matches, find_differences, read_records
+from coalm_it.reasoning.grounded.acting import think_before_calls
+from coalm_it.reasoning.grounded.moment import Moment
+from coalm_it.reasoning.grounded.phrasing import Pen
+from coalm_it.reasoning.grounded.replying import think_before_reply
+from coalm_it.reasoning.grounded.situation import Memory, count_matches, find_differences, read_records
 from coalm_it.schema import Call, Dialogue, Step
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from coalm_it.reasoning.phrasing import Pen
-from coalm_it.reasoning.situation import Fact, Record
-from coalm_it.reasoning.words import (
+from coalm_it.reasoning.grounded.phrasing import Pen
+from coalm_it.reasoning.grounded.situation import Fact, Record
+from coalm_it.reasoning.grounded.words import (
     add,
     call_by_name,
     function_words,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from coalm_it.reasoning.facts import list_bare, list_definite, list_facts, list_names, name_record
-from coalm_it.reasoning.phrasing import Pen
-from coalm_it.reasoning.situation import NO_NEWS, Fact, Memory, News, Topic
-from coalm_it.reasoning.words import function_words, join_and, plain_value, read_words, slot_words
+from coalm_it.reasoning.grounded.facts import list_bare, list_definite, list_facts, list_names, name_record
+from coalm_it.reasoning.grounded.phrasing import Pen
+from coalm_it.reasoning.grounded.situation import NO_NEWS, Fact, Memory, News, Topic
+from coalm_it.reasoning.grounded.words import function_words, join_and, plain_value, read_words, slot_words
 from coalm_it.schema import Act, Turn
 
 Values = dict[str, str]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from coalm_it.reasoning.acting import choose_main, list_arguments
-from coalm_it.reasoning.facts import (
+from coalm_it.reasoning.grounded.acting import choose_main, list_arguments
+from coalm_it.reasoning.grounded.facts import (
     describe_answer,
     describe_deal,
     describe_search,
@@ -14,9 +14,9 @@ from coalm_it.reasoning.facts import (
     list_definite,
     name_record,
 )
-from coalm_it.reasoning.moment import Moment, Values, add_phrase
-from coalm_it.reasoning.situation import Fact, Record, count_matches, find_differences, read_records
-from coalm_it.reasoning.words import count_word, function_words, join_and, plain_value, short_value, state
+from coalm_it.reasoning.grounded.moment import Moment, Values, add_phrase
+from coalm_it.reasoning.grounded.situation import Fact, Record, count_matches, find_differences, read_records
+from coalm_it.reasoning.grounded.words import count_word, function_words, join_and, plain_value, short_value, state
 from coalm_it.schema import Act, Call
 
 
@@ -128,7 +128,7 @@ def _after_booking(
     asked = moment.news(service).asked
     if not records:
         sentences = [pen.write("done/failed", values)]
-        if "REQ_MORE" in names and not asked:
+        if "REQ_MORE" in names and (not asked or pen.draw(2)):
             sentences.append(pen.write("done/failed_more", values))
     elif differences:
         _name_differences(moment, service, differences, values)
