@@ -170,6 +170,7 @@ def _print_built(built: Built, as_json: bool) -> None:
         print(json.dumps({"out": str(built.out), **built.manifest, "timings": built.timings}, ensure_ascii=False))
         return
     rows = []
+    seconds = built.timings.get("stages", {})  # of all workers together
     for name, count in built.manifest["parts"].items():
         rejected = ", ".join(f"{check} {number:,}" for check, number in count["rejected_by"].items())
         rows.append(
@@ -182,6 +183,7 @@ def _print_built(built: Built, as_json: bool) -> None:
                 "left out": f"{count['left_out']:,}",
                 "rejects": f"{count['rejects']:,}" + (f" ({rejected})" if rejected else ""),
                 "faults": f"{count['faults']:,}",
+                "seconds": f"{sum(seconds.get(name, {}).values()):.1f}" if seconds else "",
             }
         )
     _print_rows(rows, as_json=False)

@@ -135,7 +135,11 @@ def build(
         tasks = [task for supply in supplies for task in _plan_shards(recipe, supply, inputs, folder)]
         if recipe.limit is not None:
             tasks = _first_shards(tasks, recipe.limit)
-        tables = _make_shards(tasks, run_tasks, listener)
+        else:
+            _make_shards(tasks, run_tasks, listener)
+        tables: dict[str, list[Path]] = {}
+        for task in tasks:
+            tables.setdefault(task.part, []).append(task.path)
         shards_done = time.perf_counter()
         summaries = {name: [read_summary(path) for path in paths] for name, paths in tables.items()}
         faults = [{"part": name, **fault} for name in tables for one in summaries[name] for fault in one["faults"]]
@@ -218,6 +222,7 @@ def _list_inputs(recipe: Recipe, supply: Supply) -> dict[str, RawFile]:
     """The files that a part reads, under their names in the manifest."""
     split = recipe.parts[supply.part].split
     others = {file.name for name, files in supply.corpus.splits.items() if name != split for file in files}
+    others -= {file.name for file in supply.corpus.splits[split]}  # MultiWOZ has all splits in one file
     return {f"{supply.source.name}/{n}": f for n, f in sorted(supply.corpus.files.items()) if n not in others}
 
 
@@ -277,8 +282,8 @@ def _plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], folder:
         )
 
 
-def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> dict[str, list[Path]]:
-    """Part -> the tables of its shards, in the corpus's order; those that are there already are not made again."""
+def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> None:
+    """Makes the table of each shard; those that are there already are not made again."""
     missing = [task for task in tasks if not is_table(task.path)]
     if len(missing) < len(tasks):
         listener.say(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there from an earlier run.")
@@ -287,10 +292,6 @@ def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: List
     listener.advance("shards", 0, len(missing))
     for done, _ in enumerate(run_tasks(make_shard, missing), 1):
         listener.advance("shards", done, len(missing))
-    tables: dict[str, list[Path]] = {}
-    for task in tasks:
-        tables.setdefault(task.part, []).append(task.path)
-    return tables
 
 
 def _check_part(recipe: Recipe, name: str, summaries: Sequence[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from coalm_it.rendering import Renderer, Row, fingerprint_templates
 from coalm_it.samples import make_samples, passes_filter, shorten_observations, show_tools
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Sample, Tool
 from coalm_it.sources import Corpus, Shard
-from coalm_it.unanswerable import take_tool_away, take_value_away
+from coalm_it.unanswerable import decline, take_tool_away, take_value_away
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def _copy_sample(sample: Sample, part: Part, pool: Sequence[Tool], seed: int) ->
         copy = sample.model_copy(update={"id": f"{sample.id}~{number}"}) if number else sample
         if part.unanswerable and sample.task == "function_call":
             copy = _draw_unanswerable(copy, part.unanswerable, pool, seed) or copy
+        if part.layout == "varied" and copy.step is not None and not copy.calls:
+            copy = decline(copy, seed=seed)
         if part.mask and draw_mask(copy.id, probability=part.mask.probability, seed=seed):
             copy = mask_sample(copy, style=part.mask.style, seed=seed)
         yield copy

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.checks.call_grammar import find_tool
-from coalm_it.checks.evidence import Origin, find_speaker, is_observed, read_acts, read_leaves
+from coalm_it.checks.evidence import Origin, find_speaker, is_observed, is_public, read_acts, read_leaves
 from coalm_it.schema import Call, Finding, Sample
 from coalm_it.values import same_value, value_text
 
@@ -110,6 +110,20 @@ def _check_state(sample: Sample) -> Iterator[Finding]:
         for slot, surfaces in slots.items():
             spoken = surfaces[-1].lower()
             # spans may cut a word: "Nina's", "one pmnear Vatican"
-            if not any(spoken in text for text in said) and find_speaker(sample, surfaces[-1]) is None:
+            if any(spoken in text for text in said) or (sample.tools and _is_settled(sample, slot, surfaces)):
+                continue
+            if find_speaker(sample, surfaces[-1]) is None:
                 message = f"{service}.{slot} is {surfaces[-1]!r}, which nobody said"
                 yield Finding(check="grounding", where="state", message=message)
+
+
+def _is_settled(sample: Sample, slot: str, surfaces: tuple[str, ...]) -> bool:
+    """Whether the state of a dialogue may hold the value in words that nobody used: it is one of those that a schema
+    lists (`True`, "moderate", "dontcare"), an act means it, or an earlier result has it."""
+    return any(
+        surface in ("True", "False", "dontcare")
+        or is_public(sample.tools, surface)
+        or any(act.slot == slot and surface in (*act.values, *act.canonical) for _, act in read_acts(sample))
+        or is_observed(sample, surface, steps=0)
+        for surface in surfaces
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import is_not
 from typing import Any, NamedTuple
 
-from coalm_it.rendering.columns import LAYOUTS, CorpusText, write_turn_lines
+from coalm_it.rendering.columns import LAYOUTS, Columns, CorpusText, write_turn_lines
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import (
     MESSAGE_KEYS,
@@ -19,11 +19,13 @@ from coalm_it.rendering.messages import (
     dump_json,
     format_tools,
     qualify_names,
+    speech_messages,
     system_message,
     target_messages,
     turn_messages,
 )
 from coalm_it.rendering.templates import fingerprint_templates
+from coalm_it.rendering.varied import VariedColumns
 from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool
 
 __all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages", "fingerprint_templates"]
@@ -49,6 +51,7 @@ class Renderer:
         self._lines = TurnMemo(write_turn_lines)
         self._names: dict[tuple[str, str], str] = {}
         self._messages = TurnMemo(lambda turn: turn_messages(turn, self._names))
+        self._varied = VariedColumns(inventory)
         self._shown: tuple[Tool, ...] = ()
         self._tools: str | None = None
         self._about: dict[str, Any] | None = None
@@ -61,14 +64,21 @@ class Renderer:
             self._shown, self._names = sample.tools, qualify_names(sample.tools)
             self._tools = format_tools(sample.tools, self._names) if sample.tools else None
             self._messages.forget()
+            self._varied.show(sample.tools, self._names)
         self._lines.attend(sample.turns)
         self._messages.attend(sample.turns)
         if self._about is not sample.provenance:
             self._about = sample.provenance
             self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._made})
-        columns = sample.columns or LAYOUTS[sample.layout](sample, self._corpus, self._lines)
+        columns = sample.columns or self._write_columns(sample)
         messages = [system_message(describe_task(sample, self._corpus))]
+        tracks = sample.task == "state_tracking"
         for turn in sample.history:
-            messages += self._messages(turn)
+            messages += speech_messages(turn) if tracks else self._messages(turn)
         messages += target_messages(sample, self._messages)
-        return Row(*columns, messages, self._tools, self._provenance)
+        return Row(*columns, messages, None if tracks else self._tools, self._provenance)
+
+    def _write_columns(self, sample: Sample) -> Columns:
+        if sample.layout == "varied":
+            return self._varied.write(sample)
+        return LAYOUTS[sample.layout](sample, self._corpus, self._lines)

@@ -9,6 +9,7 @@ import datetime
 import json
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from coalm_it.calls import format_calls, format_value
 from coalm_it.rendering.templates import render
@@ -61,6 +62,7 @@ def write_toolace(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Colum
     return instruction, render("toolace", "input", last), render("toolace", "output", answer)
 
 
+# The layout `varied` is in varied.py.
 LAYOUTS: dict[Layout, Callable[[Sample, CorpusText, TurnLines], Columns]] = {
     "state_tracking": write_state_tracking,
     "react_action": write_react_action,
@@ -106,10 +108,42 @@ def _format_day(day: datetime.date) -> str:
 
 
 def format_state(sample: Sample) -> str:
-    """The domain and its slots as JSON; a slot that is said twice keeps its last value, as SNIPS's split has it."""
+    """The target of state tracking as JSON.
+
+    Single-turn: the domain and its slots; a slot that is said twice keeps its last value, as SNIPS's split has it.
+    Of a dialogue: service -> slot -> value for all services that have one. Of several surfaces of a value each counts
+    as right in SGD; it is the first that was annotated when the slot took the value, for as long as it is annotated.
+    """
+    if sample.tools:
+        return json.dumps(read_state(sample.turns), ensure_ascii=False)
     domain, slots = next(iter(sample.current.state.items()))
     state = {"domain": domain, "slot_values": {slot: values[-1] for slot, values in slots.items()}}
     return json.dumps(state, ensure_ascii=False)
+
+
+def read_state(turns: tuple[Turn, ...]) -> dict[str, dict[str, str]]:
+    """What holds after the last turn's user spoke, one surface a value."""
+    held: dict[str, dict[str, str]] = {}
+    for turn in turns:
+        before, held = held, {}
+        for service, slots in turn.state.items():
+            kept = before.get(service, {})
+            values = {
+                slot: kept[slot] if kept.get(slot) in surfaces else surfaces[0]
+                for slot, surfaces in slots.items()
+                if surfaces
+            }
+            held |= {service: values} if values else {}
+    return held
+
+
+def list_slots(tools: tuple[Tool, ...]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Service -> slot -> its JSON Schema: the parameters of each service's functions, services by name."""
+    services: dict[str, dict[str, dict[str, Any]]] = {}
+    for tool in sorted(tools, key=lambda tool: tool.service):
+        for name, entry in tool.properties.items():
+            services.setdefault(tool.service, {}).setdefault(name, entry)
+    return services
 
 
 # --- function calling ---

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from coalm_it.rendering.columns import CorpusText, format_clock, format_state
+from coalm_it.rendering.columns import CorpusText, format_clock, format_state, list_slots
 from coalm_it.rendering.templates import render
 from coalm_it.schema import Sample, Step, Tool, Turn
 
@@ -24,13 +24,19 @@ Names = Mapping[tuple[str, str], str]
 def describe_task(sample: Sample, corpus: CorpusText) -> str:
     """The text of the system message."""
     if sample.task == "state_tracking":
-        return corpus.slots
+        return render("system", "state_tracking", list_slots(sample.tools)) if sample.tools else corpus.slots
     return render("system", "function_call" if sample.task == "function_call" else "react", format_clock(sample))
 
 
 @lru_cache(64)
 def system_message(text: str) -> Message:
     return _plain_message("system", text)
+
+
+def speech_messages(turn: Turn) -> list[Message]:
+    """The messages of a whole turn as a tracker of states reads it: what was said, nothing that was thought or done."""
+    said = [_plain_message("user", turn.user)]
+    return said if turn.reply is None else [*said, _assistant_message(None, content=turn.reply)]
 
 
 def turn_messages(turn: Turn, names: Names) -> list[Message]:

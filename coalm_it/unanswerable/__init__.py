@@ -89,6 +89,15 @@ def take_value_away(sample: Sample, *, seed: int = 0) -> Sample | None:
     return None
 
 
+def decline(sample: Sample, *, seed: int = 0) -> Sample:
+    """The sample whose target is the corpus's bare decision not to call, with a reply that says so in its place."""
+    reply = _write_reply("no_function", seed, sample.id)
+    steps = sample.steps
+    turn = sample.current.model_copy(update={"steps": steps, "thought": sample.thought, "reply": reply})
+    provenance = {**sample.provenance, "unanswerable": {"taken": "nothing"}}
+    return sample.model_copy(update={"turns": (*sample.history, turn), "step": None, "provenance": provenance})
+
+
 def _retarget(sample: Sample, suffix: str, tools: tuple[Tool, ...], turn: Turn, what: dict[str, Any]) -> Sample:
     return sample.model_copy(
         update={

@@ -285,7 +285,7 @@ def test_others_rebuild_from_an_export_without_server_or_key(
 
 
 def test_an_export_is_sorted_and_the_same_whatever_the_order(path: Path, tmp_path: Path) -> None:
-    answers = [*many(20), replace(FAILURE, key="f" * 32)]
+    answers: list[Outcome] = [*many(20), replace(FAILURE, key="f" * 32)]
     store(path, *answers)
     with open_ledger(path) as ledger:
         export_answers(ledger, [one.key for one in answers], tmp_path / "one.jsonl")

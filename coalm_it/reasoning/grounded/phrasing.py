@@ -23,7 +23,7 @@ def read_phrasings() -> Phrasings:
     phrasings: Phrasings = {}
     for path in sorted(asset("templates", "thoughts").glob("*.yaml")):
         if path.name != "words.yaml":
-            for situation, sentences in yaml.safe_load(path.read_text("utf-8")).items():
+            for situation, sentences in yaml.load(path.read_text("utf-8"), yaml.CSafeLoader).items():
                 phrasings[f"{path.stem}/{situation}"] = tuple(map(_mark_starts, sentences))
     return phrasings
 

@@ -56,7 +56,7 @@ class FunctionWords:
 @cache
 def read_words() -> dict[str, Any]:
     """words.yaml, each slot with its rank. Raises yaml.YAMLError where it does not parse."""
-    words: dict[str, Any] = yaml.safe_load(asset("templates", "thoughts", "words.yaml").read_text("utf-8"))
+    words: dict[str, Any] = yaml.load(asset("templates", "thoughts", "words.yaml").read_text("utf-8"), yaml.CSafeLoader)
     for rank, entry in enumerate(words["slots"].values()):
         entry["rank"] = rank
     return words

@@ -1,0 +1,207 @@
+"""The three columns in the layout `varied`: wording, call format and how tools are shown are drawn for each row.
+
+A model trained on one wording and one format breaks when either moves, so each row has one of the wordings of
+templates/rows/varied/, one of the call syntaxes, and its tools as signatures or as JSON Schema, all drawn by the
+sample's id. What differs from the published layouts besides:
+
+- The thought is learnt: it begins the output, and no thought stands in the instruction or the input.
+- A reply shows the same tools, under the same wordings, as a call does: not to call is decided, not given away.
+- Functions that share their name have it qualified by their service, as in `messages`.
+- State tracking has a form for whole dialogues (see `columns.format_state`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args
+
+import yaml
+
+from coalm_it.assets import asset
+from coalm_it.calls import Syntax, format_calls, format_value
+from coalm_it.draw import stable_hash
+from coalm_it.rendering.columns import Columns, format_clock, format_state, list_slots
+from coalm_it.rendering.memo import TurnMemo
+from coalm_it.rendering.messages import Names, format_tools
+from coalm_it.rendering.templates import list_macros, render
+from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
+
+Kind = Literal["agent", "dialogue_state", "utterance_state"]
+"""Of rows: each kind has wordings of its own, a macro each of templates/rows/varied/KIND.jinja."""
+ToolStyle = Literal["signatures", "schema", "openai"]
+
+
+class Form(NamedTuple):
+    """What is drawn for a row."""
+
+    wording: str
+    syntax: Syntax
+    tools: ToolStyle
+    phrase: int
+    """Which of the syntax's names in templates/rows/varied/formats.yaml; taken modulo their number."""
+
+
+def find_kind(sample: Sample) -> Kind:
+    if sample.task == "state_tracking":
+        return "dialogue_state" if sample.tools else "utterance_state"
+    return "agent"
+
+
+def draw_form(sample_id: str, kind: Kind, syntaxes: Sequence[Syntax] = get_args(Syntax)) -> Form:
+    """The form of a row; it hangs on the sample's id alone, and on the syntaxes that can write its functions."""
+    number = stable_hash("form", sample_id)
+    number, wording = divmod(number, len(list_macros(f"varied/{kind}")))
+    number, syntax = divmod(number, len(syntaxes))
+    number, tools = divmod(number, len(get_args(ToolStyle)))
+    return Form(list_macros(f"varied/{kind}")[wording], syntaxes[syntax], get_args(ToolStyle)[tools], number)
+
+
+def list_syntaxes(tools: Sequence[Tool]) -> tuple[Syntax, ...]:
+    """The syntaxes that can write the names of these functions and of their parameters; JSON can write any."""
+    calls = [Call(name=tool.name, arguments=dict.fromkeys(tool.properties, 0)) for tool in tools]
+    return tuple(syntax for syntax in get_args(Syntax) if all(_is_writable(call, syntax) for call in calls))
+
+
+def _is_writable(call: Call, syntax: Syntax) -> bool:
+    try:
+        format_calls([call], syntax)
+    except ValueError:
+        return False
+    return True
+
+
+class VariedColumns:
+    """Writes the rows of one corpus; what they share (tools, turns that are over) is written once for each form."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._domains = inventory.slots
+        self._lines = {syntax: TurnMemo(self._line_writer(syntax)) for syntax in get_args(Syntax)}
+        self.show((), {})
+
+    def show(self, tools: Sequence[Tool], names: Names) -> None:
+        """Makes these the tools of the rows that follow; `names` are those that differ here."""
+        self._tools, self._names = tools, names
+        self._syntaxes: tuple[Syntax, ...] | None = None
+        self._written: dict[ToolStyle, str] = {}
+        for memo in self._lines.values():
+            memo.forget()
+
+    def write(self, sample: Sample) -> Columns:
+        """Raises ValueError for a call that its syntax cannot write."""
+        kind = find_kind(sample)
+        if kind == "agent":
+            return self._write_agent(sample)
+        wording = draw_form(sample.id, kind).wording
+        if kind == "utterance_state":
+            instruction = render(f"varied/{kind}", wording, self._domains)
+            return instruction, f"User: {sample.current.user}", format_state(sample)
+        said = [line for turn in sample.history for line in (f"User: {turn.user}", f"System: {turn.reply}")]
+        text = "\n".join([*said, f"User: {sample.current.user}"])
+        return render(f"varied/{kind}", wording, list_slots(sample.tools)), text, format_state(sample)
+
+    def _write_agent(self, sample: Sample) -> Columns:
+        if self._syntaxes is None:
+            self._syntaxes = list_syntaxes(self._tools)
+        form = draw_form(sample.id, "agent", self._syntaxes)
+        memo, told = self._lines[form.syntax], _read_formats()[form.syntax]
+        memo.attend(sample.turns)
+        instruction = render(
+            "varied/agent",
+            form.wording,
+            format_clock(sample),
+            self._show_tools(form.tools),
+            told["forms"][form.phrase % len(told["forms"])],
+            told["example"],
+            "\n".join(map(memo, sample.history)),
+            sample.thought is not None,
+        )
+        begun = [f"User: {sample.current.user}", *self._step_lines(sample.steps, form.syntax)]
+        move = sample.current.reply if sample.step is None else self._write_calls(sample.calls, form.syntax)
+        thought = "" if sample.thought is None else f"Thought: {sample.thought}\n"
+        return instruction, "\n".join(begun), f"{thought}{move}"
+
+    def _show_tools(self, style: ToolStyle) -> str:
+        if style not in self._written:
+            self._written[style] = _write_tools(self._tools, self._names, style)
+        return self._written[style]
+
+    # --- turns ---
+
+    def _line_writer(self, syntax: Syntax) -> Any:
+        def write(turn: Turn) -> str:
+            lines = [f"User: {turn.user}", *self._step_lines(turn.steps, syntax)]
+            return "\n".join([*lines, f"Assistant: {turn.reply}"] if turn.reply is not None else lines)
+
+        return write
+
+    def _step_lines(self, steps: Sequence[Step], syntax: Syntax) -> list[str]:
+        lines = []
+        for step in steps:
+            lines.append(f"Assistant: {self._write_calls(step.calls, syntax)}")
+            lines += [f"Observation: {_write_result(result, syntax)}" for result in step.observations]
+        return lines
+
+    def _write_calls(self, calls: Sequence[Call], syntax: Syntax) -> str:
+        names = self._names
+        if names:
+            calls = [call.model_copy(update={"name": names.get((call.service, call.name), call.name)}) for call in calls]
+        return format_calls(calls, syntax)
+
+
+def _write_result(result: Any, syntax: Syntax) -> str:
+    return format_value(result) if syntax == "python" else json.dumps(result, ensure_ascii=False)
+
+
+@cache
+def _read_formats() -> Mapping[Syntax, Mapping[str, Any]]:
+    path = asset("templates", "rows", "varied", "formats.yaml")
+    formats: Mapping[Syntax, Mapping[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
+    return formats
+
+
+# --- tools ---
+
+
+def _write_tools(tools: Sequence[Tool], names: Names, style: ToolStyle) -> str:
+    if style == "openai":
+        return format_tools(tools, names)
+    named = [(names.get((tool.service, tool.name), tool.name), tool) for tool in tools]
+    if style == "schema":
+        listed = [f'{{"name": {_dump(name)}, {tool.signature_json}}}' for name, tool in named]
+        return f"[{', '.join(listed)}]"
+    return "\n".join(_write_signature(name, tool) for name, tool in named)
+
+
+def _write_signature(name: str, tool: Tool) -> str:
+    """`name(required: type, optional: type = default, other?: type)`, and below it what each of them means."""
+    required = set(tool.required)
+    parameters = [_write_parameter(key, entry, key in required) for key, entry in tool.properties.items()]
+    lines = [f"{name}({', '.join(parameters)})"]
+    lines += [f"    {' '.join(tool.description.split())}"] * bool(tool.description)
+    for key, entry in tool.properties.items():
+        if entry.get("description"):
+            lines.append(f"    - {key}: {' '.join(str(entry['description']).split())}")
+    return "\n".join(lines)
+
+
+def _write_parameter(name: str, entry: Mapping[str, Any], required: bool) -> str:
+    kind = _write_type(entry)
+    if "default" in entry:
+        return f"{name}: {kind} = {_dump(entry['default'])}"
+    return f"{name}: {kind}" if required else f"{name}?: {kind}"
+
+
+def _write_type(entry: Mapping[str, Any]) -> str:
+    """`string`, `integer | null`, `array of string`, or the values that are allowed."""
+    if entry.get("enum"):
+        return " | ".join(map(_dump, entry["enum"]))
+    kinds = entry.get("type", "any")
+    kind = kinds if isinstance(kinds, str) else " | ".join(kinds)
+    items = entry.get("items")
+    return f"array of {_write_type(items)}" if kind == "array" and isinstance(items, dict) and items else kind
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
