@@ -36,7 +36,11 @@ CASES = {
     ],
     "spellings of food": [("restaurant", "food", "portugese", "portuguese")],
     "free is yes": [("hotel", "parking", "free", "yes"), ("hotel", "internet", "no wifi", "no")],
-    "numbers as digits": [("hotel", "people", "six", "6"), ("hotel", "stars", "4 star", "4"), ("train", "people", "3.", "3")],
+    "numbers as digits": [
+        ("hotel", "people", "six", "6"),
+        ("hotel", "stars", "4 star", "4"),
+        ("train", "people", "3.", "3"),
+    ],
     "weekdays": [("hotel", "day", "Saturday night", "saturday"), ("hotel", "day", "thurs", "thursday")],
     "times as HH:MM": [
         ("train", "leave_at", "9:15", "09:15"),

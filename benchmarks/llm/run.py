@@ -209,8 +209,11 @@ def measure_killed(folder: Path) -> None:
         measure("ours", base_url, count, in_flight, str(whole))
         before = read_stats(base_url)["answered"]
         for _ in range(20):
+            asked = read_stats(base_url)["requests"]
             run = start_client("ours", base_url, count, in_flight, str(ledger))
-            time.sleep(drawn.uniform(0.9, 1.3))
+            while read_stats(base_url)["requests"] == asked:
+                time.sleep(0.01)
+            time.sleep(drawn.uniform(0, 0.4))
             run.kill()
             run.communicate()
         killed_at = len(read_texts(ledger))

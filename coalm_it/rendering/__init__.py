@@ -70,9 +70,10 @@ class Renderer:
         if self._about is not sample.provenance:
             self._about = sample.provenance
             self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._made})
-        columns = sample.columns or self._write_columns(sample)
-        messages = [system_message(describe_task(sample, self._corpus))]
         tracks = sample.task == "state_tracking"
+        columns = sample.columns or self._write_columns(sample)
+        services = self._varied.services.names if tracks and sample.tools else ""
+        messages = [system_message(describe_task(sample, self._corpus, services))]
         for turn in sample.history:
             messages += speech_messages(turn) if tracks else self._messages(turn)
         messages += target_messages(sample, self._messages)

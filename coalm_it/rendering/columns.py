@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from coalm_it.calls import format_calls, format_value
 from coalm_it.rendering.templates import render
@@ -137,13 +137,20 @@ def read_state(turns: tuple[Turn, ...]) -> dict[str, dict[str, str]]:
     return held
 
 
-def list_slots(tools: tuple[Tool, ...]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Service -> slot -> its JSON Schema: the parameters of each service's functions, services by name."""
+class ServicesText(NamedTuple):
+    """The services whose slots are tracked: a line each, or with a line for each slot."""
+
+    names: str
+    bullets: str
+
+
+def describe_services(tools: Sequence[Tool]) -> ServicesText:
+    """The parameters of the functions are the slots of their service; services by name."""
     services: dict[str, dict[str, dict[str, Any]]] = {}
     for tool in sorted(tools, key=lambda tool: tool.service):
         for name, entry in tool.properties.items():
             services.setdefault(tool.service, {}).setdefault(name, entry)
-    return services
+    return ServicesText(render("services", "names", services), render("services", "bullets", services))
 
 
 # --- function calling ---

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from coalm_it.rendering.columns import CorpusText, format_clock, format_state, list_slots
+from coalm_it.rendering.columns import CorpusText, format_clock, format_state
 from coalm_it.rendering.templates import render
 from coalm_it.schema import Sample, Step, Tool, Turn
 
@@ -21,10 +21,10 @@ Names = Mapping[tuple[str, str], str]
 """(service, name) of the functions that are called by another name here."""
 
 
-def describe_task(sample: Sample, corpus: CorpusText) -> str:
-    """The text of the system message."""
+def describe_task(sample: Sample, corpus: CorpusText, services: str) -> str:
+    """The text of the system message; `services` are those of the dialogue, with their slots."""
     if sample.task == "state_tracking":
-        return render("system", "state_tracking", list_slots(sample.tools)) if sample.tools else corpus.slots
+        return render("system", "state_tracking", services) if sample.tools else corpus.slots
     return render("system", "function_call" if sample.task == "function_call" else "react", format_clock(sample))
 
 

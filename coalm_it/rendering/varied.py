@@ -22,7 +22,7 @@ import yaml
 from coalm_it.assets import asset
 from coalm_it.calls import Syntax, format_calls, format_value
 from coalm_it.draw import stable_hash
-from coalm_it.rendering.columns import Columns, format_clock, format_state, list_slots
+from coalm_it.rendering.columns import Columns, ServicesText, describe_services, format_clock, format_state
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import Names, format_tools
 from coalm_it.rendering.templates import list_macros, render
@@ -84,6 +84,7 @@ class VariedColumns:
         """Makes these the tools of the rows that follow; `names` are those that differ here."""
         self._tools, self._names = tools, names
         self._syntaxes: tuple[Syntax, ...] | None = None
+        self._services: ServicesText | None = None
         self._written: dict[ToolStyle, str] = {}
         for memo in self._lines.values():
             memo.forget()
@@ -99,7 +100,14 @@ class VariedColumns:
             return instruction, f"User: {sample.current.user}", format_state(sample)
         said = [line for turn in sample.history for line in (f"User: {turn.user}", f"System: {turn.reply}")]
         text = "\n".join([*said, f"User: {sample.current.user}"])
-        return render(f"varied/{kind}", wording, list_slots(sample.tools)), text, format_state(sample)
+        return render(f"varied/{kind}", wording, *self.services), text, format_state(sample)
+
+    @property
+    def services(self) -> ServicesText:
+        """The services of the tools shown, with their slots."""
+        if self._services is None:
+            self._services = describe_services(self._tools)
+        return self._services
 
     def _write_agent(self, sample: Sample) -> Columns:
         if self._syntaxes is None:

@@ -1,0 +1,49 @@
+"""README and docs say what is so: every command, recipe and room is in them, and what they show is what comes out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import coalm_it
+from coalm_it.cli import app
+from coalm_it.recipe import list_recipes
+
+ROOT = Path(coalm_it.__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+COMMANDS = sorted(typer.main.get_group(app).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
+    assert f"coalm-it {command}" in README
+    assert "Usage" in CliRunner().invoke(app, [command, "--help"]).stdout
+
+
+def test_the_readme_names_no_command_that_is_not_there() -> None:
+    assert set(re.findall(r"coalm-it ([a-z]+)(?= )", README)) <= {*COMMANDS, "is"}
+
+
+def test_the_readme_shows_a_dialogue_as_it_is_printed(demo: Path) -> None:
+    printed = CliRunner().invoke(app, ["show", str(demo), "sgd/train/1_00002"], terminal_width=10_000).stdout
+    shown = re.findall(r"^    ( *(?:user|thought|call|tool|assistant)  .+)$", README, re.MULTILINE)
+    assert len(shown) > 10
+    for line in shown:
+        assert line.removesuffix(" ...") in printed
+
+
+def test_every_room_is_in_the_picture() -> None:
+    package = ROOT / "coalm_it"
+    rooms = {path.name for path in package.glob("*.py")} | {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    for room in rooms - {"__init__.py"}:
+        assert f"`{room}`" in ARCHITECTURE, room
+
+
+@pytest.mark.parametrize("recipe", list_recipes())
+def test_every_recipe_is_in_the_readme(recipe: str) -> None:
+    assert f"`{recipe}`" in README
