@@ -46,9 +46,9 @@ class Run:
     """Bytes."""
 
 
-def run_build(corpora: Path, out: Path, workers: int) -> Run:
+def run_build(recipe: str, corpora: Path, out: Path, workers: int) -> Run:
     started = time.perf_counter()
-    arguments = ["build", "tod", "--data", str(corpora), "--out", str(out), "--workers", str(workers)]
+    arguments = ["build", recipe, "--data", str(corpora), "--out", str(out), "--workers", str(workers)]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL)
     run = Run()
     over = threading.Event()
@@ -106,7 +106,7 @@ class Floor:
 
 def measure_floor(corpora: Path, out: Path, inputs: list[str]) -> Floor:
     """Seconds for parsing the build's inputs and for writing its Parquet files once more."""
-    found = find_corpora(corpora, [load_source("sgd"), load_source("snips")])
+    found = find_corpora(corpora, [load_source(name) for name in {name.partition("/")[0] for name in inputs}])
     used = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
     parse = write = 0.0
     raw_bytes = written_bytes = 0
@@ -158,6 +158,7 @@ def print_report(runs: list[Run], again: Run, floor: Floor, out: Path, workers: 
         ),
         "processor time": f"{min(run.processor for run in runs):.1f} s",
         "rows, rejects": f"{rows:,}, {rejects:,}",
+        "rows a second": f"{rows / median:,.0f}",
         "raw bytes read, Parquet bytes written": (
             f"{floor.raw_bytes / 1e6:,.0f} MB, {floor.written_bytes / 1e6:,.0f} MB"
         ),
@@ -166,7 +167,7 @@ def print_report(runs: list[Run], again: Run, floor: Floor, out: Path, workers: 
         "build / floor": f"{median / bare:.1f}",
         "the same command again": f"{again.seconds:.1f} s",
     }
-    print("| `coalm-it build tod` on the real corpora | |\n|---|---:|")
+    print(f"| `coalm-it build {manifest['name']}` | |\n|---|---:|")
     for name, cell in cells.items():
         print(f"| {name} | {cell} |")
     stages = sum_stages(timings)
@@ -184,15 +185,23 @@ def main() -> None:
     options = parser.parse_args()
     if options.corpora is None:
         parser.error("name the folder of the real corpora, here or in COALM_IT_CORPORA")
+    measure("tod", options.corpora, options.workers, options.runs)
+
+
+def measure(recipe: str, corpora: Path, workers: int, runs: int) -> None:
+    """Builds the recipe so many times, each time anew, and once more; prints what it took, and the floor."""
     with tempfile.TemporaryDirectory() as scratch:
-        runs = []
-        for number in range(options.runs):
+        done, manifests = [], []
+        for number in range(runs):
             out = Path(scratch) / str(number)
-            runs.append(run_build(options.corpora, out, options.workers))
-            print(f"run {number + 1}: {runs[-1].seconds:.1f} s", file=sys.stderr)
-        again = run_build(options.corpora, out, options.workers)
-        inputs = list(json.loads((out / "manifest.json").read_bytes())["inputs"])
-        print_report(runs, again, measure_floor(options.corpora, out, inputs), out, options.workers)
+            done.append(run_build(recipe, corpora, out, workers))
+            manifests.append((out / "manifest.json").read_bytes())
+            print(f"run {number + 1}: {done[-1].seconds:.1f} s", file=sys.stderr)
+        again = run_build(recipe, corpora, out, workers)
+        inputs = list(json.loads(manifests[-1])["inputs"])
+        print_report(done, again, measure_floor(corpora, out, inputs), out, workers)
+        if runs > 1:
+            print(f"\nThe {runs} builds are {'the same' if len(set(manifests)) == 1 else 'NOT the same'} to the byte.")
 
 
 if __name__ == "__main__":

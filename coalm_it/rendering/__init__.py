@@ -50,6 +50,7 @@ class Renderer:
         self._made = {"templates": fingerprint_templates("rows"), "inventory": inventory.fingerprint}
         self._lines = TurnMemo(write_turn_lines)
         self._names: dict[tuple[str, str], str] = {}
+        self._speech = TurnMemo(speech_messages)
         self._messages = TurnMemo(lambda turn: turn_messages(turn, self._names))
         self._varied = VariedColumns(inventory)
         self._shown: tuple[Tool, ...] = ()
@@ -67,6 +68,7 @@ class Renderer:
             self._varied.show(sample.tools, self._names)
         self._lines.attend(sample.turns)
         self._messages.attend(sample.turns)
+        self._speech.attend(sample.turns)
         if self._about is not sample.provenance:
             self._about = sample.provenance
             self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._made})
@@ -75,7 +77,7 @@ class Renderer:
         services = self._varied.services.names if tracks and sample.tools else ""
         messages = [system_message(describe_task(sample, self._corpus, services))]
         for turn in sample.history:
-            messages += speech_messages(turn) if tracks else self._messages(turn)
+            messages += self._speech(turn) if tracks else self._messages(turn)
         messages += target_messages(sample, self._messages)
         return Row(*columns, messages, None if tracks else self._tools, self._provenance)
 
