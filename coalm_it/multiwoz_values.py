@@ -162,6 +162,7 @@ def _read_time(text: str) -> str:
 
 def _read_station(text: str) -> str:
     plain = text.replace("'", "").removesuffix(" train station").removesuffix(" station")
+    plain = re.sub(r" st$", " street", plain)
     return _STATIONS.get(plain, plain)
 
 

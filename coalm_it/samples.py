@@ -26,9 +26,9 @@ def make_samples(
 ) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
-    `tools` is what the samples show (see `show_tools`); `written` says in their provenance who wrote the thoughts. Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for
-    what a turn's first step or reply is not. A dialogue with tools has its states laid out as `varied`: published
-    rows track single turns only.
+    `tools` is what the samples show (see `show_tools`); `written` says in their provenance who wrote the thoughts.
+    Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for what a turn's first step or reply is not. A dialogue with
+    tools has its states laid out as `varied`: published rows track single turns only.
     """
     provenance: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record, **(written or {})}
 

@@ -70,10 +70,13 @@ def _copy_sample(sample: Sample, part: Part, pool: Sequence[Tool], seed: int) ->
 
 
 def _draw_unanswerable(sample: Sample, shares: Unanswerable, pool: Sequence[Tool], seed: int) -> Sample | None:
-    """The sample without its function or a value, if it is drawn for that; None where it is not, or cannot be."""
+    """The sample without its function or a value, if it is drawn for that; None where it is not, or cannot be.
+
+    A function is taken from first turns only: later ones may follow on what the agent asked in order to call it.
+    """
     place = stable_hash("unanswerable", seed, sample.id) / 2**64
     if place < shares.no_function:
-        return take_tool_away(sample, pool=pool, seed=seed)
+        return None if sample.history else take_tool_away(sample, pool=pool, seed=seed)
     if place < shares.no_function + shares.no_value:
         return take_value_away(sample, seed=seed)
     return None

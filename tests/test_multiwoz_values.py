@@ -72,6 +72,7 @@ CASES = {
     "stations by their full names": [
         ("train", "departure", "king's lynn", "kings lynn"),
         ("train", "destination", "stansted", "stansted airport"),
+        ("train", "destination", "Liverpool St.", "london liverpool street"),
         ("taxi", "destination", "stansted", "stansted"),
     ],
 }

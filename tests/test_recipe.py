@@ -62,6 +62,14 @@ def test_set_changes_one_value_and_leaves_the_rest(mine: Path) -> None:
     assert recipe.parts["sgd"].task == ("react_action", "react_response")
 
 
+def test_a_part_set_to_null_is_left_out(mine: Path) -> None:
+    other = "parts.snips={source: snips, task: state_tracking}"
+    assert set(load_recipe(str(mine), [other]).parts) == {"sgd", "snips"}
+    assert set(load_recipe(str(mine), [other, "parts.sgd=null"]).parts) == {"snips"}
+    with pytest.raises(RecipeError, match=r"parts: .*at least 1 item"):
+        load_recipe(str(mine), ["parts.sgd=null"])
+
+
 def test_a_later_set_wins(mine: Path) -> None:
     assert load_recipe(str(mine), ["seed=1", "seed=2"]).seed == 2
 
@@ -93,6 +101,11 @@ def test_the_walk_over_the_keys_reaches_the_parts() -> None:
         ("parts.sgd.task=[]", r"parts\.sgd\.task: .*at least 1 item"),
         ("parts={}", r"parts: .*at least 1 item"),
         ("parts.new.rows=3", r"parts\.new\.source: Field required"),
+        (
+            "parts.sgd.unanswerable.no_vaule=0.1",
+            r"unknown key 'parts\.sgd\.unanswerable\.no_vaule'; did you mean 'no_value'\?",
+        ),
+        ("parts.sgd.unanswerable={no_function: 0.6, no_value: 0.6}", r"no_function and no_value add up to more than 1"),
         ("order=random", r"order: .*'shuffled' or 'corpus' \(found 'random'\)"),
         ("expect.rejects_at_most=2", r"expect\.rejects_at_most: .*less than or equal to 1 \(found 2\)"),
         ("name.first=x", r"--set name\.first=x: 'name' holds a value, not a section"),

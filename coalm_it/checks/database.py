@@ -100,7 +100,10 @@ def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: st
     for slot, value in unknown:
         yield "offer", f"{slot} {value!r} is in no result of {service}"
     nameless = {slot for slot, _ in unknown}
-    facts = [(act.slot, act.canonical[0]) for act in acts if len(act.canonical) == 1 and act.slot not in nameless]
+    told: dict[str, set[str]] = {}
+    for act in acts:
+        told.setdefault(act.slot, set()).update(act.canonical)
+    facts = [(slot, min(values)) for slot, values in told.items() if len(values) == 1 and slot not in nameless]
     left = _cross_off(facts, records)
     if any(slot in record for slot, _ in left for record in records):
         yield "details", f"no result of {service} has all of {', '.join(f'{slot} {value!r}' for slot, value in facts)}"

@@ -75,11 +75,13 @@ def _same_address(said: str, address: str) -> bool:
 
 def agrees(domain: str, slot: str, said: str, value: str) -> bool:
     """Whether what is said of a slot is the value that a record has."""
-    if slot in ("name", "department", "departure", "destination"):
+    if slot in ("name", "department"):
         return same_name(said, value)
     if slot in ("address", "open_hours"):
         return _same_address(said, value)
     one, other = normalise(domain, slot, said), normalise(domain, slot, value)
+    if slot in ("departure", "destination"):
+        return same_name(one, other)
     if slot == "food" and (is_part(one, other) or is_part(other, one)):
         return True
     return one == other or (slot in ("type", "food") and _is_slip(one, other))

@@ -238,10 +238,15 @@ def _filter(records: Sequence[Record], domain: str, slot: str, value: str) -> Se
 
 
 def find_named(records: Sequence[Record], slot: str, said: str) -> list[Record]:
-    """The records that are called exactly so, else those with a name like it."""
+    """The records that are called exactly so; else those of which one name is a part of the other; else those with a
+    name like it."""
     plain = plain_venue(said)
-    exact = [record for record in records if slot in record and plain_venue(record[slot]) == plain]
-    return exact or [record for record in records if slot in record and same_name(said, record[slot])]
+    named = [(plain_venue(record[slot]), record) for record in records if slot in record]
+    exact = [record for name, record in named if name == plain]
+    if exact:
+        return exact
+    like = [(name, record) for name, record in named if same_name(said, record[slot])]
+    return [r for name, r in like if is_part(name, plain) or is_part(plain, name)] or [record for _, record in like]
 
 
 # --- booking ---

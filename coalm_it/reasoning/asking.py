@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from coalm_it.reasoning.attempts import FIRST_PAUSE, Attempts, Tally
 from coalm_it.reasoning.budget import Budget
@@ -30,6 +30,10 @@ CHUNK = 32
 """Requests that are taken from the stream, and claimed, at once."""
 HEARTBEAT, TICK, POLL = 5.0, 0.5, 0.1
 """Seconds between signs of life, between reports, between looks at what another process is asking."""
+
+
+GATHER = 0.01
+"""Seconds in which outcomes are gathered that go to disk together."""
 
 
 class MissingError(RuntimeError):
@@ -108,7 +112,7 @@ async def _ask_all(
             for task in (*tasks, *helpers):
                 task.cancel()
             await asyncio.gather(*tasks, *helpers, return_exceptions=True)
-            ledger.release_all()
+            asker.leave()
     watch(attempts.count())
     if attempts.error is not None:
         raise attempts.error
@@ -134,71 +138,103 @@ async def _report(attempts: Attempts, watch: Watch) -> None:
         watch(attempts.count())
 
 
+class _Missing(NamedTuple):
+    """A request without an outcome."""
+
+    request: Request
+    key: str
+    mine: bool = False
+    """Whether this process has the claim to it."""
+
+
 class _Asker:
     """What the workers of one run share."""
 
     def __init__(self, requests: Iterator[Request], ledger: Ledger, attempts: Attempts, on_outcome: OnOutcome) -> None:
         self.requests, self.ledger, self.attempts, self.on_outcome = requests, ledger, attempts, on_outcome
-        self.settings = attempts.settings
-        self.ready: deque[tuple[Request, bool]] = deque()
-        """Requests without an outcome, and whether this process has the claim to them."""
+        self.ready: deque[_Missing] = deque()
         self.taking = asyncio.Lock()
+        self.unstored: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self.storing: asyncio.Task[None] | None = None
 
     async def work(self) -> None:
         """Takes requests until there are no more, or it is to stop."""
         try:
-            while (taken := await self._take()) is not None:
-                request: Request | None
-                request, mine = taken
-                while request is not None:
-                    outcome = await self._obtain(request, mine)
+            while (missing := await self._take()) is not None:
+                while missing is not None:
+                    outcome = await self._obtain(missing)
                     if outcome is None:
                         return
-                    request, mine = self.on_outcome(request, outcome), False
+                    missing = self._serve(self.on_outcome(missing.request, outcome))
         except Exception as error:
             self.attempts.stop(error)
 
-    async def _take(self) -> tuple[Request, bool] | None:
+    async def _take(self) -> _Missing | None:
         async with self.taking:
             while not self.ready and not self.attempts.stopped:
                 chunk = list(islice(self.requests, CHUNK))
                 if not chunk:
                     return None
-                missing = [self._serve(request) for request in chunk]
-                await self._claim([request for request in missing if request is not None])
+                served = [self._serve(request) for request in chunk]
+                await self._claim([missing for missing in served if missing is not None])
             return None if self.attempts.stopped else self.ready.popleft()
 
-    def _serve(self, request: Request | None) -> Request | None:
+    def _serve(self, request: Request | None) -> _Missing | None:
         """Goes on with what the ledger has, as far as it goes; returns what must be asked."""
         while request is not None:
-            outcome = find_settled(self.ledger, request_key(request, self.settings))
+            key = request_key(request, self.attempts.settings)
+            outcome = find_settled(self.ledger, key)
             if outcome is None:
-                break
+                return _Missing(request, key)
             self.attempts.tally.stored += 1
             request = self.on_outcome(request, outcome)
-        return request
+        return None
 
-    async def _claim(self, requests: list[Request]) -> None:
-        keys = [request_key(request, self.settings) for request in requests]
-        claimed = await asyncio.wrap_future(self.ledger.claim(keys)) if keys else set()
-        for request, key in zip(requests, keys, strict=True):
-            self.ready.append((request, key in claimed))
-            claimed.discard(key)  # a second one like it waits for the first
+    async def _claim(self, some: list[_Missing]) -> None:
+        claimed = await asyncio.wrap_future(self.ledger.claim([missing.key for missing in some]))
+        for missing in some:
+            self.ready.append(missing._replace(mine=missing.key in claimed))
+            claimed.discard(missing.key)  # a second one like it waits for the first
 
-    async def _obtain(self, request: Request, mine: bool) -> Outcome | None:
+    async def _obtain(self, missing: _Missing) -> Outcome | None:
         """Its outcome, on disk; None where it is to stop."""
-        key = request_key(request, self.settings)
+        key, mine = missing.key, missing.mine
         while not mine:
-            stored = find_settled(self.ledger, key)
+            mine = key in await asyncio.wrap_future(self.ledger.claim([key]))
+            stored = None if mine else find_settled(self.ledger, key)
             if stored is not None:
                 self.attempts.tally.stored += 1
                 return stored
-            mine = key in await asyncio.wrap_future(self.ledger.claim([key]))
             if not mine:
                 await self.attempts.pause(POLL)
             if self.attempts.stopped:
                 return None
-        outcome = await self.attempts.obtain(request, key)
+        outcome = await self.attempts.obtain(missing.request, key)
         if outcome is not None:
-            await asyncio.wrap_future(self.ledger.store(outcome))
+            await self._store(outcome)
         return outcome
+
+    async def _store(self, outcome: Outcome) -> None:
+        """Returns when it is on disk, together with what else comes in the next moment."""
+        done = asyncio.get_running_loop().create_future()
+        self.unstored.append((outcome, done))
+        if self.storing is None:
+            self.storing = asyncio.create_task(self._store_soon())
+        await done
+
+    async def _store_soon(self) -> None:
+        await asyncio.sleep(GATHER)
+        some, self.unstored, self.storing = self.unstored, [], None
+        try:
+            await asyncio.wrap_future(self.ledger.store([outcome for outcome, _ in some]))
+        except Exception as error:
+            for _, done in some:
+                done.set_exception(error)
+        else:
+            for _, done in some:
+                done.set_result(None)
+
+    def leave(self) -> None:
+        """Stores what nobody waits for any more, and gives up the claims."""
+        self.ledger.store([outcome for outcome, _ in self.unstored])
+        self.ledger.release_all()

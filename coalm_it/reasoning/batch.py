@@ -197,18 +197,18 @@ class _Rounds:
 
     async def _store(self, read: dict[str, Result]) -> None:
         """Stores answers and rejections, and remembers what else there was."""
-        storing = []
+        outcomes = []
         for key, result in read.items():
             if not isinstance(result, Trouble):
                 outcome = make_outcome(key, result, self.settings.model)
                 if isinstance(outcome, Failure):
                     self.finished.add(key)
-                storing.append(asyncio.wrap_future(self.ledger.store(outcome)))
+                outcomes.append(outcome)
                 self.tally.add(outcome)
             else:
                 self.tally.retried += 1
                 self.troubles[key] = result.detail
-        await asyncio.gather(*storing)
+        await asyncio.wrap_future(self.ledger.store(outcomes))
 
     async def _close(self, name: str, used: Tokens | None = None) -> None:
         """The batch is over; those of its requests that have no outcome may be ordered again.
@@ -235,7 +235,7 @@ class _Rounds:
                 self.finished.add(key)
                 failure = make_outcome(key, Trouble(detail), self.settings.model)
                 self.tally.add(failure)
-                await asyncio.wrap_future(self.ledger.store(failure))
+                await asyncio.wrap_future(self.ledger.store([failure]))
 
     async def _rename(self, old: str, new: str) -> None:
         def rename(db: sqlite3.Connection) -> None:

@@ -21,8 +21,8 @@ from coalm_it.reasoning.request import Answer, Failure, Outcome
 from coalm_it.reasoning.salvage import read_damaged
 
 Say = Callable[[str], None]
-PENDING = 1_000
-"""Outcomes on their way to the disk at a time."""
+A_COMMIT = 1_000
+"""Outcomes that are stored at once."""
 
 
 def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) -> dict[str, int]:
@@ -37,9 +37,8 @@ def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) 
         for path in sources:
             before = _count(ledger)
             outcomes = read_outcomes(path, say)
-            while some := list(islice(outcomes, PENDING)):
-                for done in [ledger.store(outcome) for outcome in some]:
-                    done.result()
+            while some := list(islice(outcomes, A_COMMIT)):
+                ledger.store(some).result()
             brought[str(path)] = _count(ledger) - before
     return brought
 

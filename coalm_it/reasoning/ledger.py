@@ -2,7 +2,7 @@
 
     with open_ledger(path) as ledger:
         ledger.find(key)                    # Answer, Failure or None
-        ledger.store(outcome).result()      # on disk when this returns
+        ledger.store([outcome]).result()    # on disk when this returns
 
 Answers and failures lie in tables of their own; a failure is never served as an answer. One thread a process writes: it
 takes all that has come up since its last commit into the next, so that many answers share one fsync. Processes share a
@@ -39,7 +39,7 @@ from coalm_it.reasoning.ledger_file import (
     connect,
     digest_row,
     explain_error,
-    insert_outcome,
+    insert_outcomes,
     insert_row,
     plain_errors,
     prepare,
@@ -153,9 +153,9 @@ class Ledger:
         """For what else one wants to know of the tables of ledger_file.py."""
         return self._db.execute(statement, values).fetchall()
 
-    def store(self, outcome: Outcome) -> Future[None]:
-        """Done when it is on disk. What is there already stays, unless that is a failure and this an answer."""
-        return self.write(lambda db: insert_outcome(db, outcome))
+    def store(self, outcomes: Sequence[Outcome]) -> Future[None]:
+        """Done when they are on disk. What is there already stays, unless that is a failure and this an answer."""
+        return self.write(lambda db: insert_outcomes(db, outcomes))
 
     def claim(self, keys: Sequence[str]) -> Future[set[str]]:
         """Those of the keys that are to be asked and that nobody is asking: they are this process's until it stores."""
@@ -252,8 +252,7 @@ def _load_answers(path: Path, say: Say) -> sqlite3.Connection:
         db.execute(statement)
     try:
         db.execute("BEGIN")
-        for outcome in read_answers(path, say):
-            insert_outcome(db, outcome)
+        insert_outcomes(db, read_answers(path, say))
         db.execute("COMMIT")
     except (ValueError, OSError) as error:
         raise LedgerError(str(error)) from None

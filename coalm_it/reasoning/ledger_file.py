@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ VERSION = 1
 APPLICATION_ID = 0x0C0A1317
 """Tells a ledger from other SQLite files."""
 COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in (Answer, Failure)}
+VALUES = {kind: attrgetter(*columns) for kind, columns in COLUMNS.items()}
 KINDS: tuple[tuple[str, type[Answer] | type[Failure]], ...] = (("answers", Answer), ("failures", Failure))
 TABLES = {table: (*COLUMNS[kind], "digest") for table, kind in KINDS}
 
@@ -78,17 +80,18 @@ def digest_row(values: Sequence[Any]) -> str:
     return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
 
 
-def insert_outcome(db: sqlite3.Connection, outcome: Outcome) -> None:
-    """Stores it and takes its claim away. An answer takes the place of a failure, and nothing that of an answer."""
-    values = astuple(outcome)
-    row = (*values, digest_row(values))
-    if isinstance(outcome, Answer):
-        insert_row(db, "answers", row)
-        run(db, "DELETE FROM failures WHERE key = ?", (outcome.key,))
-    elif not db.execute("SELECT 1 FROM answers WHERE key = ?", (outcome.key,)).fetchone():
-        run(db, "DELETE FROM failures WHERE key = ?", (outcome.key,))
-        insert_row(db, "failures", row)
-    run(db, "DELETE FROM claims WHERE key = ?", (outcome.key,))
+def insert_outcomes(db: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
+    """Stores them and takes their claims away. An answer takes the place of a failure, nothing that of an answer."""
+    for outcome in outcomes:
+        values = VALUES[type(outcome)](outcome)
+        row = (*values, digest_row(values))
+        if isinstance(outcome, Answer):
+            insert_row(db, "answers", row)
+            run(db, "DELETE FROM failures WHERE key = ?", (outcome.key,))
+        elif not db.execute("SELECT 1 FROM answers WHERE key = ?", (outcome.key,)).fetchone():
+            run(db, "DELETE FROM failures WHERE key = ?", (outcome.key,))
+            insert_row(db, "failures", row)
+        run(db, "DELETE FROM claims WHERE key = ?", (outcome.key,))
 
 
 def insert_row(db: sqlite3.Connection, table: str, row: Sequence[Any]) -> None:

@@ -4,7 +4,8 @@ A model trained on one wording and one format breaks when either moves, so each 
 templates/rows/varied/, one of the call syntaxes, and its tools as signatures or as JSON Schema, all drawn by the
 sample's id. What differs from the published layouts besides:
 
-- The thought is learnt: it begins the output, and no thought stands in the instruction or the input.
+- The thought is learnt: it begins the output, and no thought stands in the instruction or the input. Function-calling
+  corpora have thoughts before some calls and before no reply, so there none is asked for: it would tell which is due.
 - A reply shows the same tools, under the same wordings, as a call does: not to call is decided, not given away.
 - Functions that share their name have it qualified by their service, as in `messages`.
 - State tracking has a form for whole dialogues (see `columns.format_state`).
@@ -113,6 +114,7 @@ class VariedColumns:
         if self._syntaxes is None:
             self._syntaxes = list_syntaxes(self._tools)
         form = draw_form(sample.id, "agent", self._syntaxes)
+        thinks = sample.task in ("react_action", "react_response")
         memo, told = self._lines[form.syntax], _read_formats()[form.syntax]
         memo.attend(sample.turns)
         instruction = render(
@@ -123,11 +125,11 @@ class VariedColumns:
             told["forms"][form.phrase % len(told["forms"])],
             told["example"],
             "\n".join(map(memo, sample.history)),
-            sample.thought is not None,
+            thinks,
         )
         begun = [f"User: {sample.current.user}", *self._step_lines(sample.steps, form.syntax)]
         move = sample.current.reply if sample.step is None else self._write_calls(sample.calls, form.syntax)
-        thought = "" if sample.thought is None else f"Thought: {sample.thought}\n"
+        thought = f"Thought: {sample.thought}\n" if thinks else ""
         return instruction, "\n".join(begun), f"{thought}{move}"
 
     def _show_tools(self, style: ToolStyle) -> str:
@@ -154,7 +156,9 @@ class VariedColumns:
     def _write_calls(self, calls: Sequence[Call], syntax: Syntax) -> str:
         names = self._names
         if names:
-            calls = [call.model_copy(update={"name": names.get((call.service, call.name), call.name)}) for call in calls]
+            calls = [
+                call.model_copy(update={"name": names.get((call.service, call.name), call.name)}) for call in calls
+            ]
         return format_calls(calls, syntax)
 
 

@@ -60,6 +60,7 @@ def earlier(*steps: Step) -> tuple[Turn, ...]:
     [
         ([act("OFFER", "name", "rowan lodge"), act("OFFER", "stars", "4")], (search(ROWAN, PRIORY),), ()),
         ([act("OFFER", "name", "rowan lodge", "priory guest house")], (search(ROWAN, PRIORY),), ()),
+        ([act("OFFER", "stars", "4"), act("INFORM", "stars", "3")], (search(ROWAN, PRIORY),), ()),
         ([act("INFORM_COUNT", "count", "2")], (search(ROWAN, PRIORY),), ()),
         ([act("INFORM_COUNT", "count", "9")], (search(ROWAN, matches=9),), ()),
         ([act("INFORM", "phone", "01632960202")], (), earlier(search(ROWAN))),

@@ -121,6 +121,7 @@ def test_a_name_finds_the_venue_that_is_called_so_or_those_like_it(databases: Da
     assert find_names(databases, "find_restaurant", name="copper lanturn") == ["the copper lantern"]
     assert find_names(databases, "find_attraction", name="college") == ["st. oda college", "harrow college"]
     assert find_names(databases, "find_attraction", name="Harrow College") == ["harrow college"]
+    assert find_names(databases, "find_attraction", name="the oda college") == ["st. oda college"], "before one like it"
     assert find_names(databases, "find_restaurant", name="the blue note") == []
 
 

@@ -32,8 +32,7 @@ FAILURE = Failure(ANSWER.key, "length", "cut off", "The time is", "small", 312, 
 
 def store(path: Path, *outcomes: Outcome) -> None:
     with open_ledger(path) as ledger:
-        for done in [ledger.store(outcome) for outcome in outcomes]:
-            done.result()
+        ledger.store(outcomes).result()
 
 
 def many(count: int) -> list[Answer]:
@@ -71,7 +70,7 @@ def test_a_failure_gives_way_to_an_answer_and_never_the_other_way(path: Path) ->
 
 def test_what_is_told_is_on_disk(path: Path) -> None:
     with open_ledger(path) as ledger:
-        ledger.store(ANSWER).result()
+        ledger.store([ANSWER]).result()
         with sqlite3.connect(path) as other:
             assert other.execute("SELECT text FROM answers").fetchall() == [(ANSWER.text,)]
 
@@ -154,7 +153,7 @@ def test_of_a_damaged_ledger_what_is_whole_goes_on(damage: str, path: Path) -> N
     with open_ledger(path, say=said.append) as ledger:
         saved = list(ledger.read_all())
         assert [ledger.find(answer.key) in (answer, None) for answer in answers] == [True] * 300
-        ledger.store(ANSWER).result()
+        ledger.store([ANSWER]).result()
     assert {answer.key: answer for answer in answers}.items() >= {one.key: one for one in saved}.items()
     assert len(saved) >= at_least
     assert said == [

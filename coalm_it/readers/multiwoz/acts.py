@@ -157,7 +157,7 @@ def _read_count(domain: str, acts: Iterable[RawAct]) -> Iterator[Act]:
 
 def read_count(text: str) -> int | None:
     """An exact count: `33`, `only one`, `All 3`; None for `several` and `over 200`, and for a bare `one`, which is an
-    article as often as a count (in 15 of the 33 places in validation)."""
+    article as often as a count (in 15 of 32 places in validation)."""
     plain = text.lower()
     numbers = [int(form) for form in read_value(_COUNT.sub("", plain)) if form.isdecimal()]
     return numbers[0] if len(numbers) == 1 and plain != "one" else None
