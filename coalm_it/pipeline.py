@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import resource
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from coalm_it import __version__
 from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
 from coalm_it.engine import RunTasks, start_engine
+from coalm_it.listener import Listener, Silent
 from coalm_it.mixture import (
     Candidate,
     Shortage,
@@ -38,39 +35,24 @@ from coalm_it.output import (
     BuildFolder,
     Pick,
     claim_folder,
-    hash_bytes,
     is_table,
     open_table,
     read_summary,
     write_parquet,
 )
-from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe, RecipeError, load_recipe
-from coalm_it.schema import SCHEMA_VERSION, Inventory
+from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
-from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
-
-SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
-PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
-"""What of a recipe and its parts changes a shard's table; the rest concerns the mixture alone."""
-
-
-class Listener(Protocol):
-    """Is told how a build goes: lines for a person, and how much of a stage is done."""
-
-    def say(self, line: str) -> None: ...
-
-    def advance(self, stage: str, done: int, total: int) -> None: ...
-
-
-class Silent:
-    """A listener that does not listen."""
-
-    def say(self, line: str) -> None:
-        pass
-
-    def advance(self, stage: str, done: int, total: int) -> None:
-        pass
+from coalm_it.sources import SourceError
+from coalm_it.supplies import (
+    Supply,
+    describe_source,
+    find_supplies,
+    hash_inputs,
+    hash_json,
+    list_versions,
+    plan_shards,
+)
 
 
 @dataclass(frozen=True)
@@ -119,9 +101,9 @@ def build(
             raise RecipeError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
-    supplies = _find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
-    inputs = {name: _hash_file(file) for supply in supplies for name, file in _list_inputs(recipe, supply).items()}
-    key = _hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
+    supplies = find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
+    inputs = hash_inputs(recipe, supplies)
+    key = hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
     folder = claim_folder(Path(out), recipe.name, key, listener.say)
     manifest = folder.read_manifest()
     if manifest is not None:
@@ -132,7 +114,7 @@ def build(
     with ExitStack() as at_end:
         at_end.callback(folder.sweep)  # after the engine, which ends its workers in the middle of what they write
         run_tasks = at_end.enter_context(start_engine(workers))
-        tasks = [task for supply in supplies for task in _plan_shards(recipe, supply, inputs, folder)]
+        tasks = [task for supply in supplies for task in plan_shards(recipe, supply, inputs, folder.work)]
         if recipe.limit is not None:
             tasks = _first_shards(tasks, recipe.limit)
         else:
@@ -160,7 +142,7 @@ def build(
         "recipe": recipe.model_dump(mode="json"),
         "parts": {name: _count_part(summaries.get(name, []), mixed.counts[name]) for name in recipe.parts},
         "faults": faults,
-        "sources": {supply.source.name: _describe_source(supply) for supply in supplies},
+        "sources": {supply.source.name: describe_source(supply) for supply in supplies},
         "inputs": inputs,
     }
     timings = _sum_timings(summaries, started, shards_done)
@@ -168,118 +150,7 @@ def build(
     return Built(folder.path, manifest, timings, fresh=True)
 
 
-# --- what goes in ---
-
-
-@dataclass(frozen=True)
-class Supply:
-    """Where a part's dialogues come from: one corpus, and what its rows need of it as a whole."""
-
-    part: str
-    named: str
-    """The source as the recipe names it."""
-    source: Source
-    corpus: Corpus
-    inventory: Inventory
-
-
-def _find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Supply]:
-    """Every part's corpora, in the recipe's order. Raises SourceError for one that is not there."""
-    wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
-    sources = {name: load_source(name) for name in wanted}
-    found = find_corpora(data, list(sources.values()))
-    corpora = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
-    for entry in found:
-        if not entry.used:
-            what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
-            listener.say(f"passed over: {what}: {entry.reason}")
-    supplies = []
-    for name, part in recipe.parts.items():
-        for named in part.source:
-            source = sources[named]
-            corpus = corpora.get(source.name)
-            if corpus is None and (part.rows or part.share):
-                continue  # the table of shortages says how much is missing for it
-            if corpus is None:
-                raise SourceError(f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}")
-            if not corpus.splits.get(part.split):
-                there = ", ".join(split for split, files in corpus.splits.items() if files)
-                raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {there}")
-            if source.reader not in READERS:
-                known = ", ".join(READERS)
-                raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
-            inventory = READERS[source.reader].read_inventory(corpus, part.split)
-            supplies.append(Supply(name, named, source, corpus, inventory))
-    return supplies
-
-
-def _describe_layouts(source: Source) -> str:
-    globs = [next(iter(layout.splits.values())) for layout in source.layouts]
-    return f"it is recognised by {' or '.join(globs)}; {source.homepage} has it"
-
-
-def _list_inputs(recipe: Recipe, supply: Supply) -> dict[str, RawFile]:
-    """The files that a part reads, under their names in the manifest."""
-    split = recipe.parts[supply.part].split
-    others = {file.name for name, files in supply.corpus.splits.items() if name != split for file in files}
-    others -= {file.name for file in supply.corpus.splits[split]}  # MultiWOZ has all splits in one file
-    return {f"{supply.source.name}/{n}": f for n, f in sorted(supply.corpus.files.items()) if n not in others}
-
-
-def _describe_source(supply: Supply) -> dict[str, str]:
-    source = supply.source
-    return {"layout": supply.corpus.layout, "licence": source.licence, "homepage": source.homepage}
-
-
-def list_versions() -> dict[str, str]:
-    return {
-        "coalm-it": __version__,
-        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson")},
-    }
-
-
-def _hash_file(file: RawFile) -> str:
-    try:
-        return hash_bytes(file.read_bytes())
-    except SourceError:
-        return "unreadable"  # a fault of it says why
-
-
-def _hash_json(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
-
-
 # --- shards ---
-
-
-def _plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], folder: BuildFolder) -> Iterator[ShardTask]:
-    """A task for each shard; its table's name says all that its content depends on."""
-    part = recipe.parts[supply.part]
-    records = {file.name for file in supply.corpus.splits[part.split]}
-    shared = {n: inputs[n] for n, f in _list_inputs(recipe, supply).items() if f.name not in records}
-    settings = recipe.model_dump(mode="json", include=SHARD_SETTINGS)
-    settings |= {"name": supply.part, "part": part.model_dump(mode="json", include=PART_SETTINGS)}
-    settings |= {
-        "source": supply.source.name,
-        "layout": supply.corpus.layout,
-        "columns": supply.corpus.columns.model_dump(),
-        "licence": supply.source.licence,
-    }
-    about = [settings, shared, supply.inventory.fingerprint, fingerprint_package(), list_versions()]
-    for shard in cut_shards(supply.corpus, part.split):
-        own = inputs[f"{supply.source.name}/{shard.file.name}"]
-        name = _hash_json([about, shard.file.name, own, shard.index, shard.of])
-        yield ShardTask(
-            part=supply.part,
-            reader=supply.source.reader,
-            licence=supply.source.licence,
-            corpus=supply.corpus,
-            inventory=supply.inventory,
-            shard=shard,
-            recipe=recipe,
-            path=folder.work / f"{name}.arrow",
-            limit=recipe.limit,
-        )
 
 
 def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> None:

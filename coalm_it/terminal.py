@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from coalm_it.listener import Listener
 from coalm_it.output import MANIFEST, FolderError
-from coalm_it.pipeline import Listener
 
 STYLES = {
     "user": "bold cyan",

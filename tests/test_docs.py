@@ -39,7 +39,9 @@ def test_the_readme_shows_a_dialogue_as_it_is_printed(demo: Path) -> None:
 
 def test_every_room_is_in_the_picture() -> None:
     package = ROOT / "coalm_it"
-    rooms = {path.name for path in package.glob("*.py")} | {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    rooms = {path.name for path in package.glob("*.py")} | {
+        f"{path.parent.name}/" for path in package.glob("*/__init__.py")
+    }
     for room in rooms - {"__init__.py"}:
         assert f"`{room}`" in ARCHITECTURE, room
 

@@ -23,7 +23,8 @@ import httpx2
 
 from coalm_it.fetch.download import fetch_file, fetch_folders, open_client, unpack_fetched
 from coalm_it.fetch.hub import fetch_hub_file, list_files
-from coalm_it.fetch.job import FIRST_PAUSE, FetchError, Job, Listener, Stopped
+from coalm_it.fetch.job import FIRST_PAUSE, FetchError, Job, Stopped
+from coalm_it.listener import Listener, Silent
 from coalm_it.sources import Fetch, RemoteFile, Source, SourceError, is_safe_path, list_sources, load_source
 
 AT_ONCE = 4
@@ -83,7 +84,7 @@ def fetch_corpora(
     wanted = [_find_layout(name) for name in names or [source.name for source in list_sources() if source.fetch]]
     if data.exists() and not data.is_dir():
         raise SourceError(f"{data} is a file; --data takes a folder")
-    listener, hosts, stop = listener or _Silent(), hosts or Hosts(), threading.Event()
+    listener, hosts, stop = listener or Silent(), hosts or Hosts(), threading.Event()
     with open_client() as client:
         batches = {}
         for source, layout in wanted:
@@ -216,13 +217,3 @@ def _sum_up(batch: _Batch) -> Fetched:
     written = sum(job.written for job in batch.jobs)
     status = "failed" if batch.failure else "fetched" if written else "was there"
     return Fetched(batch.source, batch.layout, batch.folder, written, status, batch.failure)
-
-
-class _Silent:
-    """A listener that does not listen."""
-
-    def say(self, line: str) -> None:
-        pass
-
-    def advance(self, stage: str, done: int, total: int) -> None:
-        pass

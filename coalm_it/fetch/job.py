@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 FIRST_PAUSE = 0.5
 """Seconds before something that failed is tried again; each further pause is twice as long."""
@@ -17,14 +16,6 @@ class FetchError(RuntimeError):
 
 class Stopped(Exception):
     """The person who waits has stopped it."""
-
-
-class Listener(Protocol):
-    """Is told how it goes: lines for a person, and how much of a stage is done."""
-
-    def say(self, line: str) -> None: ...
-
-    def advance(self, stage: str, done: int, total: int) -> None: ...
 
 
 @dataclass

@@ -1,0 +1,138 @@
+"""What goes into a build: each part's corpora, the files that are read, and the shards that they are cut into."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from coalm_it import __version__
+from coalm_it.assets import fingerprint_package
+from coalm_it.listener import Listener
+from coalm_it.output import hash_bytes
+from coalm_it.readers import READERS
+from coalm_it.recipe import Recipe
+from coalm_it.schema import Inventory
+from coalm_it.shards import ShardTask
+from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
+
+SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
+PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
+"""What of a recipe and its parts changes a shard's table; the rest concerns the mixture alone."""
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Where a part's dialogues come from: one corpus, and what its rows need of it as a whole."""
+
+    part: str
+    named: str
+    """The source as the recipe names it."""
+    source: Source
+    corpus: Corpus
+    inventory: Inventory
+
+
+def find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Supply]:
+    """Every part's corpora, in the recipe's order. Raises SourceError for one that is not there."""
+    wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
+    sources = {name: load_source(name) for name in wanted}
+    found = find_corpora(data, list(sources.values()))
+    corpora = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
+    for entry in found:
+        if not entry.used:
+            what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
+            listener.say(f"passed over: {what}: {entry.reason}")
+    supplies = []
+    for name, part in recipe.parts.items():
+        for named in part.source:
+            source = sources[named]
+            corpus = corpora.get(source.name)
+            if corpus is None and (part.rows or part.share):
+                continue  # the table of shortages says how much is missing for it
+            if corpus is None:
+                raise SourceError(f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}")
+            if not corpus.splits.get(part.split):
+                there = ", ".join(split for split, files in corpus.splits.items() if files)
+                raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {there}")
+            if source.reader not in READERS:
+                known = ", ".join(READERS)
+                raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
+            inventory = READERS[source.reader].read_inventory(corpus, part.split)
+            supplies.append(Supply(name, named, source, corpus, inventory))
+    return supplies
+
+
+def _describe_layouts(source: Source) -> str:
+    globs = [next(iter(layout.splits.values())) for layout in source.layouts]
+    return f"it is recognised by {' or '.join(globs)}; {source.homepage} has it"
+
+
+def list_inputs(recipe: Recipe, supply: Supply) -> dict[str, RawFile]:
+    """The files that a part reads, under their names in the manifest."""
+    split = recipe.parts[supply.part].split
+    others = {file.name for name, files in supply.corpus.splits.items() if name != split for file in files}
+    others -= {file.name for file in supply.corpus.splits[split]}  # MultiWOZ has all splits in one file
+    return {f"{supply.source.name}/{n}": f for n, f in sorted(supply.corpus.files.items()) if n not in others}
+
+
+def describe_source(supply: Supply) -> dict[str, str]:
+    source = supply.source
+    return {"layout": supply.corpus.layout, "licence": source.licence, "homepage": source.homepage}
+
+
+def list_versions() -> dict[str, str]:
+    return {
+        "coalm-it": __version__,
+        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson")},
+    }
+
+
+def _hash_file(file: RawFile) -> str:
+    try:
+        return hash_bytes(file.read_bytes())
+    except SourceError:
+        return "unreadable"  # a fault of it says why
+
+
+def hash_json(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def hash_inputs(recipe: Recipe, supplies: Sequence[Supply]) -> dict[str, str]:
+    """The hash of every file that is read, by its name in the manifest."""
+    return {name: _hash_file(file) for supply in supplies for name, file in list_inputs(recipe, supply).items()}
+
+
+def plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], work: Path) -> Iterator[ShardTask]:
+    """A task for each shard; the name of its table in `work` says all that its content depends on."""
+    part = recipe.parts[supply.part]
+    records = {file.name for file in supply.corpus.splits[part.split]}
+    shared = {n: inputs[n] for n, f in list_inputs(recipe, supply).items() if f.name not in records}
+    settings = recipe.model_dump(mode="json", include=SHARD_SETTINGS)
+    settings |= {"name": supply.part, "part": part.model_dump(mode="json", include=PART_SETTINGS)}
+    settings |= {
+        "source": supply.source.name,
+        "layout": supply.corpus.layout,
+        "columns": supply.corpus.columns.model_dump(),
+        "licence": supply.source.licence,
+    }
+    about = [settings, shared, supply.inventory.fingerprint, fingerprint_package(), list_versions()]
+    for shard in cut_shards(supply.corpus, part.split):
+        own = inputs[f"{supply.source.name}/{shard.file.name}"]
+        name = hash_json([about, shard.file.name, own, shard.index, shard.of])
+        yield ShardTask(
+            part=supply.part,
+            reader=supply.source.reader,
+            licence=supply.source.licence,
+            corpus=supply.corpus,
+            inventory=supply.inventory,
+            shard=shard,
+            recipe=recipe,
+            path=work / f"{name}.arrow",
+            limit=recipe.limit,
+        )
