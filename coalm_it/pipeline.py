@@ -143,6 +143,7 @@ def build(
         "parts": {name: _count_part(summaries.get(name, []), mixed.counts[name]) for name in recipe.parts},
         "faults": faults,
         "sources": {supply.source.name: describe_source(supply) for supply in supplies},
+        "trained_on": sorted({f"{supply.source.name} {recipe.parts[supply.part].split}" for supply in supplies}),
         "inputs": inputs,
     }
     timings = _sum_timings(summaries, started, shards_done)

@@ -7,7 +7,7 @@ from typing import Any
 
 from coalm_it.draw import draw_items
 from coalm_it.recipe import Filter, Part
-from coalm_it.schema import Act, Dialogue, Inventory, Sample, Step, Task, Tool, Turn
+from coalm_it.schema import Act, Call, Dialogue, Inventory, Sample, Step, Task, Tool, Turn
 
 
 def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
@@ -90,8 +90,9 @@ def show_tools(dialogue: Dialogue, inventory: Inventory, distractors: int, seed:
 def shorten_observations(dialogue: Dialogue, others: int) -> Dialogue:
     """Keep of each observation's `results` those that the conversation uses, and the first `others` of the rest.
 
-    Used is the result that the system's offers and answers agree with, for that service until its next call;
-    `matches` still says how many came back. Observations of another form stay as they are.
+    Used is the result that the system's offers and answers agree with, for that service until its next call, and the
+    one that this next call names; `matches` still says how many came back. Observations of another form stay as
+    they are.
     """
     turns = list(dialogue.turns)
     for number, turn in enumerate(turns):
@@ -115,11 +116,27 @@ def _shorten_observation(observation: Any, service: str, turns: Sequence[Turn], 
         return observation
     used: set[int] = set()
     for later, turn in enumerate(turns):
-        if later and any(call.service == service for step in turn.steps for call in step.calls):
+        calls = [call for step in turn.steps for call in step.calls if call.service == service]
+        used |= _find_called(results, calls)
+        if later and calls:
             break
         used |= _find_used(results, [act for act in turn.labels.system_acts if act.service == service], used)
     rest = [place for place in range(len(results)) if place not in used][:others]
     return {**observation, "results": [results[place] for place in sorted({*used, *rest})]}
+
+
+def _find_called(results: list[dict[str, Any]], calls: Sequence[Call]) -> set[int]:
+    """The results that a call means: each is the only one to agree with the call in all that both name."""
+    found: set[int] = set()
+    for call in calls:
+        agree = [
+            place
+            for place, result in enumerate(results)
+            if (shared := call.arguments.keys() & result.keys()) and all(result[k] == call.arguments[k] for k in shared)
+        ]
+        if len(agree) == 1:
+            found.update(agree)
+    return found
 
 
 def _find_used(results: list[dict[str, Any]], acts: list[Act], used: set[int]) -> set[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from coalm_it.checks.call_grammar import check_call_grammar
+from coalm_it.checks.database import check_database
 from coalm_it.checks.grounding import check_grounding
 from coalm_it.checks.leak import check_leak
 from coalm_it.checks.outcome import check_outcome
@@ -22,6 +23,7 @@ CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
     "leak": check_leak,
     "reply_facts": check_reply_facts,
     "outcome": check_outcome,
+    "database": check_database,
 }
 
 

@@ -46,13 +46,13 @@ class Budget:
     @property
     def usd(self) -> float | None:
         """Dollars spent so far; None where no price is known."""
-        return None if self.price is None else _cost(self.spent, self.price)
+        return None if self.price is None else self.price.cost(*self.spent)
 
     def reserve(self, prompt: int, answer: int) -> Tokens | None:
         """Sets aside the worst case, or returns None where it would pass the ceiling."""
         worst = Tokens(prompt, answer)
         whole = _add(self.spent, _add(self.held, worst))
-        if self.max_usd is not None and self.price is not None and _cost(whole, self.price) > self.max_usd:
+        if self.max_usd is not None and self.price is not None and self.price.cost(*whole) > self.max_usd:
             return None
         if self.max_tokens is not None and sum(whole) > self.max_tokens:
             return None
@@ -81,10 +81,6 @@ class Budget:
             f"the ceiling leaves no room for another request ({' and '.join(dollars + tokens)} used); "
             "every answer is kept: raise it, or run again for as much once more"
         )
-
-
-def _cost(tokens: Tokens, price: Price) -> float:
-    return (tokens.prompt * price.input + tokens.answer * price.output) / 1_000_000
 
 
 def _add(one: Tokens, other: Tokens) -> Tokens:

@@ -65,15 +65,11 @@ class Endpoint:
 
     def __init__(self, settings: Settings, client: openai.AsyncOpenAI, key: str, say: Callable[[str], None]) -> None:
         self.settings = settings
+        self.address = settings.base_url
         self.client = client
         self.dialect = Dialect()
         self._key = key
         self._say = say
-
-    @property
-    def address(self) -> str:
-        """Where it is, without a password that the address may hold."""
-        return self.clean(re.sub(r"//[^/@]*@", "//", self.settings.base_url))
 
     def clean(self, text: str) -> str:
         """The text in one line of moderate length, without the key."""

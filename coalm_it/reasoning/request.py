@@ -32,6 +32,10 @@ class Price(BaseModel):
     input: float = Field(ge=0, description="Dollars a million tokens of prompt.")
     output: float = Field(ge=0, description="Dollars a million tokens of answer.")
 
+    def cost(self, prompt: int, answer: int) -> float:
+        """Dollars for so many tokens."""
+        return (prompt * self.input + answer * self.output) / 1_000_000
+
 
 class Settings(BaseModel):
     """Which model is asked, how, and how fast."""
@@ -40,7 +44,9 @@ class Settings(BaseModel):
 
     model: str = Field(min_length=1, description="The model's name, as the endpoint knows it.")
     base_url: str = Field(
-        "https://api.openai.com/v1", pattern=r"^https?://[^/]", description="Any OpenAI-compatible endpoint."
+        "https://api.openai.com/v1",
+        pattern=r"^https?://[^/@]+(/[^@]*)?$",
+        description="Any OpenAI-compatible endpoint; no password in it.",
     )
     temperature: float | None = Field(None, ge=0, description="Without it, the server's own.")
     max_tokens: int = Field(1024, gt=0, description="Most tokens of one answer; what is longer is no answer.")

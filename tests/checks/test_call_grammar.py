@@ -71,3 +71,9 @@ def test_a_name_that_no_syntax_can_carry_is_found() -> None:
     assert messages(sample.model_copy(update={"tools": (tool,)})) == [
         "the call of Find(Rest is not read back as it was written"
     ]
+
+
+def test_a_state_is_tracked_whatever_was_called() -> None:
+    sample = with_call(response(0), name="BuyYacht")
+    assert check_call_grammar(sample)
+    assert check_call_grammar(sample.model_copy(update={"task": "state_tracking"})) == []

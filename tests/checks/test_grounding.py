@@ -95,5 +95,29 @@ def test_a_tracked_value_was_said() -> None:
     assert finding.message == "PlayMusic.artist is 'Nena', which nobody said"
 
 
+@pytest.mark.parametrize(
+    ("slot", "surface", "known"),
+    [
+        ("city", "dontcare", True),
+        ("has_live_music", "True", True),
+        ("cuisine", "Italian", True),
+        ("cuisine", "Ruritanian", False),
+        ("city", "Strelsau", False),
+    ],
+)
+def test_the_state_of_a_dialogue_may_hold_what_the_schema_names(slot: str, surface: str, known: bool) -> None:
+    sample = response(0).model_copy(update={"task": "state_tracking"})
+    found = check_grounding(with_turn(sample, user="Hm.", state={SERVICE: {slot: (surface,)}}))
+    assert [finding.message for finding in found] == [f"{SERVICE}.{slot} is {surface!r}, which nobody said"] * (
+        not known
+    )
+
+
+def test_a_single_request_has_only_what_it_says() -> None:
+    turn = Turn(user="Hm.", state={"PlayMusic": {"artist": ("dontcare",)}})
+    sample = response(0).model_copy(update={"task": "state_tracking", "turns": (turn,), "tools": ()})
+    assert len(check_grounding(sample)) == 1
+
+
 def test_a_call_with_no_arguments_has_nothing_to_trace() -> None:
     assert check_grounding(with_call(action(0), arguments={})) == []

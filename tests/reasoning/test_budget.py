@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalm_it.reasoning.budget import Budget, BudgetError, PriceError, find_price, make_budget
+from coalm_it.reasoning.estimate import estimate_run
+from coalm_it.reasoning.ledger import open_ledger
 from coalm_it.reasoning.request import Outcome, Price, Request, Settings, bound_prompt
 
 Questions = Callable[[int], list[Request]]
@@ -123,3 +126,34 @@ def test_whatever_happens_it_stays_under_the_ceiling(
         assert sum(budget.spent) + sum(budget.held) <= ceiling
         assert budget.usd is not None
         assert budget.usd <= 0.005
+
+
+# --- before the first request ---
+
+
+def test_an_estimate_knows_what_is_stored_and_how_long_answers_are(
+    server: Any, questions: Questions, ask: Ask, path: Path
+) -> None:
+    settings = server.settings(price=PRICE, max_in_flight=4)
+    with open_ledger(path) as ledger:
+        before = estimate_run(questions(100), settings, ledger)
+    assert (before.stored, before.asked, before.completion_tokens, before.seconds) == (0, 100, 5000, None)
+    ask(questions(60), settings)
+    asked = server.stats["requests"]
+    with open_ledger(path) as ledger:
+        after = estimate_run(questions(100), settings, ledger)
+    assert server.stats["requests"] == asked
+    assert (after.stored, after.asked) == (60, 40)
+    ask(questions(100), settings)
+    rest = server.stats["completion_tokens"] * 40 / 100
+    assert after.completion_tokens == pytest.approx(rest, rel=0.2)
+    assert after.usd is not None
+    assert after.usd_at_most is not None
+    assert 0 < after.usd < after.usd_at_most
+
+
+def test_an_estimate_in_dollars_needs_a_price(server: Any, questions: Questions, path: Path) -> None:
+    with open_ledger(path) as ledger:
+        assert estimate_run(questions(3), server.settings(), ledger).usd is None
+        with pytest.raises(PriceError):
+            estimate_run(questions(3), server.settings(max_usd=1), ledger)

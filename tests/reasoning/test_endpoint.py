@@ -380,6 +380,7 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
     [
         ({"extra": {"stream": True, "n": 2}}, "n, stream: not for extra"),
         ({"base_url": "localhost:8000/v1"}, "base_url"),
+        ({"base_url": "http://me:secret@localhost:8000/v1"}, "base_url"),
         ({"max_in_flight": 0}, "max_in_flight"),
         ({"model": ""}, "model"),
         ({"max_usd": -1}, "max_usd"),

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -422,3 +423,25 @@ def test_the_claims_of_a_dead_process_bind_nobody(server: Any, questions: Questi
         other.executemany("INSERT INTO owners VALUES (?, ?, ?, ?)", owners)
         other.executemany("INSERT INTO claims VALUES (?, ?)", zip(keys, [owner[0] for owner in owners], strict=True))
     assert len(ask(questions(3), server.settings())) == 3
+
+
+def test_ctrl_c_ends_it_at_once_and_it_goes_on_from_there(
+    server: Any, path: Path, questions: Questions, ask: Ask
+) -> None:
+    server.behave(latency=0.05, tail=0.02, tail_latency=30)
+    run = start(path, server, 300, 8)
+    assert run.stdout is not None
+    for line in run.stdout:
+        if line == "50\n":
+            break
+    began = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    run.communicate()
+    assert time.monotonic() - began < 10
+    assert run.returncode != 0
+    asked = server.stats["requests"]
+    kept = len(read_texts(path))
+    server.behave()
+    assert len(ask(questions(300), server.settings())) == 300
+    assert 50 <= kept <= asked
+    assert server.stats["requests"] == 300 - kept

@@ -1,0 +1,62 @@
+"""What a run would ask and cost, before it asks anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from coalm_it.reasoning.asking import find_settled
+from coalm_it.reasoning.budget import find_price
+from coalm_it.reasoning.ledger import Ledger
+from coalm_it.reasoning.request import Price, Request, Settings, bound_prompt, request_key
+
+CHARACTERS_A_TOKEN = 4
+"""Of English text and JSON."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    stored: int
+    """Requests whose outcome the ledger has: they cost nothing."""
+    asked: int
+    """First requests; what a failed check asks again is not foreseen."""
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    """None where no price is known."""
+    usd_at_most: float | None
+    """What max_usd must leave room for, so that it is sure never to stop the run."""
+    seconds: float | None
+    """None where the ledger has no answer of this model to tell how long one takes."""
+
+
+def estimate_run(requests: Iterable[Request], settings: Settings, ledger: Ledger) -> Estimate:
+    """Answers are taken to be as long, and to take as long, as those of the model that the ledger has; else half of
+    max_tokens long. Raises PriceError: max_usd is set, and no price is known."""
+    price = find_price(settings)
+    mean = "SELECT avg(completion_tokens), avg(seconds) FROM answers WHERE model = ?"
+    length, seconds = ledger.query(mean, (settings.model,))[0]
+    length = length or settings.max_tokens / 2
+    stored = asked = characters = bound = 0
+    for request in requests:
+        if find_settled(ledger, request_key(request, settings)) is not None:
+            stored += 1
+            continue
+        asked += 1
+        bound += bound_prompt(request)
+        characters += len(json.dumps([request.messages, request.schema], ensure_ascii=False))
+    prompt_tokens, completion_tokens = characters // CHARACTERS_A_TOKEN, round(asked * length)
+    return Estimate(
+        stored=stored,
+        asked=asked,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        usd=_cost(price, prompt_tokens, completion_tokens),
+        usd_at_most=_cost(price, bound, asked * settings.max_tokens),
+        seconds=None if seconds is None else asked * seconds / settings.max_in_flight,
+    )
+
+
+def _cost(price: Price | None, prompt: int, answer: int) -> float | None:
+    return None if price is None else price.cost(prompt, answer)
