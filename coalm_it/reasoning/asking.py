@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -30,8 +31,6 @@ CHUNK = 32
 """Requests that are taken from the stream, and claimed, at once."""
 HEARTBEAT, TICK, POLL = 5.0, 0.5, 0.1
 """Seconds between signs of life, between reports, between looks at what another process is asking."""
-
-
 GATHER = 0.01
 """Seconds in which outcomes are gathered that go to disk together."""
 
@@ -72,8 +71,15 @@ def run_anywhere(work: Coroutine[Any, Any, Tally]) -> Tally:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(work)).result()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    with closing(loop), ThreadPoolExecutor(1) as thread:
+        done = thread.submit(loop.run_until_complete, task)
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _serve_all(requests: Iterable[Request], settings: Settings, ledger: Ledger, on_outcome: OnOutcome) -> Tally:

@@ -91,6 +91,8 @@ class Attempts:
 
     async def pause(self, seconds: float) -> None:
         """Sleeps, but not when it is to stop."""
+        if seconds <= 0:
+            return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), seconds)
 

@@ -44,6 +44,8 @@ OPENAI = "https://api.openai.com"
 MOST_BYTES = 8_000_000
 """No answer is larger: what is, is not read to its end."""
 LONGEST_DETAIL = 300
+SHORTEST_KEY = 8
+"""What is shorter is a word like EMPTY, that is put where a server wants no key."""
 TRIES = 5
 CONNECT_SECONDS = 15.0
 STOPPING = {
@@ -74,7 +76,7 @@ class Endpoint:
     def clean(self, text: str) -> str:
         """The text in one line of moderate length, without the key."""
         text = " ".join(text.split())
-        if self._key:
+        if len(self._key) >= SHORTEST_KEY:
             text = text.replace(self._key, "***")
         return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 3]}..."
 
@@ -98,7 +100,7 @@ class Endpoint:
         try:
             return read_completion(json.loads(raw), time.perf_counter() - started)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return Trouble(self.clean(f"not a completion: {raw[:80].decode('utf-8', 'replace')!r}"))
+            return Trouble(self.clean(f"not a completion: {raw[:2000].decode('utf-8', 'replace')!r}"))
 
     async def _post(self, content: bytes) -> bytes | None:
         """The body of the answer, or None where it is too large. The bare response costs half of what a parsed does."""
@@ -233,7 +235,8 @@ async def open_endpoint(settings: Settings, say: Callable[[str], None] = print) 
     limits = httpx2.Limits(
         max_connections=settings.max_in_flight, max_keepalive_connections=settings.max_in_flight, keepalive_expiry=60
     )
-    timeout = httpx2.Timeout(settings.timeout, connect=min(CONNECT_SECONDS, settings.timeout), pool=None)
+    # `ask` sees to the time that an answer may take as a whole.
+    timeout = httpx2.Timeout(settings.timeout + 5, connect=min(CONNECT_SECONDS, settings.timeout), pool=None)
     try:
         http_client = openai.DefaultAioHttpClient(limits=limits, timeout=timeout)
         client = openai.AsyncOpenAI(

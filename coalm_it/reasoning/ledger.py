@@ -173,7 +173,7 @@ class Ledger:
     def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Does `work` in the writer's thread, in its next commit; done when that is on disk."""
         if self.readonly:
-            raise LedgerError(f"{self.path}: this ledger is only read; name one to write with --ledger")
+            raise LedgerError(f"{self.path}: a ledger that can only be read: build --offline, or name another --ledger")
         done: Future[T] = Future()
         self._work.put((work, done))
         return done

@@ -19,7 +19,7 @@ SLOW_FLOOR = 0.25
 FORGET = 1.02
 """By how much the best answer time is raised a round, so that one lucky round does not count for ever."""
 MOST_PATIENCE = 16
-RAMP = 0.002
+RAMP = 0.001
 """Seconds between the first requests: a server that refuses some says so before all are sent."""
 
 

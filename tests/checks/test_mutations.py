@@ -191,6 +191,10 @@ MUTATIONS: dict[str, tuple[Sample, Callable[[Sample], Sample], set[str]]] = {
 }
 
 
+# What a database says of a reply overlaps with what its annotation says; test_database.py breaks its own samples.
+JUDGED_HERE = set(CHECKS) - {"database"}
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
 def test_a_good_sample_passes_every_check(sample: Sample) -> None:
     assert run_checks(sample) == []
@@ -200,13 +204,13 @@ def test_a_good_sample_passes_every_check(sample: Sample) -> None:
 def test_a_broken_sample_is_found_by_its_check_alone(name: str) -> None:
     sample, break_it, expected = MUTATIONS[name]
     assert run_checks(sample) == []
-    findings = run_checks(break_it(sample))
+    findings = run_checks(break_it(sample), JUDGED_HERE)
     assert {finding.check for finding in findings} == expected
     assert all(finding.message and "\n" not in finding.message for finding in findings)
 
 
 def test_every_check_has_mutations() -> None:
-    assert {check for *_, expected in MUTATIONS.values() for check in expected} == set(CHECKS)
+    assert {check for *_, expected in MUTATIONS.values() for check in expected} == JUDGED_HERE
 
 
 def test_a_check_that_is_not_named_does_not_run() -> None:

@@ -63,7 +63,7 @@ def test_a_failure_gives_way_to_an_answer_and_never_the_other_way(path: Path) ->
     with open_ledger(path) as ledger:
         assert ledger.find(FAILURE.key) == FAILURE
     store(path, replace(FAILURE, detail="again"))
-    store(path, ANSWER, FAILURE, replace(ANSWER, text="another"))
+    store(path, ANSWER, replace(ANSWER, text="another"), FAILURE)
     with open_ledger(path) as ledger:
         assert ledger.find(ANSWER.key) == ANSWER
         assert list(ledger.read_all()) == [ANSWER]
