@@ -49,12 +49,15 @@ def test_sgd_train_loses_its_faults_and_nothing_else(corpora: Path) -> None:
     rejected: Counter[str] = Counter()
     origins: Counter[str | None] = Counter()
     for sample in read_samples(corpora, part):
-        rejected.update({finding.check for finding in run_checks(sample)})
+        found = {finding.check for finding in run_checks(sample)}
+        rejected.update(found - {"database"} or found)
         origins.update(trace_argument(sample, call, slot) for call in sample.calls for slot in call.arguments)
+    mixed = rejected.pop("database")
     assert rejected == {
         "call_grammar": 2 * 18,  # calls that miss a required slot, and the replies after them
         "reply_facts": 94,  # values and facts without a source
         "outcome": 357,  # "your table is booked", at another time than was asked
     }
+    assert 0 < mixed < 10, "offers that mix the values of different results, each of which some result has"
     assert origins.total() == 101_970
     assert None not in origins
