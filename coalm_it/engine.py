@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Protocol, TypeVar
 
+from coalm_it.errors import OutsideError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -23,7 +25,7 @@ class RunTasks(Protocol):
     def __call__(self, function: Callable[[T], R], tasks: Sequence[T], /) -> Iterator[R]: ...
 
 
-class EngineError(RuntimeError):
+class EngineError(OutsideError):
     """A worker died: the machine ran out of memory, or somebody killed it."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from coalm_it.draw import stable_hash
+from coalm_it.errors import ShortfallError
 from coalm_it.recipe import Recipe
 
 
@@ -34,7 +35,7 @@ class Shortage(NamedTuple):
     have: int
 
 
-class ShortError(RuntimeError):
+class ShortError(ShortfallError):
     """Some parts have too few rows; nothing was written."""
 
     def __init__(self, shortages: Sequence[Shortage], remedies: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from coalm_it.errors import OutsideError, RequestError
 from coalm_it.release.card import render_card
 from coalm_it.rendering import MESSAGE_KEYS, Message, Row
 from coalm_it.schema import Finding, Sample
@@ -52,11 +53,11 @@ Pick = tuple[int, int, int]
 REJECTS = SAMPLES.append(pa.field("findings", pa.list_(_FINDING)))
 
 
-class FolderError(ValueError):
+class FolderError(RequestError):
     """The output folder is not one to build into; the message is one line for the user."""
 
 
-class OutputError(RuntimeError):
+class OutputError(OutsideError):
     """A file cannot be written; the message is one line for the user."""
 
 

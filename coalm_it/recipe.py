@@ -11,10 +11,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from coalm_it.assets import asset, list_assets
+from coalm_it.errors import RequestError
 from coalm_it.schema import Task
 
 
-class RecipeError(ValueError):
+class RecipeError(RequestError):
     """The recipe cannot be used; the message is one line for the person who wrote it."""
 
 

@@ -23,6 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from coalm_it.assets import asset
+from coalm_it.errors import RequestError
 
 SHARD_BYTES = 8_000_000
 HEAD_BYTES = 512
@@ -31,7 +32,7 @@ HEAD_BYTES = 512
 T = TypeVar("T")
 
 
-class SourceError(ValueError):
+class SourceError(RequestError):
     """A source, a folder or a file cannot be used; one line for the person who must act."""
 
 

@@ -16,10 +16,12 @@ import coalm_it
 PACKAGE = Path(coalm_it.__file__).parent
 
 ROOMS = [
+    "errors",
     "schema",
     "draw",
     "calls",
     "values",
+    "models",
     "assets",
     "recipe",
     "sources",

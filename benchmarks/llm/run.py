@@ -55,10 +55,11 @@ def make_prompt(number: int) -> str:
 
 
 def ask_ours(base_url: str, count: int, in_flight: int, ledger: str, max_usd: float | None = None) -> int:
+    from coalm_it.models import Settings
     from coalm_it.reasoning.asking import ask_all
     from coalm_it.reasoning.budget import BudgetError, make_budget
     from coalm_it.reasoning.ledger import open_ledger
-    from coalm_it.reasoning.request import Outcome, Request, Settings
+    from coalm_it.reasoning.request import Outcome, Request
 
     settings = Settings(
         model="small", base_url=base_url, max_in_flight=in_flight, max_tokens=200, max_usd=max_usd, price=PRICE

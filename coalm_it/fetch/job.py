@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from coalm_it.errors import OutsideError
+
 FIRST_PAUSE = 0.5
 """Seconds before something that failed is tried again; each further pause is twice as long."""
 
 
-class FetchError(RuntimeError):
+class FetchError(OutsideError):
     """Something outside failed: network, server, Hub or disk; one line for the person who must act."""
 
 

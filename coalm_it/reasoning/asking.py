@@ -16,11 +16,13 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple
 
+from coalm_it.errors import ShortfallError
+from coalm_it.models import Settings
 from coalm_it.reasoning.attempts import FIRST_PAUSE, Attempts, Tally
 from coalm_it.reasoning.budget import Budget
 from coalm_it.reasoning.endpoint import open_endpoint
 from coalm_it.reasoning.ledger import Ledger
-from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, Settings, request_key
+from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, request_key
 
 OnOutcome = Callable[[Request, Outcome], Request | None]
 """Is told of each outcome; returns what is to be asked next because of it, if anything."""
@@ -35,7 +37,7 @@ GATHER = 0.01
 """Seconds in which outcomes are gathered that go to disk together."""
 
 
-class MissingError(RuntimeError):
+class MissingError(ShortfallError):
     """Offline, and the ledger has no answer; one line that names dialogue and turn."""
 
 

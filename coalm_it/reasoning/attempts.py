@@ -9,11 +9,12 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from coalm_it.models import Settings
 from coalm_it.reasoning.budget import Budget, BudgetError, Tokens
 from coalm_it.reasoning.endpoint import Endpoint, EndpointError
 from coalm_it.reasoning.pace import Meter, Pace
 from coalm_it.reasoning.replies import Completion, Rejection, Result, Trouble, make_outcome
-from coalm_it.reasoning.request import Answer, Outcome, Reason, Request, Settings, bound_prompt
+from coalm_it.reasoning.request import Answer, Outcome, Reason, Request, bound_prompt
 
 TRIES = 8
 """Attempts at one request. Refusals are none: they say nothing about it."""

@@ -18,23 +18,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from coalm_it.models import Settings
 from coalm_it.reasoning.asking import CHUNK, OnOutcome, Say, Watch, find_settled, run_anywhere, show_life
 from coalm_it.reasoning.attempts import Tally
 from coalm_it.reasoning.budget import Budget, BudgetError, Tokens
 from coalm_it.reasoning.endpoint import Endpoint, EndpointError, open_endpoint
 from coalm_it.reasoning.ledger import Ledger
 from coalm_it.reasoning.replies import Completion, Result, Trouble, make_outcome, read_completion, read_error
-from coalm_it.reasoning.request import (
-    API,
-    Dialect,
-    Failure,
-    Outcome,
-    Request,
-    Settings,
-    bound_prompt,
-    build_body,
-    request_key,
-)
+from coalm_it.reasoning.request import API, Dialect, Failure, Outcome, Request, bound_prompt, build_body, request_key
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000
 """Of one file, as https://platform.openai.com/docs/guides/batch has it."""

@@ -13,14 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from coalm_it.reasoning.request import Price, Settings
+from coalm_it.errors import RequestError, ShortfallError
+from coalm_it.models import Price, Settings
 
 
-class PriceError(ValueError):
+class PriceError(RequestError):
     """A ceiling in dollars is wanted, and nobody knows what the model costs; one line."""
 
 
-class BudgetError(RuntimeError):
+class BudgetError(ShortfallError):
     """The ceiling is reached; one line that says how to go on."""
 
 

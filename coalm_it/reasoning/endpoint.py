@@ -28,6 +28,8 @@ except ImportError as missing:
         "to ask a model, coalm-it needs the openai package: pip install 'coalm-it[llm]'", name=missing.name
     ) from None
 
+from coalm_it.errors import OutsideError
+from coalm_it.models import Settings
 from coalm_it.reasoning.replies import (
     Completion,
     Rejection,
@@ -37,7 +39,7 @@ from coalm_it.reasoning.replies import (
     read_error,
     read_wait,
 )
-from coalm_it.reasoning.request import Dialect, Request, Settings, build_body
+from coalm_it.reasoning.request import Dialect, Request, build_body
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI = "https://api.openai.com"
@@ -58,7 +60,7 @@ FILTERED = {"content_filter", "content_policy_violation"}
 SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
 
-class EndpointError(RuntimeError):
+class EndpointError(OutsideError):
     """No request will get past this; one line for the person who must act."""
 
 

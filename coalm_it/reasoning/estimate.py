@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from coalm_it.models import Price, Settings
 from coalm_it.reasoning.asking import find_settled
 from coalm_it.reasoning.budget import find_price
 from coalm_it.reasoning.ledger import Ledger
-from coalm_it.reasoning.request import Price, Request, Settings, bound_prompt, request_key
+from coalm_it.reasoning.request import Request, bound_prompt, request_key
 
 CHARACTERS_A_TOKEN = 4
 """Of English text and JSON."""

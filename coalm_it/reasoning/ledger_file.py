@@ -13,6 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from coalm_it.errors import OutsideError
 from coalm_it.reasoning.request import ASKED_AGAIN, Answer, Failure, Outcome
 from coalm_it.reasoning.salvage import is_database
 
@@ -48,7 +49,7 @@ IS_SETTLED = (
 )
 
 
-class LedgerError(RuntimeError):
+class LedgerError(OutsideError):
     """The ledger cannot be read or written; one line for the person who must act."""
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from coalm_it.models import Settings
 from coalm_it.reasoning.asking import ask_all
 from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.request import Outcome, Request, Settings
+from coalm_it.reasoning.request import Outcome, Request
 
 SERVER = Path(__file__).parents[2] / "benchmarks" / "llm" / "server.py"
 

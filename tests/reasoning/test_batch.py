@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from coalm_it.models import Settings
 from coalm_it.reasoning.attempts import Tally
 from coalm_it.reasoning.batch import TRIES, ask_in_batches
 from coalm_it.reasoning.budget import BudgetError, make_budget
 from coalm_it.reasoning.endpoint import EndpointError
 from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, Settings
+from coalm_it.reasoning.request import Answer, Failure, Outcome, Request
 
 Questions = Callable[[int], list[Request]]
 Ask = Callable[..., dict[str, Outcome]]

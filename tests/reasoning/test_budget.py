@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalm_it.models import Price, Settings
 from coalm_it.reasoning.budget import Budget, BudgetError, PriceError, find_price, make_budget
 from coalm_it.reasoning.estimate import estimate_run
 from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.request import Outcome, Price, Request, Settings, bound_prompt
+from coalm_it.reasoning.request import Outcome, Request, bound_prompt
 
 Questions = Callable[[int], list[Request]]
 Ask = Callable[..., dict[str, Outcome]]

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from coalm_it.models import Settings
 from coalm_it.reasoning.asking import CHUNK, ask_all
 from coalm_it.reasoning.attempts import STRIKES, TRIES, Tally
 from coalm_it.reasoning.endpoint import EndpointError
 from coalm_it.reasoning.exchange import describe_ledger, export_answers
 from coalm_it.reasoning.ledger import open_ledger
 from coalm_it.reasoning.replies import read_error, read_wait
-from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, Settings, request_key
+from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, request_key
 
 Questions = Callable[[int], list[Request]]
 Ask = Callable[..., dict[str, Outcome]]

@@ -18,11 +18,12 @@ from typing import Any
 
 import pytest
 
+from coalm_it.models import Price, Settings
 from coalm_it.reasoning.asking import MissingError
 from coalm_it.reasoning.exchange import describe_ledger, export_answers, merge_ledgers, read_outcomes
 from coalm_it.reasoning.ledger import default_path, open_ledger
 from coalm_it.reasoning.ledger_file import APPLICATION_ID, DamagedError, LedgerError
-from coalm_it.reasoning.request import Answer, Failure, Outcome, Price, Request, Settings, request_key
+from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, request_key
 
 Questions = Callable[[int], list[Request]]
 Ask = Callable[..., dict[str, Outcome]]
@@ -347,7 +348,8 @@ import sys
 from pathlib import Path
 from coalm_it.reasoning.asking import ask_all
 from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.request import Request, Settings
+from coalm_it.models import Settings
+from coalm_it.reasoning.request import Request
 
 path, base_url, count, max_in_flight = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 requests = (Request(({"role": "user", "content": f"What is {n} and {n}?"},), where=f"d/{n}") for n in range(count))
