@@ -42,3 +42,13 @@ def fingerprint_package() -> str:
     for path in [*sorted(_PACKAGE.rglob("*.py")), *list_assets("templates", "")]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def fingerprint_templates(folder: str) -> str:
+    """A hash of every template of a folder of templates/: it is part of a row's provenance."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in list_assets("templates", ""):
+        if asset("templates", folder) in path.parents:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

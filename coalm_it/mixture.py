@@ -83,11 +83,16 @@ def draw_candidates(candidates: Sequence[Candidate], rows: int, seed: int) -> li
     for candidate in candidates:
         dialogues.setdefault(candidate.dialogue, []).append(candidate)
     drawn: list[Candidate] = []
-    for dialogue in sorted(dialogues, key=lambda name: (stable_hash("draw", seed, name), name)):
+    for dialogue in order_dialogues(dialogues, seed):
         drawn += dialogues[dialogue]
         if len(drawn) >= rows:
             break
     return sorted(drawn[:rows])
+
+
+def order_dialogues(names: Iterable[str], seed: int) -> list[str]:
+    """The dialogues (source, split and id) in the order in which they are drawn: that of a stable hash."""
+    return sorted(names, key=lambda name: (stable_hash("draw", seed, name), name))
 
 
 def repeat_candidates(drawn: Sequence[Candidate], rows: int, seed: int) -> list[Candidate]:

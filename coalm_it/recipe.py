@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from coalm_it.assets import asset, list_assets
 from coalm_it.errors import RequestError
+from coalm_it.models import Price, Settings
 from coalm_it.schema import Task
 
 
@@ -83,10 +84,33 @@ class Part(_Section):
         return value
 
 
-class Reasoning(_Section):
-    """Who writes the thoughts."""
+class Judge(Settings):
+    """A second model that scores, from 1 to 5, how well each thought hangs together with what is around it."""
 
-    writer: Literal["grounded"] = Field("grounded", description="grounded: from the corpus's annotation.")
+    at_least: int = Field(3, ge=1, le=5, description="Thoughts with a lower score count as not passed.")
+
+
+class Reasoning(Settings):
+    """Who writes the thoughts of ReAct rows; where it is a model, which one, and how it is asked."""
+
+    writer: Literal["grounded", "annotate", "rewrite"] = Field(
+        "grounded",
+        description="grounded: from the corpus's annotation. annotate: a model writes the thoughts and nothing else. "
+        "rewrite: a model writes each dialogue anew, as in the paper.",
+    )
+    model: str = Field("", description="The model's name, as the endpoint knows it.")
+    turns_a_request: int = Field(8, ge=1, description="Turns of a dialogue whose thoughts are asked for at once.")
+    repairs: int = Field(2, ge=0, le=5, description="How often what did not pass is asked for again, with the reason.")
+    fallback: Literal["grounded", "reject"] = Field(
+        "grounded", description="What becomes of a thought that never passed: a grounded one instead, or a reject."
+    )
+    judge: Judge | None = Field(None, description="A second model that scores what passed.")
+
+    @model_validator(mode="after")
+    def _name_a_model(self) -> Reasoning:
+        if self.writer != "grounded" and not self.model:
+            raise ValueError(f"the writer {self.writer} is a model: name it, --set reasoning.model=NAME")
+        return self
 
 
 class Expect(_Section):
@@ -110,6 +134,10 @@ class Recipe(_Section):
     reasoning: Reasoning = Field(Reasoning(), description="Who writes the thoughts.")
     checks: dict[str, bool] = Field({}, description="Checks to turn off (name: false); all others run.")
     expect: Expect = Field(Expect(), description="What the build must meet.")
+
+    def asks_model(self, part: Part) -> bool:
+        """Whether a model writes this part's thoughts; only ReAct rows have any."""
+        return self.reasoning.writer != "grounded" and any(task.startswith("react") for task in part.task)
 
     @field_validator("parts", mode="before")
     @classmethod
@@ -188,7 +216,13 @@ def _explain(error: ValidationError) -> Iterator[str]:
 
 
 def _known_keys(where: list[str]) -> list[str]:
-    sections: dict[str, type[_Section]] = {"parts": Part, "reasoning": Reasoning, "expect": Expect}
-    inner: dict[str, type[_Section]] = {"mask": Mask, "filter": Filter, "unanswerable": Unanswerable}
+    sections: dict[str, type[BaseModel]] = {"parts": Part, "reasoning": Reasoning, "expect": Expect}
+    inner: dict[str, type[BaseModel]] = {
+        "mask": Mask,
+        "filter": Filter,
+        "unanswerable": Unanswerable,
+        "judge": Judge,
+        "price": Price,
+    }
     section = inner.get(where[-1]) or sections[where[0]] if where else Recipe
     return list(section.model_fields)

@@ -7,7 +7,10 @@ from typing import Any
 
 from coalm_it.draw import draw_items
 from coalm_it.recipe import Filter, Part
-from coalm_it.schema import Act, Call, Dialogue, Inventory, Sample, Step, Task, Tool, Turn
+from coalm_it.schema import Act, Call, Dialogue, Inventory, Place, Sample, Step, Task, Tool, Turn
+
+Origins = Mapping[Place, Mapping[str, Any]]
+"""What the provenance says of the thought in each place."""
 
 
 def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
@@ -22,15 +25,20 @@ def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
 
 
 def make_samples(
-    dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...], written: Mapping[str, str] | None = None
+    dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...], origins: Origins | None = None
 ) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
-    `tools` is what the samples show (see `show_tools`); `written` says in their provenance who wrote the thoughts.
+    `tools` is what the samples show (see `show_tools`); `origins` says who wrote the thought of each ReAct target.
     Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for what a turn's first step or reply is not. A dialogue with
     tools has its states laid out as `varied`: published rows track single turns only.
     """
-    provenance: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record, **(written or {})}
+    plain: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
+    described: dict[int, dict[str, Any]] = {}  # samples of one origin share what is said of it, and it is written once
+
+    def describe(task: Task, turn: int, step: int | None) -> dict[str, Any]:
+        origin = origins.get(Place(turn, step)) if origins and task.startswith("react") else None
+        return plain if origin is None else described.setdefault(id(origin), {**plain, **origin})
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
         place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
@@ -51,7 +59,7 @@ def make_samples(
             tools=tools,
             turns=dialogue.turns[: turn + 1],
             step=step,
-            provenance=provenance,
+            provenance=describe(task, turn, step),
         )
 
     for number, turn in enumerate(dialogue.turns):

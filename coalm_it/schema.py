@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -106,6 +106,13 @@ class Turn(Model):
     labels: Labels = Labels()
 
 
+class Place(NamedTuple):
+    """Where a thought belongs: before the calls of a turn's step, or (step None) before its reply."""
+
+    turn: int
+    step: int | None
+
+
 class Dialogue(Model):
     """One conversation of a corpus. `file` is relative to the corpus folder, `record` counts from 0 in it."""
 
@@ -163,6 +170,11 @@ class Sample(Model):
     def calls(self) -> tuple[Call, ...]:
         """The target's calls; empty when the target is a reply or a state."""
         return () if self.step is None else self.current.steps[self.step].calls
+
+    @property
+    def place(self) -> Place:
+        """Where the target's thought belongs."""
+        return Place(self.turn, self.step)
 
     @property
     def thought(self) -> str | None:

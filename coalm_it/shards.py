@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,11 +17,12 @@ from coalm_it.draw import stable_hash
 from coalm_it.masking import draw_mask, mask_sample
 from coalm_it.output import TableBuilder, write_table
 from coalm_it.readers import READERS
-from coalm_it.reasoning.grounded import write_thoughts
+from coalm_it.reasoning.annotate import Asked
+from coalm_it.reasoning.writing import Reasoned, read_ledger, reason
 from coalm_it.recipe import Part, Recipe, Unanswerable
-from coalm_it.rendering import Renderer, Row, fingerprint_templates
+from coalm_it.rendering import Renderer, Row
 from coalm_it.samples import make_samples, passes_filter, shorten_observations, show_tools
-from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Sample, Tool
+from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample, Tool
 from coalm_it.sources import Corpus, Shard
 from coalm_it.unanswerable import decline, take_tool_away, take_value_away
 
@@ -40,6 +41,16 @@ class ShardTask:
     path: Path
     limit: int | None = None
     """At most so many dialogues."""
+    ledger: Path | None = None
+    """Where a model's answers lie, for a part whose thoughts a model writes."""
+    dialogues: frozenset[str] | None = None
+    """Ids of those that become rows, where a model is asked about no more than the recipe needs; None: all."""
+
+    @property
+    def checks(self) -> list[str]:
+        """Names of the checks that run."""
+        switched = {**self.recipe.checks, **self.recipe.parts[self.part].checks}
+        return [name for name in CHECKS if switched.get(name, True)]
 
 
 @dataclass
@@ -103,44 +114,91 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
         return Row("", "", "", [], None, "{}")
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a shard holds for its part."""
+
+    count: int
+    """Dialogues, those among them that the part's filter leaves out."""
+    dialogues: list[Dialogue]
+    """Those that the part takes; of their observations what the rows show."""
+    ready: list[Sample]
+    """Finished samples, of a published set that is read back."""
+    filtered: int
+    faults: list[Fault]
+
+
+def read_shard(task: ShardTask) -> Contents:
+    """What the raw bytes of a shard hold for its part."""
+    part = task.recipe.parts[task.part]
+    read = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
+    records = list(islice(read, task.limit))
+    faults = [record for record in records if isinstance(record, Fault)]
+    good = [record for record in records if isinstance(record, Dialogue)]
+    taken = [dialogue for dialogue in good if passes_filter(dialogue, part.filter)]
+    return Contents(
+        count=len(records) - len(faults),
+        dialogues=[shorten_observations(dialogue, task.recipe.observation_results) for dialogue in taken],
+        ready=[record for record in records if isinstance(record, Sample) and record.task in part.task],
+        filtered=len(good) - len(taken),
+        # a file that cannot be read is one fault, however many shards it is cut into
+        faults=[fault for fault in faults if fault.record is not None or not task.shard.index],
+    )
+
+
+def frame_dialogue(task: ShardTask, dialogue: Dialogue) -> Asked:
+    """The dialogue with what its samples show and are held to."""
+    tools = show_tools(dialogue, task.inventory, task.recipe.distractors, task.recipe.seed)
+    return Asked(dialogue, tools, task.checks)
+
+
+def count_samples(task: ShardTask, dialogue: Dialogue) -> int:
+    """How many samples a dialogue gives to the part."""
+    part = task.recipe.parts[task.part]
+    return part.copies * sum(1 for _ in make_samples(dialogue, task.part, part, ()))
+
+
+def _is_chosen(task: ShardTask, dialogue: Dialogue) -> bool:
+    return task.dialogues is None or dialogue.id in task.dialogues
+
+
+def _write_thoughts(task: ShardTask, asked: Sequence[Asked]) -> list[Reasoned]:
+    """The dialogues with thoughts, where the part's rows have any."""
+    part = task.recipe.parts[task.part]
+    if not any(name.startswith("react") for name in part.task):
+        return [Reasoned(one.dialogue) for one in asked]
+    with read_ledger(task.ledger) as ledger:
+        return [reason(one, task.recipe, ledger) for one in asked]
+
+
 @_without_garbage_collection()
 def make_shard(task: ShardTask) -> Path:
     """Writes the shard's table (see output.TableBuilder) with a summary in the file's metadata.
 
     The summary: `dialogues` read, of these `filtered` out, `rows`, `rejects`, `rejected_by` (check -> samples that it
-    turned away), `faults`, `seconds` by stage. Raises OutputError.
+    turned away), `unasked` (samples of dialogues about which no model was asked), `thoughts` (what became of them),
+    `faults`, `seconds` by stage. Raises OutputError, LedgerError, MissingError.
     """
     recipe, part, stages = task.recipe, task.recipe.parts[task.part], Stages()
-    switched = {**recipe.checks, **part.checks}
-    checks = [name for name in CHECKS if switched.get(name, True)]
     with stages.timed("read"):
-        read = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
-        records = list(islice(read, task.limit))
-        faults = [record for record in records if isinstance(record, Fault)]
-        if task.shard.index:  # a file that cannot be read is one fault, however many shards it is cut into
-            faults = [fault for fault in faults if fault.record is not None]
-        dialogues = [record for record in records if isinstance(record, Dialogue)]
-        # A published set is read back into finished samples.
-        ready = [record for record in records if isinstance(record, Sample) and record.task in part.task]
-        taken = [dialogue for dialogue in dialogues if passes_filter(dialogue, part.filter)]
+        contents = read_shard(task)
+        chosen = [dialogue for dialogue in contents.dialogues if _is_chosen(task, dialogue)]
+        unasked = sum(count_samples(task, one) for one in contents.dialogues if not _is_chosen(task, one))
     with stages.timed("think"):
-        taken = [shorten_observations(dialogue, recipe.observation_results) for dialogue in taken]
-        written: dict[str, str] = {}
-        if any(name.startswith("react") for name in part.task):
-            taken = [write_thoughts(dialogue, recipe.seed) for dialogue in taken]
-            written = {"writer": recipe.reasoning.writer, "thoughts": fingerprint_templates("thoughts")}
+        asked = [frame_dialogue(task, dialogue) for dialogue in chosen]
+        reasoned = _write_thoughts(task, asked)
     with stages.timed("sample"):
-        shown = [show_tools(dialogue, task.inventory, recipe.distractors, recipe.seed) for dialogue in taken]
-        samples = [sample.model_copy(update={"part": task.part}) for sample in ready]
+        samples = [sample.model_copy(update={"part": task.part}) for sample in contents.ready]
         samples += [
             sample
-            for dialogue, tools in zip(taken, shown, strict=True)
-            for sample in make_samples(dialogue, task.part, part, tools, written)
+            for framed, one in zip(asked, reasoned, strict=True)
+            for sample in make_samples(one.dialogue, task.part, part, framed.tools, one.origins)
         ]
-        pool = [tool for tools in shown for tool in tools] if part.unanswerable else []
+        pool = [tool for framed in asked for tool in framed.tools] if part.unanswerable else []
         samples = [copy for sample in samples for copy in _copy_sample(sample, part, pool, recipe.seed)]
     with stages.timed("check"):
-        findings = [run_checks(sample, checks) for sample in samples]
+        missing = {one.dialogue.id: one.missing for one in reasoned if one.missing}
+        findings = [_find_missing(sample, missing) or run_checks(sample, task.checks) for sample in samples]
     renderer, builder = Renderer(task.inventory), TableBuilder()
     with stages.timed("render"):
         for sample, found in zip(samples, findings, strict=True):
@@ -149,13 +207,21 @@ def make_shard(task: ShardTask) -> Path:
         table = builder.build_table()
         rejected = Counter(check for found in findings for check in {finding.check for finding in found})
         summary: dict[str, Any] = {
-            "dialogues": len(records) - len(faults),
-            "filtered": len(dialogues) - len(taken),
+            "dialogues": contents.count,
+            "filtered": contents.filtered,
             "rows": sum(not found for found in findings),
             "rejects": sum(bool(found) for found in findings),
             "rejected_by": dict(sorted(rejected.items())),
-            "faults": [fault.model_dump() for fault in faults],
+            "unasked": unasked,
+            "thoughts": dict(sorted(sum((one.fates for one in reasoned), Counter()).items())),
+            "faults": [fault.model_dump() for fault in contents.faults],
             "seconds": stages.seconds,
         }
     write_table(task.path, table, summary)
     return task.path
+
+
+def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) -> list[Finding]:
+    """That a ReAct target has no thought, and why a model wrote none that passed."""
+    why = missing.get(sample.dialogue_id, {}).get(sample.place) if sample.task.startswith("react") else None
+    return [] if why is None else [Finding(check="reasoning", where="thought", message=why)]

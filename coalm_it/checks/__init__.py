@@ -26,6 +26,9 @@ CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
     "database": check_database,
 }
 
+OF_THOUGHTS = ("structure", "leak", "outcome")
+"""The checks that look at thoughts."""
+
 
 def run_checks(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:
     """What the named checks (all, if none are named) find wrong with a sample; nothing for a good one."""
@@ -36,3 +39,10 @@ def check(samples: Iterable[Sample], names: Collection[str] = CHECKS) -> Iterato
     """Each sample with what is wrong with it."""
     for sample in samples:
         yield sample, run_checks(sample, names)
+
+
+def check_thought(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:
+    """What the named checks find wrong with the target's own thought, whatever else is wrong with the sample."""
+    wheres = {"thought", f"step {sample.step}"}
+    found = run_checks(sample, [name for name in OF_THOUGHTS if name in names])
+    return [finding for finding in found if finding.where in wheres]

@@ -16,12 +16,11 @@ from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple
 
-from coalm_it.errors import ShortfallError
 from coalm_it.models import Settings
 from coalm_it.reasoning.attempts import FIRST_PAUSE, Attempts, Tally
 from coalm_it.reasoning.budget import Budget
 from coalm_it.reasoning.endpoint import open_endpoint
-from coalm_it.reasoning.ledger import Ledger
+from coalm_it.reasoning.ledger import Ledger, MissingError
 from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, request_key
 
 OnOutcome = Callable[[Request, Outcome], Request | None]
@@ -35,10 +34,6 @@ HEARTBEAT, TICK, POLL = 5.0, 0.5, 0.1
 """Seconds between signs of life, between reports, between looks at what another process is asking."""
 GATHER = 0.01
 """Seconds in which outcomes are gathered that go to disk together."""
-
-
-class MissingError(ShortfallError):
-    """Offline, and the ledger has no answer; one line that names dialogue and turn."""
 
 
 def ask_all(

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from coalm_it.errors import ShortfallError
 from coalm_it.reasoning.answers_file import is_answers_file, read_answers
 from coalm_it.reasoning.ledger_file import (
     COLUMNS,
@@ -54,6 +55,10 @@ Say = Callable[[str], None]
 ALIVE = 60.0
 """Seconds after which the claims of a process that gives no sign of life are void."""
 MOST_A_COMMIT = 500
+
+
+class MissingError(ShortfallError):
+    """The ledger has no answer, and none may be asked for; one line that names dialogue and turn."""
 
 
 def default_path() -> Path:

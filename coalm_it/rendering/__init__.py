@@ -9,6 +9,7 @@ from __future__ import annotations
 from operator import is_not
 from typing import Any, NamedTuple
 
+from coalm_it.assets import fingerprint_templates
 from coalm_it.rendering.columns import LAYOUTS, Columns, CorpusText, write_turn_lines
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import (
@@ -24,11 +25,10 @@ from coalm_it.rendering.messages import (
     target_messages,
     turn_messages,
 )
-from coalm_it.rendering.templates import fingerprint_templates
 from coalm_it.rendering.varied import VariedColumns
 from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool
 
-__all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages", "fingerprint_templates"]
+__all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages"]
 
 
 class Row(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
 
 import jinja2
 
-from coalm_it.assets import asset, list_assets
+from coalm_it.assets import asset
 
 
 def render(name: str, macro: str, *values: object) -> str:
@@ -21,16 +20,6 @@ def list_macros(name: str) -> tuple[str, ...]:
     """The names of a template's macros, in alphabetical order; those that begin with an underscore are its own."""
     defined = vars(_environment().get_template(f"rows/{name}.jinja").module)
     return tuple(sorted(macro for macro in defined if not macro.startswith("_")))
-
-
-@cache
-def fingerprint_templates(folder: str) -> str:
-    """A hash of every template of a folder of templates/: it is part of a row's provenance."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in list_assets("templates", ""):
-        if asset("templates", folder) in path.parents:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @cache

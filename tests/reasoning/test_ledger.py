@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 
 from coalm_it.models import Price, Settings
-from coalm_it.reasoning.asking import MissingError
 from coalm_it.reasoning.exchange import describe_ledger, export_answers, merge_ledgers, read_outcomes
-from coalm_it.reasoning.ledger import default_path, open_ledger
+from coalm_it.reasoning.ledger import MissingError, default_path, open_ledger
 from coalm_it.reasoning.ledger_file import APPLICATION_ID, DamagedError, LedgerError
 from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, request_key
 

@@ -1,0 +1,50 @@
+"""An inquiry: what is asked about a dialogue, one request after the other, and what comes of it in the end.
+
+It is written once, as a generator that yields requests and is sent their outcomes, and run twice: by the first pass of
+a build, which asks a model (asking.py), and by the second, which only reads the ledger (`replay`). So both come to the
+same, whatever the model answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from coalm_it.models import Settings
+from coalm_it.reasoning.ledger import Ledger, MissingError
+from coalm_it.reasoning.request import Outcome, Request, request_key
+
+T = TypeVar("T")
+Inquiry = Generator[Request, Outcome, T]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one thought that a model was asked for."""
+
+    thought: str | None
+    """None where none passed the checks."""
+    key: str
+    """Of the last request about it."""
+    attempts: int
+    mended: bool = False
+    """Whether the answer had to be mended to be JSON."""
+    reasons: tuple[str, ...] = ()
+    """Why the last one did not pass."""
+    score: int | None = None
+    """The judge's, from 1 to 5."""
+
+
+def replay(inquiry: Inquiry[T], ledger: Ledger, settings: Settings) -> T:
+    """What comes of an inquiry by the answers in the ledger. Raises MissingError where one is not there."""
+    try:
+        request = next(inquiry)
+        while True:
+            outcome = ledger.find(request_key(request, settings))
+            if outcome is None:
+                raise MissingError(f"{request.where}: there is no answer for it in {ledger.path}")
+            request = inquiry.send(outcome)
+    except StopIteration as end:
+        result: T = end.value
+        return result
