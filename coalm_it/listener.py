@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """Is told how the work goes: lines for a person, and how much of a stage is done."""
+    """Is told how the work goes: lines for a person, and how much of a stage is done, with a note beside it."""
 
     def say(self, line: str) -> None: ...
 
-    def advance(self, stage: str, done: int, total: int) -> None: ...
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None: ...
 
 
 class Silent:
@@ -19,5 +19,5 @@ class Silent:
     def say(self, line: str) -> None:
         pass
 
-    def advance(self, stage: str, done: int, total: int) -> None:
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         pass

@@ -24,6 +24,7 @@ from coalm_it.schema import Finding, Sample
 
 MARKER = ".coalm-it"
 MANIFEST = "manifest.json"
+REQUESTS = "requests.txt"
 ROWS_A_FILE = 50_000
 ROWS_A_GROUP = 5_000
 
@@ -250,6 +251,15 @@ class BuildFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return manifest if good else None
+
+    def write_requests(self, keys: Sequence[str]) -> list[Path]:
+        """Lists the requests to a model that the rows hang on, one key a line; without any there is no such file."""
+        path = self.path / REQUESTS
+        path.unlink(missing_ok=True)
+        if not keys:
+            return []
+        write_text(path, "".join(f"{key}\n" for key in keys))
+        return [path]
 
     def finish(self, manifest: dict[str, Any], files: Sequence[Path], timings: dict[str, Any]) -> dict[str, Any]:
         """Writes what describes the data files, takes away what is left of other builds, the manifest last.

@@ -13,8 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from coalm_it.assets import asset, fingerprint_package
-from coalm_it.checks import CHECKS
+from coalm_it.assets import fingerprint_package
 from coalm_it.engine import RunTasks, start_engine
 from coalm_it.listener import Listener, Silent
 from coalm_it.mixture import (
@@ -40,7 +39,8 @@ from coalm_it.output import (
     read_summary,
     write_parquet,
 )
-from coalm_it.recipe import Recipe, RecipeError, load_recipe
+from coalm_it.questions import Answers, Means, Selection, ask_model, outline_shard
+from coalm_it.recipe import Recipe, RecipeError
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import SourceError
@@ -51,7 +51,8 @@ from coalm_it.supplies import (
     hash_inputs,
     hash_json,
     list_versions,
-    plan_shards,
+    plan_tasks,
+    prepare_recipe,
 )
 
 
@@ -84,44 +85,41 @@ def build(
     data: str | Path | None = None,
     workers: int = 1,
     changes: Sequence[str] = (),
+    means: Means | None = None,
     listener: Listener | None = None,
 ) -> Built:
     """Builds a recipe (a name in recipes/, a path, or a Recipe) from the corpora found in `data` into `out`.
 
-    Without `data` the bundled samples are used. `changes` are KEY.KEY=VALUE, as for --set. Finished shards of an
-    earlier run are used again, and a folder that already holds this very build is left as it is.
-    Raises RecipeError, SourceError, FolderError (the request is wrong), ShortError (the corpora are too small),
-    OutputError, EngineError (the world failed).
+    Without `data` the bundled samples are used. `changes` are KEY.KEY=VALUE, as for --set; `means` says how a model's
+    answers are come by, where one writes the thoughts. Finished shards of an earlier run are used again, and a folder
+    that already holds this very build is left as it is.
+    Raises RequestError (of recipe, corpora, folder), ShortfallError (the corpora are too small, a ceiling is reached,
+    an answer is missing offline), OutsideError (disk, worker, endpoint, ledger failed).
     """
     started = time.perf_counter()
     listener = listener or Silent()
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    for name in {**recipe.checks, **{name: off for part in recipe.parts.values() for name, off in part.checks.items()}}:
-        if name not in CHECKS:
-            raise RecipeError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
+    recipe = prepare_recipe(recipe, changes)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
-    supplies = find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
+    supplies = find_supplies(recipe, data, listener)
     inputs = hash_inputs(recipe, supplies)
     key = hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
     folder = claim_folder(Path(out), recipe.name, key, listener.say)
-    manifest = folder.read_manifest()
-    if manifest is not None:
-        listener.say(f"{folder.path} holds this build already: nothing to do.")
-        return Built(folder.path, manifest, {"total": time.perf_counter() - started}, fresh=False)
-    (folder.path / MANIFEST).unlink(missing_ok=True)  # no data set until it is whole again
-
     with ExitStack() as at_end:
         at_end.callback(folder.sweep)  # after the engine, which ends its workers in the middle of what they write
         run_tasks = at_end.enter_context(start_engine(workers))
-        tasks = [task for supply in supplies for task in plan_shards(recipe, supply, inputs, folder.work)]
-        if recipe.limit is not None:
-            tasks = _first_shards(tasks, recipe.limit)
-        else:
-            _make_shards(tasks, run_tasks, listener)
+        tasks = plan_tasks(recipe, supplies, inputs, folder.work)
+        answers = _answer(recipe, tasks, means or Means(), run_tasks, listener)
+        manifest = folder.read_manifest()
+        if manifest is not None and manifest["answers"] == answers.summary:
+            listener.say(f"{folder.path} holds this build already: nothing to do.")
+            return Built(folder.path, manifest, {"total": time.perf_counter() - started}, fresh=False)
+        (folder.path / MANIFEST).unlink(missing_ok=True)  # no data set until it is whole again
+        answered = time.perf_counter()
         tables: dict[str, list[Path]] = {}
-        for task in tasks:
+        for task in answers.tasks:
             tables.setdefault(task.part, []).append(task.path)
+        _make_shards([task for task in answers.tasks if task.ledger is None], run_tasks, listener)
         shards_done = time.perf_counter()
         summaries = {name: [read_summary(path) for path in paths] for name, paths in tables.items()}
         faults = [{"part": name, **fault} for name in tables for one in summaries[name] for fault in one["faults"]]
@@ -145,10 +143,34 @@ def build(
         "sources": {supply.source.name: describe_source(supply) for supply in supplies},
         "trained_on": sorted({f"{supply.source.name} {recipe.parts[supply.part].split}" for supply in supplies}),
         "inputs": inputs,
+        "answers": answers.summary,
     }
-    timings = _sum_timings(summaries, started, shards_done)
-    manifest = folder.finish(manifest, files, timings)
+    timings = _sum_timings(summaries, started, answered, shards_done)
+    manifest = folder.finish(manifest, [*files, *folder.write_requests(answers.keys)], timings)
     return Built(folder.path, manifest, timings, fresh=True)
+
+
+# --- answers ---
+
+
+def _answer(recipe: Recipe, tasks: list[ShardTask], means: Means, run_tasks: RunTasks, listener: Listener) -> Answers:
+    """Has a model asked for the thoughts of the parts that want them; until their quotas are filled, if it can be.
+
+    Whether they are is known once their shards are made, since the checks may turn rows away.
+    """
+    asking = [task for task in tasks if recipe.asks_model(recipe.parts[task.part])]
+    if not asking:
+        return Answers(tasks)
+    selection = Selection(recipe, asking, dict(run_tasks(outline_shard, asking)))
+    while True:
+        answers = ask_model(selection, means, listener)
+        _make_shards(answers.tasks, run_tasks, listener)
+        kept: Counter[str] = Counter()
+        for task in answers.tasks:
+            kept[task.part] += read_summary(task.path)["rows"]
+        if not selection.widen(kept):
+            named = dict(zip((task.path for task in asking), answers.tasks, strict=True))
+            return replace(answers, tasks=[named.get(task.path, task) for task in tasks])
 
 
 # --- shards ---
@@ -173,18 +195,6 @@ def _check_part(recipe: Recipe, name: str, summaries: Sequence[dict[str, Any]]) 
         part = recipe.parts[name]
         tasks, sources = ", ".join(part.task), ", ".join(part.source)
         raise RecipeError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
-
-
-def _first_shards(tasks: Sequence[ShardTask], limit: int) -> list[ShardTask]:
-    """As many of each part's shards as give `limit` dialogues, made here and now."""
-    taken, left = [], dict.fromkeys((task.part for task in tasks), limit)
-    for task in tasks:
-        if left[task.part]:
-            path = task.path.with_stem(f"{task.path.stem}-{left[task.part]}")
-            task = replace(task, path=path, limit=left[task.part])
-            left[task.part] -= read_summary(make_shard(task))["dialogues"]
-            taken.append(task)
-    return taken
 
 
 # --- what comes out ---
@@ -283,27 +293,34 @@ def _write_data(mixed: Mixed, folder: BuildFolder, run_tasks: RunTasks, listener
 def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
     """What became of a part: candidates = rows - repeated + rejects + left_out.
 
-    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left.
+    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left. `thoughts` says who
+    wrote them (see reasoning.writing.Reasoned); where a model does, samples that no quota needed are left out unasked.
     """
     kept = sum(summary["rows"] for summary in summaries)
     rejects = sum(summary["rejects"] for summary in summaries)
+    unasked = sum(summary["unasked"] for summary in summaries)
     rejected_by: Counter[str] = Counter()
+    thoughts: Counter[str] = Counter()
     for summary in summaries:
         rejected_by.update(summary["rejected_by"])
+        thoughts.update(summary["thoughts"])
     return {
         "dialogues": sum(summary["dialogues"] for summary in summaries),
         "filtered": sum(summary["filtered"] for summary in summaries),
         "faults": sum(len(summary["faults"]) for summary in summaries),
-        "candidates": kept + rejects,
+        "candidates": kept + rejects + unasked,
         **counts,
-        "left_out": kept - counts["rows"] + counts["repeated"],
+        "left_out": kept - counts["rows"] + counts["repeated"] + unasked,
         "rejects": rejects,
         "rejected_by": dict(sorted(rejected_by.items())),
+        "thoughts": dict(sorted(thoughts.items())),
     }
 
 
-def _sum_timings(summaries: dict[str, list[dict[str, Any]]], started: float, shards_done: float) -> dict[str, Any]:
-    """Seconds of the whole and of its two halves as they passed; of the stages, summed over all workers."""
+def _sum_timings(
+    summaries: dict[str, list[dict[str, Any]]], started: float, answered: float, shards_done: float
+) -> dict[str, Any]:
+    """Seconds of the whole and of its parts as they passed; of the stages, summed over all workers."""
     stages: dict[str, dict[str, float]] = {}
     for name, of_part in summaries.items():
         total: Counter[str] = Counter()
@@ -314,7 +331,8 @@ def _sum_timings(summaries: dict[str, list[dict[str, Any]]], started: float, sha
     own, workers = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "total": round(now - started, 3),
-        "shards": round(shards_done - started, 3),
+        "answers": round(answered - started, 3),
+        "shards": round(shards_done - answered, 3),
         "files": round(now - shards_done, 3),
         "stages": stages,
         "peak_bytes": {"this_process": own * 1024, "largest_worker": workers * 1024},

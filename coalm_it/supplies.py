@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from coalm_it import __version__
-from coalm_it.assets import fingerprint_package
+from coalm_it.assets import asset, fingerprint_package
+from coalm_it.checks import CHECKS
 from coalm_it.listener import Listener
 from coalm_it.output import hash_bytes
 from coalm_it.readers import READERS
-from coalm_it.recipe import Recipe
+from coalm_it.recipe import Recipe, RecipeError, load_recipe
 from coalm_it.schema import Inventory
-from coalm_it.shards import ShardTask
+from coalm_it.shards import ShardTask, read_shard
 from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
 
 SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
@@ -37,8 +38,21 @@ class Supply:
     inventory: Inventory
 
 
-def find_supplies(recipe: Recipe, data: Path, listener: Listener) -> list[Supply]:
-    """Every part's corpora, in the recipe's order. Raises SourceError for one that is not there."""
+def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name or path, changed, with checks that there are. Raises RecipeError."""
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    for name in {*recipe.checks, *(name for part in recipe.parts.values() for name in part.checks)}:
+        if name not in CHECKS:
+            raise RecipeError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
+    return recipe
+
+
+def find_supplies(recipe: Recipe, data: str | Path | None, listener: Listener) -> list[Supply]:
+    """Every part's corpora, in the recipe's order; without `data` from the bundled samples.
+
+    Raises SourceError for one that is not there.
+    """
+    data = asset("sources", "samples") if data is None else Path(data)
     wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
     sources = {name: load_source(name) for name in wanted}
     found = find_corpora(data, list(sources.values()))
@@ -106,6 +120,22 @@ def hash_json(value: Any) -> str:
 def hash_inputs(recipe: Recipe, supplies: Sequence[Supply]) -> dict[str, str]:
     """The hash of every file that is read, by its name in the manifest."""
     return {name: _hash_file(file) for supply in supplies for name, file in list_inputs(recipe, supply).items()}
+
+
+def plan_tasks(recipe: Recipe, supplies: Sequence[Supply], inputs: dict[str, str], work: Path) -> list[ShardTask]:
+    """A task for each shard of each part; with a limit, as many of a part's shards as give so many dialogues."""
+    tasks = [task for supply in supplies for task in plan_shards(recipe, supply, inputs, work)]
+    return tasks if recipe.limit is None else list(_cut_to_limit(tasks, recipe.limit))
+
+
+def _cut_to_limit(tasks: Sequence[ShardTask], limit: int) -> Iterator[ShardTask]:
+    left = dict.fromkeys((task.part for task in tasks), limit)
+    for task in tasks:
+        if left[task.part]:
+            path = task.path.with_stem(f"{task.path.stem}-{left[task.part]}")
+            task = replace(task, path=path, limit=left[task.part])
+            left[task.part] -= read_shard(task).count
+            yield task
 
 
 def plan_shards(recipe: Recipe, supply: Supply, inputs: dict[str, str], work: Path) -> Iterator[ShardTask]:

@@ -46,10 +46,10 @@ class _Live:
     def say(self, line: str) -> None:
         self._progress.console.print(Text(make_visible(line)))
 
-    def advance(self, stage: str, done: int, total: int) -> None:
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total)
-        self._progress.update(self._tasks[stage], completed=done)
+            self._tasks[stage] = self._progress.add_task(stage, note="")
+        self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
 class _Plain:
@@ -62,10 +62,10 @@ class _Plain:
     def say(self, line: str) -> None:
         print(make_visible(line), file=sys.stderr, flush=True)
 
-    def advance(self, stage: str, done: int, total: int) -> None:
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         if done == total or time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
-            self.say(f"{stage}: {done} of {total}")
+            self.say(f"{stage}: {done} of {total}{note and f' ({note})'}")
 
 
 @contextmanager
@@ -74,7 +74,8 @@ def listen() -> Iterator[Listener]:
     if not sys.stderr.isatty():
         yield _Plain()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    note = TextColumn("{task.fields[note]}", style="dim")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), note)
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield _Live(progress)
 

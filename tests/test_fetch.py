@@ -157,7 +157,7 @@ class Heard:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def advance(self, stage: str, done: int, total: int) -> None:
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         self.stages.append((stage, done, total))
 
 

@@ -30,7 +30,7 @@ class Heard:
     def say(self, line: str) -> None:
         self.lines.append(line)
 
-    def advance(self, stage: str, done: int, total: int) -> None:
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         if stage == "shards":
             self.made = done
 
@@ -162,7 +162,7 @@ def test_there_is_no_manifest_while_a_build_is_under_way(demo: Path, tmp_path: P
     seen: list[bool] = []
 
     class Watching(Heard):
-        def advance(self, stage: str, done: int, total: int) -> None:
+        def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
             seen.append((out / "manifest.json").exists())
 
     build("tod", out=out, listener=Watching())

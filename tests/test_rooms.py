@@ -45,6 +45,7 @@ ROOMS = [
     "output",
     "shards",
     "supplies",
+    "questions",
     "pipeline",
     "training",
     "evaluation",

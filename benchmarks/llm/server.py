@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -25,6 +26,19 @@ WORDS = (
     "the user wants a table for two and has named no time so I ask for it before I search the list of places that "
     "the first call gave me then I offer one of them and wait until they accept it"
 ).split()
+OPENINGS = "Well, Right, Good, So, Fine, Clear enough, Let me think, All right, Now, Here, Then, That helps".split(", ")
+MIDDLES = (
+    "this moves things on|nothing here contradicts what came before|they have been plain about their wish|"
+    "the way forward is open|what they said settles it|their wish is easy to follow|it fits with the rest|"
+    "the matter stands as before|they seem content so far|little is left to guess|this is what I was waiting for"
+).split("|")
+ENDS = (
+    "and a plain answer will do|so I keep it short|which I put in simple words|and I stay friendly about it|"
+    "so the answer writes itself|and I say so openly|which calls for a clear reply|and there is no hurry|"
+    "so one sentence is enough|and I leave the rest to them|which is good to know|and I word it with care"
+).split("|")
+PLACE = re.compile(r"^<(\d+)>(?: .*)?\n(.*)", re.MULTILINE)
+CALL = re.compile(r"Call: (\w+)\((.*)\)")
 TOKENS_A_MESSAGE = 4
 
 
@@ -332,10 +346,25 @@ class Server:
 
 
 def make_text(body: Json, digest: bytes) -> str:
-    """A few sentences drawn by `digest`; where the request has a JSON schema, an object that fits it."""
+    """A few sentences drawn by `digest`; where the request has a JSON schema, an object that fits it; where it shows a
+    conversation with places <1>, <2>, ... for thoughts, thoughts that could stand there."""
     drawn = random.Random(digest)
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    following = dict(PLACE.findall(str(body["messages"][1]["content"]))) if len(body["messages"]) > 1 else {}
+    wanted = list(schema["properties"]) if schema else list(following)
+    if following and following.keys() >= set(wanted):
+        scores = schema and all(one["type"] == "integer" for one in schema["properties"].values())
+        return json.dumps({key: drawn.randint(2, 5) if scores else _think(following[key], drawn) for key in wanted})
     return json.dumps(_fill(schema, drawn)) if schema else _sentence(drawn)
+
+
+def _think(following: str, drawn: random.Random) -> str:
+    """A thought before a call that names it, or before an answer that promises nothing."""
+    opening, middle, end = (drawn.choice(choices) for choices in (OPENINGS, MIDDLES, ENDS))
+    call = CALL.match(following)
+    if call is None:
+        return f"{opening} {middle}, {end}."
+    return f"{opening} {middle}: {call[1]} it is, going by what was said."
 
 
 def _fill(schema: Json, drawn: random.Random) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Data, Folder, Json, Recipe, app, mistakes_in_one_line, print_rows
+from coalm_it.cli.app import Data, Folder, Json, LedgerPath, Recipe, app, mistakes_in_one_line, print_rows
 
 if TYPE_CHECKING:
     from coalm_it.mixture import ShortError
@@ -29,12 +29,16 @@ def build(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a value of the recipe: parts.sgd.rows=1000")
     ] = None,
+    ledger: LedgerPath = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no model: the ledger must have each answer.")] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Ask through the Batch API: cheaper, within a day.")] = False,
     as_json: Json = False,
 ) -> None:
     """Build a data set. Without --data, from the small bundled samples."""
     with mistakes_in_one_line():
         from coalm_it.mixture import ShortError
         from coalm_it.pipeline import build as build_recipe
+        from coalm_it.questions import Means
         from coalm_it.terminal import listen
 
         options = {"limit": limit, "scale": scale, "allow_short": allow_short or None}
@@ -44,7 +48,15 @@ def build(
         ]
         try:
             with listen() as listener:
-                built = build_recipe(recipe, out=out, data=data, workers=workers, changes=changes, listener=listener)
+                built = build_recipe(
+                    recipe,
+                    out=out,
+                    data=data,
+                    workers=workers,
+                    changes=changes,
+                    means=Means(ledger, offline, batch),
+                    listener=listener,
+                )
         except ShortError as error:
             _print_shortages(error)
             raise typer.Exit(error.exit_code) from None

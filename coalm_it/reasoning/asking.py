@@ -20,11 +20,10 @@ from coalm_it.models import Settings
 from coalm_it.reasoning.attempts import FIRST_PAUSE, Attempts, Tally
 from coalm_it.reasoning.budget import Budget
 from coalm_it.reasoning.endpoint import open_endpoint
-from coalm_it.reasoning.ledger import Ledger, MissingError
+from coalm_it.reasoning.inquiries import OnOutcome
+from coalm_it.reasoning.ledger import Ledger
 from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, request_key
 
-OnOutcome = Callable[[Request, Outcome], Request | None]
-"""Is told of each outcome; returns what is to be asked next because of it, if anything."""
 Say = Callable[[str], None]
 Watch = Callable[[Tally], None]
 
@@ -43,7 +42,6 @@ def ask_all(
     on_outcome: OnOutcome,
     *,
     budget: Budget | None = None,
-    offline: bool = False,
     first_pause: float = FIRST_PAUSE,
     say: Say = print,
     watch: Watch = lambda tally: None,
@@ -53,11 +51,9 @@ def ask_all(
     `requests` is taken as it is needed. `budget` is make_budget(settings), or one that several calls share; None: no
     ceiling. `first_pause` is that before a second attempt, in seconds. `watch` is told every half second how it goes.
     Works where an event loop runs, as in a notebook.
-    Raises EndpointError, BudgetError, LedgerError, MissingError, and what `requests` and `on_outcome` raise. What is
+    Raises EndpointError, BudgetError, LedgerError, and what `requests` and `on_outcome` raise. What is
     under way is waited for and stored before. Ctrl-C waits for nothing.
     """
-    if offline:
-        return _serve_all(requests, settings, ledger, on_outcome)
     budget = budget or Budget()
     return run_anywhere(_ask_all(iter(requests), settings, ledger, on_outcome, budget, first_pause, say, watch))
 
@@ -77,20 +73,6 @@ def run_anywhere(work: Coroutine[Any, Any, Tally]) -> Tally:
         except KeyboardInterrupt:
             loop.call_soon_threadsafe(task.cancel)
             raise
-
-
-def _serve_all(requests: Iterable[Request], settings: Settings, ledger: Ledger, on_outcome: OnOutcome) -> Tally:
-    """From the ledger alone."""
-    tally = Tally()
-    for first in requests:
-        request: Request | None = first
-        while request is not None:
-            outcome = ledger.find(request_key(request, settings))
-            if outcome is None:
-                raise MissingError(f"{request.where}: offline, and there is no answer for it in {ledger.path}")
-            tally.stored += 1
-            request = on_outcome(request, outcome)
-    return tally
 
 
 async def _ask_all(

@@ -7,7 +7,7 @@ same, whatever the model answered.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -36,15 +36,35 @@ class Written:
     """The judge's, from 1 to 5."""
 
 
+OnOutcome = Callable[[Request, Outcome], Request | None]
+"""Is told of each outcome; returns what is to be asked next because of it, if anything."""
+
+
 def replay(inquiry: Inquiry[T], ledger: Ledger, settings: Settings) -> T:
     """What comes of an inquiry by the answers in the ledger. Raises MissingError where one is not there."""
     try:
         request = next(inquiry)
         while True:
-            outcome = ledger.find(request_key(request, settings))
-            if outcome is None:
-                raise MissingError(f"{request.where}: there is no answer for it in {ledger.path}")
-            request = inquiry.send(outcome)
+            request = inquiry.send(find_answer(request, ledger, settings))
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+def serve_all(requests: Iterable[Request], settings: Settings, ledger: Ledger, on_outcome: OnOutcome) -> int:
+    """Like asking.ask_all, but from the ledger alone; returns how many outcomes were served. Raises MissingError."""
+    served = 0
+    for first in requests:
+        request: Request | None = first
+        while request is not None:
+            request = on_outcome(request, find_answer(request, ledger, settings))
+            served += 1
+    return served
+
+
+def find_answer(request: Request, ledger: Ledger, settings: Settings) -> Outcome:
+    """What the ledger has of a request. Raises MissingError."""
+    outcome = ledger.find(request_key(request, settings))
+    if outcome is None:
+        raise MissingError(f"{request.where}: there is no answer for it in {ledger.path}")
+    return outcome

@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any, NamedTuple
 
+from coalm_it.errors import RequestError
+
 _FENCE = re.compile(r"\A\s*(?:<think>.*?</think>\s*)?```[\w+-]*\s*\n?(.*?)(?:```\s*)?\Z", re.DOTALL)
 _THINK = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 _NUMBER = re.compile(r"\A\D{0,3}(\d+)\D{0,3}\Z")
@@ -21,7 +23,7 @@ class Read(NamedTuple):
 def read_object(text: str) -> Read | None:
     """The JSON object that a text is, in a code fence or not, after a think block or not; None where it is none.
 
-    Raises ImportError where the text needs mending and json-repair is not installed.
+    Raises RequestError where the text needs mending and json-repair is not installed.
     """
     plain = _THINK.sub("", text)
     fenced = _FENCE.match(plain)
@@ -34,8 +36,10 @@ def read_object(text: str) -> Read | None:
 
 
 def _mend(text: str) -> Read | None:
-    import json_repair
-
+    try:
+        import json_repair
+    except ImportError:
+        raise RequestError("to read what a model wrote, coalm-it needs: pip install 'coalm-it[llm]'") from None
     start = text.find("{")
     if start < 0:
         return None

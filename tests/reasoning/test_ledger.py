@@ -20,6 +20,7 @@ import pytest
 
 from coalm_it.models import Price, Settings
 from coalm_it.reasoning.exchange import describe_ledger, export_answers, merge_ledgers, read_outcomes
+from coalm_it.reasoning.inquiries import serve_all
 from coalm_it.reasoning.ledger import MissingError, default_path, open_ledger
 from coalm_it.reasoning.ledger_file import APPLICATION_ID, DamagedError, LedgerError
 from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, request_key
@@ -276,11 +277,16 @@ def test_others_rebuild_from_an_export_without_server_or_key(
     exported.replace(path)
     asked = server.stats["requests"]
     nowhere = settings.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
-    again = ask(questions(30), nowhere, offline=True)
+    again: dict[str, Outcome] = {}
+    with open_ledger(path) as ledger:
+        serve_all(questions(30), nowhere, ledger, lambda request, one: again.update({request.where: one}))
     assert again == {where: first[where] for where in again}
     assert any(isinstance(outcome, Failure) for outcome in again.values())
-    with pytest.raises(MissingError, match=r"^d/30: offline, and there is no answer for it in .*answers.sqlite$"):
-        ask(questions(31), nowhere, offline=True)
+    with (
+        open_ledger(path) as ledger,
+        pytest.raises(MissingError, match=r"^d/30: there is no answer for it in .*answers.sqlite$"),
+    ):
+        serve_all(questions(31), nowhere, ledger, lambda request, one: None)
     assert server.stats["requests"] == asked
 
 

@@ -1,0 +1,248 @@
+"""The first pass of a build whose thoughts a model writes: every answer that the rows need into the ledger.
+
+One process walks the dialogues, asks, and takes what comes back through the checks; nothing else comes of it but the
+ledger, which the second pass, the ordinary one, only reads. Where a part has a quota, a model is asked about no more
+dialogues than fill it: those that are drawn first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from coalm_it.listener import Listener
+from coalm_it.mixture import allot_rows, order_dialogues
+from coalm_it.models import Settings
+from coalm_it.reasoning.annotate import Asked
+from coalm_it.reasoning.inquiries import Inquiry, serve_all
+from coalm_it.reasoning.ledger import Ledger, default_path, open_ledger
+from coalm_it.reasoning.request import Outcome, Request
+from coalm_it.reasoning.writing import plan_judging, plan_writing
+from coalm_it.recipe import Recipe
+from coalm_it.shards import ShardTask, count_samples, frame_dialogue, read_shard
+
+if TYPE_CHECKING:
+    from coalm_it.reasoning.attempts import Tally
+
+Plan = Callable[[Asked], Iterator[Inquiry[Any]]]
+
+
+@dataclass(frozen=True)
+class Means:
+    """How answers are come by."""
+
+    ledger: Path | None = None
+    """None: the user's own."""
+    offline: bool = False
+    """Whether the ledger must have them all."""
+    batch: bool = False
+    """Whether they are ordered through the Batch API: cheaper, within a day."""
+
+    @property
+    def path(self) -> Path:
+        return self.ledger or default_path()
+
+
+# --- which dialogues ---
+
+
+class Outline(NamedTuple):
+    """What is to be known of a dialogue before anything is asked about it."""
+
+    name: str
+    """Source, split and id: what it is drawn by."""
+    id: str
+    samples: int
+    requests: int
+    """Before any is repeated."""
+
+
+def outline_shard(task: ShardTask) -> tuple[Path, list[Outline]]:
+    """The dialogues of a shard, and the path of the table that tells whose they are."""
+    outlines = []
+    for dialogue in read_shard(task).dialogues:
+        name = f"{dialogue.source}/{dialogue.split}/{dialogue.id}"
+        requests = sum(1 for _ in plan_writing(frame_dialogue(task, dialogue), task.recipe.reasoning))
+        outlines.append(Outline(name, dialogue.id, count_samples(task, dialogue), requests))
+    return task.path, outlines
+
+
+class Selection:
+    """Which dialogues of each part a model is asked about: in the order of the draw, as many as are needed."""
+
+    def __init__(self, recipe: Recipe, tasks: Sequence[ShardTask], outlines: Mapping[Path, list[Outline]]) -> None:
+        self.recipe, self.tasks = recipe, tasks
+        self._found: dict[str, dict[str, Outline]] = defaultdict(dict)
+        for task in tasks:
+            self._found[task.part] |= {one.name: one for one in outlines[task.path]}
+        self._drawn = {part: order_dialogues(found, recipe.seed) for part, found in self._found.items()}
+        have = {name: sum(one.samples for one in self._found.get(name, {}).values()) for name in recipe.parts}
+        wanted = allot_rows(recipe, have)
+        self._rows = {part: wanted[part] for part in self._found}
+        self._places = dict.fromkeys(self._found, 0)
+        for part, rows in self._rows.items():
+            whole = rows >= have[part]
+            self._take(part, have[part] if whole else rows * (1 + recipe.expect.rejects_at_most))
+
+    def _take(self, part: str, samples: float) -> None:
+        """Takes further dialogues that give so many samples."""
+        drawn, found = self._drawn[part], self._found[part]
+        while samples > 0 and self._places[part] < len(drawn):
+            samples -= found[drawn[self._places[part]]].samples
+            self._places[part] += 1
+
+    def widen(self, kept: Mapping[str, int]) -> bool:
+        """Takes more where a part has kept too few rows; whether there was more to take."""
+        before = dict(self._places)
+        for part, rows in self._rows.items():
+            self._take(part, 1.1 * (rows - kept[part]))
+        return self._places != before
+
+    @property
+    def requests(self) -> int:
+        return sum(self._found[part][name].requests for part, names in self._names() for name in names)
+
+    def _names(self) -> Iterator[tuple[str, list[str]]]:
+        for part, drawn in self._drawn.items():
+            yield part, drawn[: self._places[part]]
+
+    def choose(self) -> list[ShardTask]:
+        """The tasks, each with the dialogues that become rows."""
+        ids = {part: frozenset(self._found[part][name].id for name in names) for part, names in self._names()}
+        whole = {part for part, drawn in self._drawn.items() if self._places[part] == len(drawn)}
+        return [replace(task, dialogues=None if task.part in whole else ids[task.part]) for task in self.tasks]
+
+
+# --- the asking ---
+
+
+class _Log:
+    """What each shard's rows hang on: the requests about its dialogues, and what came of them."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[Path, set[tuple[str, str]]] = defaultdict(set)
+        self.inquiries = 0
+        """Those that are over."""
+
+    def first_requests(self, tasks: Sequence[ShardTask], plan: Plan) -> Iterator[Request]:
+        for task in tasks:
+            for asked in read_asked(task):
+                for inquiry in plan(asked):
+                    yield replace(next(inquiry), context=(task.path, inquiry))
+
+    def take(self, request: Request, outcome: Outcome) -> Request | None:
+        """Takes an outcome in; returns what is to be asked because of it."""
+        path, inquiry = request.context
+        self.outcomes[path].add((outcome.key, _digest_outcome(outcome)))
+        try:
+            following: Request = inquiry.send(outcome)
+        except StopIteration:
+            self.inquiries += 1
+            return None
+        return replace(following, context=request.context)
+
+
+def read_asked(task: ShardTask) -> Iterator[Asked]:
+    """The dialogues of a shard about which a model is asked."""
+    for dialogue in read_shard(task).dialogues:
+        if task.dialogues is None or dialogue.id in task.dialogues:
+            yield frame_dialogue(task, dialogue)
+
+
+def _digest_outcome(outcome: Outcome) -> str:
+    detail = getattr(outcome, "detail", None)
+    return hashlib.blake2b(json.dumps([outcome.text, detail]).encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a build's rows hang on, beside its inputs."""
+
+    tasks: list[ShardTask]
+    """Each with the ledger, and with a path that tells its answers too, where a model was asked."""
+    keys: Sequence[str] = ()
+    """Of every request, sorted."""
+    digest: str = ""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"requests": len(self.keys), "digest": self.digest}
+
+
+def ask_model(selection: Selection, means: Means, listener: Listener) -> Answers:
+    """Asks everything about the chosen dialogues that the ledger has no answer to.
+
+    Raises RequestError (PriceError, the openai package is missing), ShortfallError (BudgetError; MissingError where it
+    is offline), OutsideError (EndpointError, LedgerError).
+    """
+    reasoning = selection.recipe.reasoning
+    tasks = selection.choose()
+    log = _Log()
+    with open_ledger(means.path, readonly=means.offline, say=listener.say) as ledger:
+        ask = partial(_ask, tasks=tasks, log=log, ledger=ledger, means=means, listener=listener)
+        ask("thoughts", reasoning, plan=lambda asked: plan_writing(asked, reasoning), total=selection.requests)
+        if reasoning.judge is not None:
+            judging = partial(plan_judging, reasoning=reasoning, ledger=ledger)
+            ask("judgements", reasoning.judge, plan=judging, total=selection.requests)
+    digests = {path: _digest([*sorted(outcomes)]) for path, outcomes in log.outcomes.items()}
+    named = []
+    for task in tasks:
+        chosen = sorted(task.dialogues) if task.dialogues is not None else None
+        stem = f"{task.path.stem}-{_digest([chosen, digests.get(task.path)])[:16]}"
+        named.append(replace(task, path=task.path.with_stem(stem), ledger=means.path))
+    keys = sorted({key for outcomes in log.outcomes.values() for key, _ in outcomes})
+    return Answers(named, keys, _digest(sorted(digests.values())))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
+
+
+def _ask(
+    stage: str,
+    settings: Settings,
+    *,
+    plan: Plan,
+    total: int,
+    tasks: Sequence[ShardTask],
+    log: _Log,
+    ledger: Ledger,
+    means: Means,
+    listener: Listener,
+) -> None:
+    over = log.inquiries
+
+    def first_requests() -> Iterator[Request]:
+        log.inquiries = over
+        return log.first_requests(tasks, plan)
+
+    def watch(tally: Tally) -> None:
+        listener.advance(stage, log.inquiries - over, total, _describe(tally))
+
+    if means.offline:
+        serve_all(first_requests(), settings, ledger, log.take)
+        return
+    from coalm_it.reasoning.asking import ask_all
+    from coalm_it.reasoning.batch import ask_in_batches
+    from coalm_it.reasoning.budget import make_budget
+
+    budget = make_budget(settings)
+    if means.batch:
+        tally = ask_in_batches(first_requests, settings, ledger, log.take, budget=budget, say=listener.say, watch=watch)
+    else:
+        tally = ask_all(first_requests(), settings, ledger, log.take, budget=budget, say=listener.say, watch=watch)
+    failed = f", {tally.failed.total():,} without an answer" if tally.failed else ""
+    listener.say(f"{stage}: {tally.answered:,} answered, {tally.stored:,} from the ledger{failed}; {_describe(tally)}")
+
+
+def _describe(tally: Tally) -> str:
+    dollars = "" if tally.usd is None else f", ${tally.usd:,.4f}"
+    flight = f"{tally.in_flight} in flight, " if tally.in_flight else ""
+    return f"{flight}{tally.prompt_tokens:,} + {tally.completion_tokens:,} tokens{dollars}"
