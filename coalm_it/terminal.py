@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,6 +18,12 @@ from rich.text import Text
 
 from coalm_it.listener import Listener
 from coalm_it.output import MANIFEST, FolderError
+from coalm_it.reasoning.transcript import read_thoughts
+from coalm_it.schema import Place
+
+if TYPE_CHECKING:
+    from coalm_it.preview import Previewed
+    from coalm_it.reasoning.writing import Reasoned
 
 STYLES = {
     "user": "bold cyan",
@@ -25,6 +31,7 @@ STYLES = {
     "call": "green",
     "result": "dim",
     "assistant": "bold",
+    "failed": "red",
 }
 
 
@@ -102,7 +109,7 @@ def show_sample(folder: Path, name: str) -> None:
     console.print(Text(make_visible(f"{row['id']}  (part {row['part']}, {row['licence']})"), style="bold"))
     for message in row["messages"]:
         for label, style, text in _message_lines(message):
-            console.print(Text(f"{label:>9}  ", style="dim") + Text(make_visible(text), style=STYLES[style]))
+            _print_line(console, label, style, text)
     for finding in row.get("findings") or ():
         reason = f"rejected by {finding['check']} ({finding['where']}): {finding['message']}"
         console.print(Text(make_visible(reason), style="bold red"))
@@ -135,3 +142,42 @@ def _message_lines(message: dict[str, str | None]) -> Iterator[tuple[str, str, s
     if message["content"] is not None:
         style = {"tool": "result", "user": "user", "system": "result"}.get(str(message["role"]), "assistant")
         yield str(message["role"]), style, message["content"]
+
+
+def show_preview(previewed: Previewed) -> None:
+    """Prints a dialogue with what the model thought and, beside it, what the annotation gives."""
+    console, reasoned = Console(soft_wrap=True), previewed.reasoned
+    dialogue = reasoned.dialogue
+    title = f"{dialogue.source}/{dialogue.split}/{dialogue.id}  (part {previewed.part})"
+    console.print(Text(make_visible(title), style="bold"))
+    grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.origins)
+    for number, turn in enumerate(dialogue.turns):
+        _print_line(console, "user", "user", turn.user)
+        for place, step in enumerate(turn.steps):
+            _print_thought(console, reasoned, Place(number, place), step.thought, grounded)
+            for call in step.calls:
+                _print_line(console, "call", "call", f"{call.name}({json.dumps(call.arguments, ensure_ascii=False)})")
+            for observation in step.observations:
+                _print_line(console, "tool", "result", json.dumps(observation, ensure_ascii=False))
+        _print_thought(console, reasoned, Place(number, None), turn.thought, grounded)
+        _print_line(console, "assistant", "assistant", turn.reply or "")
+    console.print()
+
+
+def _print_thought(
+    console: Console, reasoned: Reasoned, place: Place, thought: str | None, grounded: dict[Place, str | None]
+) -> None:
+    """The model's thought, or why there is none; under it the grounded one."""
+    replaced = reasoned.origins[place].get("instead_of")
+    if thought is not None and replaced is None:
+        tries = reasoned.origins[place]["attempts"]
+        _print_line(console, "thought", "thought", thought + (f"  ({tries} attempts)" if tries > 1 else ""))
+    else:
+        why = "; ".join(replaced["because"]) if replaced else reasoned.missing.get(place, "")
+        _print_line(console, "failed", "failed", why)
+    if grounded.get(place):
+        _print_line(console, "grounded", "result", str(grounded[place]))
+
+
+def _print_line(console: Console, label: str, style: str, text: str) -> None:
+    console.print(Text(f"{label:>9}  ", style="dim") + Text(make_visible(text), style=STYLES[style]))

@@ -46,6 +46,7 @@ ROOMS = [
     "shards",
     "supplies",
     "questions",
+    "preview",
     "pipeline",
     "training",
     "evaluation",

@@ -25,9 +25,7 @@ Data = Annotated[Path | None, typer.Option(help="Folder with raw corpora, anywhe
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 LedgerPath = Annotated[
     Path | None,
-    typer.Option(
-        "--ledger", help="Where a model's answers are kept, or a file of them; by default your cache folder."
-    ),
+    typer.Option("--ledger", help="Where a model's answers are kept, or a file of them; by default your cache folder."),
 ]
 Folder = Annotated[Path, typer.Argument(help="A build folder.")]
 

@@ -1,33 +1,43 @@
-"""build and show."""
+"""build, estimate and show."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coalm_it.cli.app import Data, Folder, Json, LedgerPath, Recipe, app, mistakes_in_one_line, print_rows
+from coalm_it.errors import RequestError
 
 if TYPE_CHECKING:
     from coalm_it.mixture import ShortError
     from coalm_it.pipeline import Built
+    from coalm_it.questions import Means
+    from coalm_it.reasoning.estimate import Estimate
+
+CORES = os.cpu_count() or 1
+Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a value of the recipe: parts.sgd.rows=1000")]
 
 
 @app.command()
 def build(
     recipe: Recipe,
-    out: Annotated[Path, typer.Option(help="Folder for the data set: empty, new, or an earlier build.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the data set: empty, new, or an earlier build.")] = None,
     data: Data = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: Workers = CORES,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N dialogues of each part.")] = None,
     scale: Annotated[float | None, typer.Option(help="A smaller build: this share of each part.")] = None,
     allow_short: Annotated[bool, typer.Option("--allow-short", help="Build also what has too few rows.")] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a value of the recipe: parts.sgd.rows=1000")
+    changes: Changes = None,
+    preview: Annotated[
+        int | None,
+        typer.Option(min=1, help="Build nothing: show N dialogues of each part as a model thinks them through."),
     ] = None,
     ledger: LedgerPath = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no model: the ledger must have each answer.")] = False,
@@ -35,17 +45,20 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a data set. Without --data, from the small bundled samples."""
+    options = {"limit": limit, "scale": scale, "allow_short": allow_short or None}
+    changes = [*(changes or ()), *(f"{key}={value}" for key, value in options.items() if value is not None)]
     with mistakes_in_one_line():
         from coalm_it.mixture import ShortError
         from coalm_it.pipeline import build as build_recipe
         from coalm_it.questions import Means
         from coalm_it.terminal import listen
 
-        options = {"limit": limit, "scale": scale, "allow_short": allow_short or None}
-        changes = [
-            *(changes or ()),
-            *(f"{key}={value}" for key, value in options.items() if value is not None),
-        ]
+        means = Means(ledger, offline, batch)
+        if preview is not None:
+            _preview(recipe, preview, data, workers, changes, means)
+            return
+        if out is None:
+            raise RequestError("build needs --out FOLDER, or --preview N")
         try:
             with listen() as listener:
                 built = build_recipe(
@@ -54,7 +67,7 @@ def build(
                     data=data,
                     workers=workers,
                     changes=changes,
-                    means=Means(ledger, offline, batch),
+                    means=means,
                     listener=listener,
                 )
         except ShortError as error:
@@ -64,6 +77,28 @@ def build(
     if built.fell_short:
         print(built.fell_short, file=sys.stderr)
         raise typer.Exit(1)
+
+
+@app.command()
+def estimate(
+    recipe: Recipe,
+    data: Data = None,
+    workers: Workers = CORES,
+    changes: Changes = None,
+    ledger: LedgerPath = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a model would be asked for a build, and what that costs. Answers that the ledger has are free."""
+    with mistakes_in_one_line():
+        from coalm_it.preview import estimate as estimate_recipe
+        from coalm_it.questions import Means
+        from coalm_it.terminal import listen
+
+        with listen() as listener:
+            estimates = estimate_recipe(
+                recipe, data=data, workers=workers, changes=changes or (), means=Means(ledger), listener=listener
+            )
+    _print_estimates(estimates, as_json)
 
 
 @app.command()
@@ -83,6 +118,7 @@ def _print_built(built: Built, as_json: bool) -> None:
         print(json.dumps({"out": str(built.out), **built.manifest, "timings": built.timings}, ensure_ascii=False))
         return
     rows = []
+    asked = built.manifest["answers"]["requests"] > 0
     seconds = built.timings.get("stages", {})  # of all workers together
     for name, count in built.manifest["parts"].items():
         rejected = ", ".join(f"{check} {number:,}" for check, number in count["rejected_by"].items())
@@ -94,6 +130,7 @@ def _print_built(built: Built, as_json: bool) -> None:
                 "rows": f"{count['rows']:,}",
                 "repeated": f"{count['repeated']:,}",
                 "left out": f"{count['left_out']:,}",
+                **({"thoughts": _describe_thoughts(count["thoughts"])} if asked else {}),
                 "rejects": f"{count['rejects']:,}" + (f" ({rejected})" if rejected else ""),
                 "faults": f"{count['faults']:,}",
                 "seconds": f"{sum(seconds.get(name, {}).values()):.1f}" if seconds else "",
@@ -101,6 +138,10 @@ def _print_built(built: Built, as_json: bool) -> None:
         )
     print_rows(rows, as_json=False)
     print(f"{built.out}: done in {built.timings['total']:.1f} s")
+
+
+def _describe_thoughts(count: dict[str, int]) -> str:
+    return ", ".join(f"{fate} {number:,}" for fate, number in count.items())
 
 
 def _print_shortages(error: ShortError) -> None:
@@ -114,5 +155,38 @@ def _print_shortages(error: ShortError) -> None:
             "remedy": error.remedies[short.part],
         }
         for short in error.shortages
+    ]
+    print_rows(rows, as_json=False)
+
+
+def _preview(recipe: str, count: int, data: Path | None, workers: int, changes: list[str], means: Means) -> None:
+    from coalm_it.preview import estimate, preview
+    from coalm_it.terminal import listen, show_preview
+
+    with listen() as listener:
+        previewed = list(preview(recipe, count, data=data, changes=changes, means=means, listener=listener))
+        estimates = estimate(recipe, data=data, workers=workers, changes=changes, means=means)
+    for one in previewed:
+        show_preview(one)
+    print("The whole build:")
+    _print_estimates(estimates, as_json=False)
+
+
+def _print_estimates(estimates: dict[str, Estimate], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({stage: asdict(one) for stage, one in estimates.items()}))
+        return
+    rows: list[dict[str, object]] = [
+        {
+            "stage": stage,
+            "requests": f"{one.asked:,}",
+            "stored": f"{one.stored:,}",
+            "tokens in": f"{one.prompt_tokens:,}",
+            "tokens out": f"{one.completion_tokens:,}",
+            "dollars": "?" if one.usd is None else f"{one.usd:,.2f}",
+            "at most": "?" if one.usd_at_most is None else f"{one.usd_at_most:,.2f}",
+            "minutes": "?" if one.seconds is None else f"{one.seconds / 60:,.1f}",
+        }
+        for stage, one in estimates.items()
     ]
     print_rows(rows, as_json=False)

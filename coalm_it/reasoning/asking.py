@@ -20,9 +20,9 @@ from coalm_it.models import Settings
 from coalm_it.reasoning.attempts import FIRST_PAUSE, Attempts, Tally
 from coalm_it.reasoning.budget import Budget
 from coalm_it.reasoning.endpoint import open_endpoint
-from coalm_it.reasoning.inquiries import OnOutcome
+from coalm_it.reasoning.inquiries import OnOutcome, find_settled
 from coalm_it.reasoning.ledger import Ledger
-from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, request_key
+from coalm_it.reasoning.request import Outcome, Request, request_key
 
 Say = Callable[[str], None]
 Watch = Callable[[Tally], None]
@@ -102,12 +102,6 @@ async def _ask_all(
     if attempts.error is not None:
         raise attempts.error
     return attempts.tally
-
-
-def find_settled(ledger: Ledger, key: str) -> Outcome | None:
-    """The outcome of a request that is not to be asked again."""
-    outcome = ledger.find(key)
-    return None if isinstance(outcome, Failure) and outcome.reason in ASKED_AGAIN else outcome
 
 
 async def show_life(ledger: Ledger) -> None:

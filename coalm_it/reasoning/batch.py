@@ -19,11 +19,11 @@ from itertools import islice
 from pathlib import Path
 
 from coalm_it.models import Settings
-from coalm_it.reasoning.asking import CHUNK, Say, Watch, find_settled, run_anywhere, show_life
+from coalm_it.reasoning.asking import CHUNK, Say, Watch, run_anywhere, show_life
 from coalm_it.reasoning.attempts import Tally
 from coalm_it.reasoning.budget import Budget, BudgetError, Tokens
 from coalm_it.reasoning.endpoint import Endpoint, EndpointError, open_endpoint
-from coalm_it.reasoning.inquiries import OnOutcome
+from coalm_it.reasoning.inquiries import OnOutcome, find_settled
 from coalm_it.reasoning.ledger import Ledger
 from coalm_it.reasoning.replies import Completion, Result, Trouble, make_outcome, read_completion, read_error
 from coalm_it.reasoning.request import API, Dialect, Failure, Outcome, Request, bound_prompt, build_body, request_key

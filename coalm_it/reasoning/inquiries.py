@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from coalm_it.models import Settings
 from coalm_it.reasoning.ledger import Ledger, MissingError
-from coalm_it.reasoning.request import Outcome, Request, request_key
+from coalm_it.reasoning.request import ASKED_AGAIN, Failure, Outcome, Request, request_key
 
 T = TypeVar("T")
 Inquiry = Generator[Request, Outcome, T]
@@ -68,3 +68,9 @@ def find_answer(request: Request, ledger: Ledger, settings: Settings) -> Outcome
     if outcome is None:
         raise MissingError(f"{request.where}: there is no answer for it in {ledger.path}")
     return outcome
+
+
+def find_settled(ledger: Ledger, key: str) -> Outcome | None:
+    """The outcome of a request that is not to be asked again."""
+    outcome = ledger.find(key)
+    return None if isinstance(outcome, Failure) and outcome.reason in ASKED_AGAIN else outcome
