@@ -57,6 +57,20 @@ class Tool(Model):
         text = json.dumps({"description": self.description, "parameters": self.parameters}, ensure_ascii=False)
         return text[1:-1]
 
+    @cached_property
+    def signature(self) -> str:
+        """As people write it, `?` where a parameter is optional: `FindBus(origin, leaving_at?="17:30", seats: 1|2)`."""
+        return f"{self.name}({', '.join(map(self._write_parameter, self.properties))})"
+
+    def _write_parameter(self, name: str) -> str:
+        entry = self.properties[name]
+        written = name if name in self.required else f"{name}?"
+        if "default" in entry:
+            return f"{written}={json.dumps(entry['default'], ensure_ascii=False)}"
+        if entry.get("enum") and entry.get("type") != "boolean":
+            return f"{written}: {'|'.join(map(str, entry['enum']))}"
+        return written
+
 
 class Call(Model):
     id: str = ""

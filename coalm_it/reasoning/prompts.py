@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
@@ -41,26 +40,8 @@ def format_clock(clock: datetime.date | None) -> str:
 
 
 def describe_tools(tools: tuple[Tool, ...]) -> list[dict[str, Any]]:
-    """Signature, description and results of each function: `FindBus(origin, leaving_at?=\"17:30\")`."""
-    return [
-        {"signature": _write_signature(tool), "description": tool.description, "results": tool.results}
-        for tool in tools
-    ]
-
-
-def _write_signature(tool: Tool) -> str:
-    return f"{tool.name}({', '.join(_write_parameter(tool, name) for name in tool.properties)})"
-
-
-def _write_parameter(tool: Tool, name: str) -> str:
-    """Its name; `?` where it is optional; its possible values or its default."""
-    entry = tool.properties[name]
-    optional = "" if name in tool.required else "?"
-    if "default" in entry:
-        return f"{name}{optional}={json.dumps(entry['default'], ensure_ascii=False)}"
-    if entry.get("enum") and entry.get("type") != "boolean":
-        return f"{name}{optional}: {'|'.join(str(value) for value in entry['enum'])}"
-    return f"{name}{optional}"
+    """Signature, description and results of each function."""
+    return [{"signature": tool.signature, "description": tool.description, "results": tool.results} for tool in tools]
 
 
 @lru_cache(maxsize=256)

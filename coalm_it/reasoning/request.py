@@ -107,7 +107,7 @@ def bound_prompt(request: Request) -> int:
 
     What a chat template or a default system text adds is allowed for, generously.
     """
-    size = len(json.dumps(request.messages, ensure_ascii=False).encode("utf-8", "replace"))
+    size = sum(len(str(message["content"]).encode("utf-8", "replace")) for message in request.messages)
     if request.schema is not None:
         size += len(json.dumps(request.schema))
     return size + 20 * len(request.messages) + 200
