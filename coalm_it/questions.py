@@ -77,46 +77,47 @@ class Selection:
     """Which dialogues of each part a model is asked about: in the order of the draw, as many as are needed."""
 
     def __init__(self, recipe: Recipe, tasks: Sequence[ShardTask], outlines: Mapping[Path, list[Outline]]) -> None:
-        self.recipe, self.tasks = recipe, tasks
-        self._found: dict[str, dict[str, Outline]] = defaultdict(dict)
+        self.recipe, self._tasks = recipe, tasks
+        found: dict[str, dict[str, Outline]] = {task.part: {} for task in tasks}
         for task in tasks:
-            self._found[task.part] |= {one.name: one for one in outlines[task.path]}
-        self._drawn = {part: order_dialogues(found, recipe.seed) for part, found in self._found.items()}
-        have = {name: sum(one.samples for one in self._found.get(name, {}).values()) for name in recipe.parts}
-        wanted = allot_rows(recipe, have)
-        self._rows = {part: wanted[part] for part in self._found}
-        self._places = dict.fromkeys(self._found, 0)
-        for part, rows in self._rows.items():
-            whole = rows >= have[part]
-            self._take(part, have[part] if whole else rows * (1 + recipe.expect.rejects_at_most))
+            found[task.part] |= {one.name: one for one in outlines[task.path]}
+        self._drawn = {part: [of[name] for name in order_dialogues(of, recipe.seed)] for part, of in found.items()}
+        have = {name: sum(one.samples for one in self._drawn.get(name, ())) for name in recipe.parts}
+        self._wanted = allot_rows(recipe, have)
+        self._taken = dict.fromkeys(self._drawn, 0)
+        for part in self._drawn:
+            spare = 1 + recipe.expect.rejects_at_most if self._wanted[part] < have[part] else 1
+            self._take(part, self._wanted[part] * spare)
 
     def _take(self, part: str, samples: float) -> None:
         """Takes further dialogues that give so many samples."""
-        drawn, found = self._drawn[part], self._found[part]
-        while samples > 0 and self._places[part] < len(drawn):
-            samples -= found[drawn[self._places[part]]].samples
-            self._places[part] += 1
+        drawn = self._drawn[part]
+        while samples > 0 and self._taken[part] < len(drawn):
+            samples -= drawn[self._taken[part]].samples
+            self._taken[part] += 1
 
     def widen(self, kept: Mapping[str, int]) -> bool:
         """Takes more where a part has kept too few rows; whether there was more to take."""
-        before = dict(self._places)
-        for part, rows in self._rows.items():
-            self._take(part, 1.1 * (rows - kept[part]))
-        return self._places != before
+        before = dict(self._taken)
+        for part in self._drawn:
+            self._take(part, 1.1 * (self._wanted[part] - kept[part]))
+        return self._taken != before
+
+    def _chosen(self, part: str) -> list[Outline]:
+        return self._drawn[part][: self._taken[part]]
 
     @property
     def requests(self) -> int:
-        return sum(self._found[part][name].requests for part, names in self._names() for name in names)
-
-    def _names(self) -> Iterator[tuple[str, list[str]]]:
-        for part, drawn in self._drawn.items():
-            yield part, drawn[: self._places[part]]
+        """Before any is repeated."""
+        return sum(one.requests for part in self._drawn for one in self._chosen(part))
 
     def choose(self) -> list[ShardTask]:
         """The tasks, each with the dialogues that become rows."""
-        ids = {part: frozenset(self._found[part][name].id for name in names) for part, names in self._names()}
-        whole = {part for part, drawn in self._drawn.items() if self._places[part] == len(drawn)}
-        return [replace(task, dialogues=None if task.part in whole else ids[task.part]) for task in self.tasks]
+        ids = {
+            part: None if self._taken[part] == len(drawn) else frozenset(one.id for one in self._chosen(part))
+            for part, drawn in self._drawn.items()
+        }
+        return [replace(task, dialogues=ids[task.part]) for task in self._tasks]
 
 
 # --- the asking ---
