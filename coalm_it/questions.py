@@ -82,13 +82,16 @@ class Selection:
         for task in tasks:
             self._found[task.part] |= {one.name: one for one in outlines[task.path]}
         self._drawn = {part: order_dialogues(found, recipe.seed) for part, found in self._found.items()}
-        have = {name: sum(one.samples for one in self._found.get(name, {}).values()) for name in recipe.parts}
-        wanted = allot_rows(recipe, have)
-        self._rows = {part: wanted[part] for part in self._found}
+        self._have = {name: sum(one.samples for one in self._found.get(name, {}).values()) for name in recipe.parts}
         self._places = dict.fromkeys(self._found, 0)
-        for part, rows in self._rows.items():
-            whole = rows >= have[part]
-            self._take(part, have[part] if whole else rows * (1 + recipe.expect.rejects_at_most))
+        for part, rows in self._want(self._have).items():
+            whole = rows >= self._have[part]
+            self._take(part, self._have[part] if whole else rows * (1 + recipe.expect.rejects_at_most))
+
+    def _want(self, have: Mapping[str, int]) -> dict[str, int]:
+        """How many rows each part is to give."""
+        wanted = allot_rows(self.recipe, have)
+        return {part: wanted[part] for part in self._found}
 
     def _take(self, part: str, samples: float) -> None:
         """Takes further dialogues that give so many samples."""
@@ -97,10 +100,10 @@ class Selection:
             samples -= found[drawn[self._places[part]]].samples
             self._places[part] += 1
 
-    def widen(self, kept: Mapping[str, int]) -> bool:
+    def widen(self, kept: Mapping[str, int], rejects: Mapping[str, int]) -> bool:
         """Takes more where a part has kept too few rows; whether there was more to take."""
         before = dict(self._places)
-        for part, rows in self._rows.items():
+        for part, rows in self._want({part: have - rejects[part] for part, have in self._have.items()}).items():
             self._take(part, 1.1 * (rows - kept[part]))
         return self._places != before
 
