@@ -39,7 +39,7 @@ from coalm_it.output import (
     read_summary,
     write_parquet,
 )
-from coalm_it.questions import Answers, Means, Selection, ask_model, outline_shard
+from coalm_it.questions import Answers, Means, Selection, ask_model, make_budgets, outline_shard
 from coalm_it.recipe import Recipe, RecipeError
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
@@ -162,9 +162,10 @@ def _answer(recipe: Recipe, tasks: list[ShardTask], means: Means, run_tasks: Run
     asking = [task for task in tasks if recipe.asks_model(recipe.parts[task.part])]
     if not asking:
         return Answers(tasks)
+    budgets = make_budgets(recipe.reasoning, means)
     selection = Selection(recipe, asking, dict(run_tasks(outline_shard, asking)))
     while True:
-        answers = ask_model(selection, means, listener)
+        answers = ask_model(selection, means, budgets, listener)
         _make_shards(answers.tasks, run_tasks, listener)
         kept: Counter[str] = Counter()
         rejects: Counter[str] = Counter()
@@ -215,12 +216,11 @@ class Mixed:
     """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`."""
 
 
-def _mix(
-    recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]], unasked: Mapping[str, int]
-) -> Mixed:
+def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]], unasked: Mapping[str, int]) -> Mixed:
     """Draws, fills and orders. Raises ShortError, unless the recipe allows it; RecipeError for a part of no sample.
 
-    What no model was asked about is there all the same, as far as a share of the whole is wanted. Second copies make good what the checks turned away, not a corpus that is not there.
+    What no model was asked about is there all the same, as far as a share of the whole is wanted. Second copies make
+    good what the checks turned away, not a corpus that is not there.
     """
     absent = {
         name: [source for source in part.source if (name, source) not in {(s.part, s.named) for s in supplies}]

@@ -20,11 +20,12 @@ from coalm_it.listener import Listener
 from coalm_it.mixture import allot_rows, order_dialogues
 from coalm_it.models import Settings
 from coalm_it.reasoning.annotate import Asked
+from coalm_it.reasoning.budget import Budget, make_budget
 from coalm_it.reasoning.inquiries import Inquiry, serve_all
 from coalm_it.reasoning.ledger import Ledger, default_path, open_ledger
 from coalm_it.reasoning.request import Outcome, Request
 from coalm_it.reasoning.writing import plan_judging, plan_writing
-from coalm_it.recipe import Recipe
+from coalm_it.recipe import Reasoning, Recipe
 from coalm_it.shards import ShardTask, count_samples, frame_dialogue, read_shard
 
 if TYPE_CHECKING:
@@ -179,17 +180,27 @@ class Answers:
         return {"requests": len(self.keys), "digest": self.digest}
 
 
-def ask_model(selection: Selection, means: Means, listener: Listener) -> Answers:
-    """Asks everything about the chosen dialogues that the ledger has no answer to.
+def make_budgets(reasoning: Reasoning, means: Means) -> dict[str, Budget]:
+    """What each stage may spend in a whole build, however often it asks. Raises PriceError."""
+    if means.offline:
+        return {}
+    budgets = {"thoughts": make_budget(reasoning)}
+    if reasoning.judge is not None:
+        budgets["judgements"] = make_budget(reasoning.judge)
+    return budgets
 
-    Raises RequestError (PriceError, the openai package is missing), ShortfallError (BudgetError; MissingError where it
-    is offline), OutsideError (EndpointError, LedgerError).
+
+def ask_model(selection: Selection, means: Means, budgets: Mapping[str, Budget], listener: Listener) -> Answers:
+    """Asks everything about the chosen dialogues that the ledger has no answer to. `budgets` are of make_budgets.
+
+    Raises RequestError (the openai package is missing), ShortfallError (BudgetError; MissingError where it is offline),
+    OutsideError (EndpointError, LedgerError).
     """
     reasoning = selection.recipe.reasoning
     tasks = selection.choose()
     log = _Log()
     with open_ledger(means.path, readonly=means.offline, say=listener.say) as ledger:
-        ask = partial(_ask, tasks=tasks, log=log, ledger=ledger, means=means, listener=listener)
+        ask = partial(_ask, budgets=budgets, tasks=tasks, log=log, ledger=ledger, means=means, listener=listener)
         ask("thoughts", reasoning, plan=lambda asked: plan_writing(asked, reasoning), total=selection.requests)
         if reasoning.judge is not None:
             judging = partial(plan_judging, reasoning=reasoning, ledger=ledger)
@@ -214,6 +225,7 @@ def _ask(
     *,
     plan: Plan,
     total: int,
+    budgets: Mapping[str, Budget],
     tasks: Sequence[ShardTask],
     log: _Log,
     ledger: Ledger,
@@ -234,9 +246,8 @@ def _ask(
         return
     from coalm_it.reasoning.asking import ask_all
     from coalm_it.reasoning.batch import ask_in_batches
-    from coalm_it.reasoning.budget import make_budget
 
-    budget = make_budget(settings)
+    budget = budgets[stage]
     if means.batch:
         tally = ask_in_batches(first_requests, settings, ledger, log.take, budget=budget, say=listener.say, watch=watch)
     else:
