@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +23,16 @@ __all__ = [
     "DIALOGUES",
     "SAMPLES",
     "assert_adds_up",
+    "assert_one_line",
     "build_small",
     "export_used",
     "order_small",
     "read_files",
     "read_rows",
+    "start_small",
 ]
 
+COMMAND = [sys.executable, "-c", "from coalm_it.cli import app; app()"]
 DIALOGUES, SAMPLES = 26, 280
 """Of the bundled corpus."""
 
@@ -41,6 +49,27 @@ def build_small(
     """Builds into `out`; the ledger is answers.sqlite beside it, unless another is named."""
     means = Means(ledger or out.parent / "answers.sqlite", offline=offline)
     return build("tod", out=out, changes=order_small(server, *changes), means=means, **options)
+
+
+def start_small(
+    server: Any, out: Path, *changes: str, options: Sequence[str] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """The same as a command, in a process of its own. Nothing of this user's is known to it."""
+    settings = [part for change in order_small(server, *changes) for part in ("--set", change)]
+    command = [*COMMAND, "build", "tod", "--out", str(out), "--workers", "1", *settings, *options]
+    home = out.parent / "home"
+    home.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}
+    environment = {**kept, "HOME": str(home), **environment}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def assert_one_line(errors: str, pattern: str) -> None:
+    """One complaint, in one line, that matches; no traceback."""
+    complaints = [line for line in errors.splitlines() if line.startswith("coalm-it: ")]
+    assert len(complaints) == 1, errors
+    assert re.search(pattern, complaints[0]), complaints[0]
+    assert "Traceback" not in errors
 
 
 def read_rows(out: Path, kind: str = "data/samples") -> list[dict[str, Any]]:
