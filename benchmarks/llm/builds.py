@@ -35,7 +35,8 @@ TURNS = 7.5
 A_FILE = 20
 """Dialogues in one file; each file is a shard."""
 IN_FLIGHT = 64
-LATENCY = 0.05
+SERVED = {"latency": 0.05, "poor": 0.1}
+"""Seconds an answer; share of thoughts that do not pass and are asked for again."""
 WARM = multiprocessing.get_context("forkserver")
 """Starts builds in processes of their own that need not import everything anew, which takes two seconds."""
 WARM.set_forkserver_preload(["coalm_it.pipeline", "coalm_it.reasoning.asking", "coalm_it.terminal"])
@@ -110,9 +111,9 @@ def read_files(out: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def start_server(options: str) -> Iterator[str]:
-    command = [sys.executable, str(HERE / "server.py"), *options.split()]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def start_server() -> Iterator[str]:
+    """Gives its base URL."""
+    process = subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()
@@ -168,13 +169,14 @@ def kill_builds(folder: Path, requests: int, kills: int, seed: int = 1) -> Kille
     into the asking, the others into the making of shards and files."""
     data = write_dialogues(folder / "data", 1 + round(requests / TURNS))
     out, whole, ledger = folder / "out", folder / "whole", folder / "out.sqlite"
-    with start_server(f"--latency {LATENCY}") as base_url:
+    with start_server() as base_url:
+        call_server(base_url, "control", json.dumps(SERVED).encode())
         finish_build(start_build(base_url, data, folder / "whole", folder / "whole.sqlite"))
         asked: int = call_server(base_url, "stats")["answered"]
         end = (
             asked + len(list((folder / "whole" / ".work").iterdir())) + len(list((folder / "whole").rglob("*.parquet")))
         )
-        call_server(base_url, "control", json.dumps({"latency": LATENCY}).encode())
+        call_server(base_url, "control", json.dumps(SERVED).encode())
 
         drawn = random.Random(seed)
         writing = kills // 3
@@ -184,12 +186,12 @@ def kill_builds(folder: Path, requests: int, kills: int, seed: int = 1) -> Kille
         for moment in sorted(moments):
             build = start_build(base_url, data, out, ledger)
             while build.is_alive() and sum(_look_at(base_url, out)) < moment:
-                time.sleep(0.01)
+                time.sleep(0.02)
             assert build.is_alive(), "it ended before it could be killed"
             build.kill()
             build.join()
             while call_server(base_url, "stats")["inside"]:
-                time.sleep(0.01)
+                time.sleep(0.02)
             answered, shards, files = _look_at(base_url, out)
             killed.append(Kill(answered, _count_stored(ledger), shards, files))
         finish_build(start_build(base_url, data, out, ledger))
