@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +39,7 @@ from coalm_it.output import (
     read_summary,
     write_parquet,
 )
-from coalm_it.questions import Answers, Means, Selection, ask_model, outline_shard
+from coalm_it.questions import Answers, Means, Selection, ask_model, make_budgets, outline_shard
 from coalm_it.recipe import Recipe, RecipeError
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
@@ -128,7 +128,8 @@ def build(
             listener.say(f"fault: {fault['file']}{record}: {fault['reason']}")
         for name, of_part in summaries.items():
             _check_part(recipe, name, of_part)
-        mixed = _mix(recipe, supplies, tables)
+        unasked = {name: sum(one["unasked"] for one in of_part) for name, of_part in summaries.items()}
+        mixed = _mix(recipe, supplies, tables, unasked)
         if not mixed.chosen:
             raise SourceError("nothing good was found in the corpora: no row to write")
         files = _write_data(mixed, folder, run_tasks, listener)
@@ -161,14 +162,18 @@ def _answer(recipe: Recipe, tasks: list[ShardTask], means: Means, run_tasks: Run
     asking = [task for task in tasks if recipe.asks_model(recipe.parts[task.part])]
     if not asking:
         return Answers(tasks)
+    budgets = make_budgets(recipe.reasoning, means)
     selection = Selection(recipe, asking, dict(run_tasks(outline_shard, asking)))
     while True:
-        answers = ask_model(selection, means, listener)
+        answers = ask_model(selection, means, budgets, listener)
         _make_shards(answers.tasks, run_tasks, listener)
         kept: Counter[str] = Counter()
+        rejects: Counter[str] = Counter()
         for task in answers.tasks:
-            kept[task.part] += read_summary(task.path)["rows"]
-        if not selection.widen(kept):
+            summary = read_summary(task.path)
+            kept[task.part] += summary["rows"]
+            rejects[task.part] += summary["rejects"]
+        if not selection.widen(kept, rejects):
             named = dict(zip((task.path for task in asking), answers.tasks, strict=True))
             return replace(answers, tasks=[named.get(task.path, task) for task in tasks])
 
@@ -211,17 +216,18 @@ class Mixed:
     """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`."""
 
 
-def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]]) -> Mixed:
+def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]], unasked: Mapping[str, int]) -> Mixed:
     """Draws, fills and orders. Raises ShortError, unless the recipe allows it; RecipeError for a part of no sample.
 
-    Second copies make good what the checks turned away, not a corpus that is not there.
+    What no model was asked about is there all the same, as far as a share of the whole is wanted. Second copies make
+    good what the checks turned away, not a corpus that is not there.
     """
     absent = {
         name: [source for source in part.source if (name, source) not in {(s.part, s.named) for s in supplies}]
         for name, part in recipe.parts.items()
     }
     candidates, rejected = _list_candidates(recipe, tables)
-    wanted = allot_rows(recipe, {name: len(of_part) for name, of_part in candidates.items()})
+    wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in candidates.items()})
     chosen: list[Candidate] = []
     counts, shortages = {}, []
     for name, part in recipe.parts.items():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from coalm_it.engine import start_engine
 from coalm_it.errors import RequestError
 from coalm_it.listener import Listener, Silent
-from coalm_it.questions import Means, Selection, ask_model, outline_shard, read_asked
+from coalm_it.questions import Means, Selection, ask_model, make_budgets, outline_shard, read_asked
 from coalm_it.reasoning.estimate import Estimate, estimate_run
 from coalm_it.reasoning.judge import plan_judgement
 from coalm_it.reasoning.ledger import open_ledger
@@ -70,7 +70,8 @@ def preview(
     means, listener = means or Means(), listener or Silent()
     limited = prepare_recipe(recipe, changes).model_copy(update={"limit": dialogues})
     limited, tasks = _plan(limited, data, listener)
-    answers = ask_model(Selection(limited, tasks, dict(map(outline_shard, tasks))), means, listener)
+    selection = Selection(limited, tasks, dict(map(outline_shard, tasks)))
+    answers = ask_model(selection, means, make_budgets(limited.reasoning, means), listener)
     for task in answers.tasks:
         with read_ledger(task.ledger) as ledger:
             for asked in read_asked(task):

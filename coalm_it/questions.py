@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,11 +20,12 @@ from coalm_it.listener import Listener
 from coalm_it.mixture import allot_rows, order_dialogues
 from coalm_it.models import Settings
 from coalm_it.reasoning.annotate import Asked
+from coalm_it.reasoning.budget import Budget, make_budget
 from coalm_it.reasoning.inquiries import Inquiry, serve_all
 from coalm_it.reasoning.ledger import Ledger, default_path, open_ledger
 from coalm_it.reasoning.request import Outcome, Request
 from coalm_it.reasoning.writing import plan_judging, plan_writing
-from coalm_it.recipe import Recipe
+from coalm_it.recipe import Reasoning, Recipe
 from coalm_it.shards import ShardTask, count_samples, frame_dialogue, read_shard
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ class Selection:
         for task in tasks:
             found[task.part] |= {one.name: one for one in outlines[task.path]}
         self._drawn = {part: [of[name] for name in order_dialogues(of, recipe.seed)] for part, of in found.items()}
-        have = {name: sum(one.samples for one in self._drawn.get(name, ())) for name in recipe.parts}
-        self._wanted = allot_rows(recipe, have)
+        self._have = {name: sum(one.samples for one in self._drawn.get(name, ())) for name in recipe.parts}
         self._taken = dict.fromkeys(self._drawn, 0)
+        wanted = allot_rows(recipe, self._have)
         for part in self._drawn:
-            spare = 1 + recipe.expect.rejects_at_most if self._wanted[part] < have[part] else 1
-            self._take(part, self._wanted[part] * spare)
+            spare = 1 + recipe.expect.rejects_at_most if wanted[part] < self._have[part] else 1
+            self._take(part, wanted[part] * spare)
 
     def _take(self, part: str, samples: float) -> None:
         """Takes further dialogues that give so many samples."""
@@ -96,11 +97,12 @@ class Selection:
             samples -= drawn[self._taken[part]].samples
             self._taken[part] += 1
 
-    def widen(self, kept: Mapping[str, int]) -> bool:
+    def widen(self, kept: Counter[str], rejects: Counter[str]) -> bool:
         """Takes more where a part has kept too few rows; whether there was more to take."""
         before = dict(self._taken)
+        wanted = allot_rows(self.recipe, {part: have - rejects[part] for part, have in self._have.items()})
         for part in self._drawn:
-            self._take(part, 1.1 * (self._wanted[part] - kept[part]))
+            self._take(part, 1.1 * (wanted[part] - kept[part]))
         return self._taken != before
 
     def _chosen(self, part: str) -> list[Outline]:
@@ -177,17 +179,27 @@ class Answers:
         return {"requests": len(self.keys), "digest": self.digest}
 
 
-def ask_model(selection: Selection, means: Means, listener: Listener) -> Answers:
-    """Asks everything about the chosen dialogues that the ledger has no answer to.
+def make_budgets(reasoning: Reasoning, means: Means) -> dict[str, Budget]:
+    """What each stage may spend in a whole build, however often it asks. Raises PriceError."""
+    if means.offline:
+        return {}
+    budgets = {"thoughts": make_budget(reasoning)}
+    if reasoning.judge is not None:
+        budgets["judgements"] = make_budget(reasoning.judge)
+    return budgets
 
-    Raises RequestError (PriceError, the openai package is missing), ShortfallError (BudgetError; MissingError where it
-    is offline), OutsideError (EndpointError, LedgerError).
+
+def ask_model(selection: Selection, means: Means, budgets: Mapping[str, Budget], listener: Listener) -> Answers:
+    """Asks everything about the chosen dialogues that the ledger has no answer to. `budgets` are of make_budgets.
+
+    Raises RequestError (the openai package is missing), ShortfallError (BudgetError; MissingError where it is offline),
+    OutsideError (EndpointError, LedgerError).
     """
     reasoning = selection.recipe.reasoning
     tasks = selection.choose()
     log = _Log()
     with open_ledger(means.path, readonly=means.offline, say=listener.say) as ledger:
-        ask = partial(_ask, tasks=tasks, log=log, ledger=ledger, means=means, listener=listener)
+        ask = partial(_ask, budgets=budgets, tasks=tasks, log=log, ledger=ledger, means=means, listener=listener)
         ask("thoughts", reasoning, plan=lambda asked: plan_writing(asked, reasoning), total=selection.requests)
         if reasoning.judge is not None:
             judging = partial(plan_judging, reasoning=reasoning, ledger=ledger)
@@ -212,6 +224,7 @@ def _ask(
     *,
     plan: Plan,
     total: int,
+    budgets: Mapping[str, Budget],
     tasks: Sequence[ShardTask],
     log: _Log,
     ledger: Ledger,
@@ -232,9 +245,8 @@ def _ask(
         return
     from coalm_it.reasoning.asking import ask_all
     from coalm_it.reasoning.batch import ask_in_batches
-    from coalm_it.reasoning.budget import make_budget
 
-    budget = make_budget(settings)
+    budget = budgets[stage]
     if means.batch:
         tally = ask_in_batches(first_requests, settings, ledger, log.take, budget=budget, say=listener.say, watch=watch)
     else:

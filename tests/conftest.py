@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 from coalm_it.assets import asset
+from coalm_it.models import Settings
 from coalm_it.readers import READERS
 from coalm_it.schema import Dialogue, Inventory
 from coalm_it.sources import Corpus, cut_shards, find_corpora, load_source
+
+SERVER = Path(__file__).parents[1] / "benchmarks" / "llm" / "server.py"
 
 # A slow machine is no failure.
 settings.register_profile("coalm_it", deadline=None)
@@ -89,3 +96,50 @@ def _think_plainly(dialogue: Dialogue) -> Dialogue:
         )
         turns.append(turn.model_copy(update={"steps": steps, "thought": f"say {number}"}))
     return dialogue.model_copy(update={"turns": tuple(turns)})
+
+
+class Server:
+    """The benchmarks' OpenAI-compatible server, in a process of its own."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def behave(self, **behaviour: Any) -> None:
+        """Does from now on what `Behaviour` of the server's file has names for, and counts from zero."""
+        self._call("control", json.dumps(behaviour).encode())
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        return self._call("stats")
+
+    @property
+    def tokens(self) -> int:
+        """What the server has charged for, by its own count."""
+        stats = self.stats
+        return int(stats["prompt_tokens"] + stats["completion_tokens"])
+
+    def settings(self, **changes: Any) -> Settings:
+        return Settings(**{"model": "small", "base_url": self.base_url, "max_tokens": 100, "timeout": 10, **changes})
+
+    def _call(self, path: str, content: bytes | None = None) -> Any:
+        address = self.base_url.replace("/v1", f"/{path}")
+        request = urllib.request.Request(address, content, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="session")
+def server_process() -> Iterator[str]:
+    process = subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield process.stdout.readline().strip()
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def server(server_process: str) -> Server:
+    """A server that answers everything at once; `server.behave(...)` changes that. Tests call its type Any."""
+    server = Server(server_process)
+    server.behave()
+    return server

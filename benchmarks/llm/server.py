@@ -75,6 +75,8 @@ class Behaviour:
     """Share of answers whose text is cut JSON, or cut text."""
     wrong_schema: float = 0.0
     """Share of answers whose text is JSON of another form."""
+    poor: float = 0.0
+    """Share of thoughts that begin with a label, as none may; which ones, hangs on the request alone."""
     empty: float = 0.0
     length: float = 0.0
     """Share of answers that end at max_tokens."""
@@ -222,7 +224,7 @@ class Server:
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
         stats.repeated += digest in stats.bodies
         stats.bodies.add(digest)
-        text, reason = make_text(body, digest), "stop"
+        text, reason = make_text(body, digest, behaviour.poor), "stop"
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or 1_000_000
         if self._happens("broken", behaviour.broken):
             text = text[: len(text) // 2]
@@ -345,22 +347,26 @@ class Server:
         return web.json_response(stats)
 
 
-def make_text(body: Json, digest: bytes) -> str:
+def make_text(body: Json, digest: bytes, poor: float) -> str:
     """A few sentences drawn by `digest`; where the request has a JSON schema, an object that fits it; where it shows a
-    conversation with places <1>, <2>, ... for thoughts, thoughts that could stand there."""
+    conversation with places <1>, <2>, ... for thoughts, thoughts that could stand there, but for a share of `poor`."""
     drawn = random.Random(digest)
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
     following = dict(PLACE.findall(str(body["messages"][1]["content"]))) if len(body["messages"]) > 1 else {}
     wanted = list(schema["properties"]) if schema else list(following)
     if following and following.keys() >= set(wanted):
         scores = schema and all(one["type"] == "integer" for one in schema["properties"].values())
-        return json.dumps({key: drawn.randint(2, 5) if scores else _think(following[key], drawn) for key in wanted})
+        return json.dumps(
+            {key: drawn.randint(2, 5) if scores else _think(following[key], drawn, poor) for key in wanted}
+        )
     return json.dumps(_fill(schema, drawn)) if schema else _sentence(drawn)
 
 
-def _think(following: str, drawn: random.Random) -> str:
+def _think(following: str, drawn: random.Random, poor: float) -> str:
     """A thought before a call that names it, or before an answer that promises nothing."""
     opening, middle, end = (drawn.choice(choices) for choices in (OPENINGS, MIDDLES, ENDS))
+    if poor and drawn.random() < poor:
+        opening = f"Thought: {opening}"
     call = CALL.match(following)
     if call is None:
         return f"{opening} {middle}, {end}."

@@ -1,0 +1,242 @@
+"""Whole builds whose thoughts a model writes, against a server of our own (server.py).
+
+    python benchmarks/llm/builds.py                                         # everything, about three minutes
+    python benchmarks/llm/builds.py killed_build --requests 600 --kills 8
+
+killed_build    2,000 requests; kill -9 at 20 random moments, while it asks and while it writes, and on with the same
+                command: what was asked again, what was lost, and whether the data set is the same in the end
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import os
+import platform
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[1] / "sources" / "samples" / "sgd" / "train"
+TURNS = 7.5
+"""Of a dialogue, on average."""
+A_FILE = 20
+"""Dialogues in one file; each file is a shard."""
+IN_FLIGHT = 64
+SERVED = {"latency": 0.05, "poor": 0.1}
+"""Seconds an answer; share of thoughts that do not pass and are asked for again."""
+WARM = multiprocessing.get_context("forkserver")
+"""Starts builds in processes of their own that need not import everything anew, which takes two seconds."""
+WARM.set_forkserver_preload(["coalm_it.pipeline", "coalm_it.reasoning.asking", "coalm_it.terminal"])
+
+
+# --- dialogues, builds, servers ---
+
+
+def write_dialogues(folder: Path, count: int) -> Path:
+    """As many dialogues as wanted in the layout of SGD: the bundled ones over and over, each with an id of its own and
+    a first sentence of its own, so that no two requests about them are the same. Returns the folder."""
+    bundled = [one for path in sorted(SAMPLES.glob("dialogues_*.json")) for one in json.loads(path.read_bytes())]
+    train = folder / "train"
+    train.mkdir(parents=True, exist_ok=True)
+    (train / "schema.json").write_bytes((SAMPLES / "schema.json").read_bytes())
+    dialogues = [_make_own(one, number) for number, one in zip(range(count), itertools.cycle(bundled), strict=False)]
+    for start in range(0, count, A_FILE):
+        path = train / f"dialogues_{start // A_FILE + 1:03d}.json"
+        path.write_text(json.dumps(dialogues[start : start + A_FILE], ensure_ascii=False), encoding="utf-8")
+    return folder
+
+
+def _make_own(dialogue: dict[str, Any], number: int) -> dict[str, Any]:
+    first, *others = dialogue["turns"]
+    # At the end, where it moves none of the places that the annotation names.
+    first = {**first, "utterance": f"{first['utterance']} This is call {number}."}
+    return {**dialogue, "dialogue_id": f"9_{number:05d}", "turns": [first, *others]}
+
+
+def start_build(base_url: str, data: Path, out: Path, ledger: Path, *options: str) -> BaseProcess:
+    """`coalm-it build` of these dialogues with thoughts of the model at `base_url`, each turn in a request of its own.
+
+    What it prints is in OUT.log.
+    """
+    settings = {
+        "parts.snips": "null",
+        "reasoning.writer": "annotate",
+        "reasoning.model": "small",
+        "reasoning.base_url": base_url,
+        "reasoning.turns_a_request": "1",
+        "reasoning.max_in_flight": str(IN_FLIGHT),
+    }
+    changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    places = ["--data", str(data), "--out", str(out), "--ledger", str(ledger)]
+    arguments = ["build", "tod", *places, "--workers", "2", *changes, *options]
+    build = WARM.Process(target=_run_command, args=(arguments, f"{out}.log"))
+    build.start()
+    return build
+
+
+def _run_command(arguments: list[str], log: str) -> None:
+    from coalm_it.cli import app
+
+    with open(log, "w") as file:
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    app(arguments)
+
+
+def finish_build(build: BaseProcess) -> None:
+    build.join()
+    assert build.exitcode == 0, f"a build ended with {build.exitcode}: see its log"
+
+
+def read_files(out: Path) -> dict[str, bytes]:
+    """All that a build gives, but for what is told apart by its time."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and ".work" not in path.parts and path.name != "timings.json"
+    }
+
+
+@contextmanager
+def start_server() -> Iterator[str]:
+    """Gives its base URL."""
+    process = subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def call_server(base_url: str, path: str, content: bytes | None = None) -> dict[str, Any]:
+    address = base_url.replace("/v1", f"/{path}")
+    with urllib.request.urlopen(urllib.request.Request(address, content)) as answer:
+        result: dict[str, Any] = json.load(answer)
+        return result
+
+
+# --- a build that is killed ---
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What was true when a build was killed."""
+
+    answered: int
+    """Different requests that the server had answered by then, or was about to."""
+    stored: int
+    """Answers in the ledger."""
+    shards: int
+    files: int
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What became of a build that was killed many times."""
+
+    requests: int
+    """As many as an undisturbed build has."""
+    kills: list[Kill]
+    asked_again: int
+    """Answers that the server worked out a second time."""
+    lost: int
+    """Answers that were stored before a kill and asked for again after it."""
+    out: Path
+    whole: Path
+    """The undisturbed build."""
+
+    @property
+    def same_bytes(self) -> bool:
+        return read_files(self.out) == read_files(self.whole)
+
+
+def kill_builds(folder: Path, requests: int, kills: int, seed: int = 1) -> Killed:
+    """Builds once undisturbed, and once with a kill at so many moments of the work, drawn by `seed`: two thirds fall
+    into the asking, the others into the making of shards and files."""
+    data = write_dialogues(folder / "data", 1 + round(requests / TURNS))
+    out, whole, ledger = folder / "out", folder / "whole", folder / "out.sqlite"
+    with start_server() as base_url:
+        call_server(base_url, "control", json.dumps(SERVED).encode())
+        finish_build(start_build(base_url, data, folder / "whole", folder / "whole.sqlite"))
+        asked: int = call_server(base_url, "stats")["answered"]
+        end = (
+            asked + len(list((folder / "whole" / ".work").iterdir())) + len(list((folder / "whole").rglob("*.parquet")))
+        )
+        call_server(base_url, "control", json.dumps(SERVED).encode())
+
+        drawn = random.Random(seed)
+        writing = kills // 3
+        moments = [drawn.randrange(asked) for _ in range(kills - writing)]
+        moments += [drawn.randrange(asked, end) for _ in range(writing)]
+        killed = []
+        for moment in sorted(moments):
+            build = start_build(base_url, data, out, ledger)
+            while build.is_alive() and sum(_look_at(base_url, out)) < moment:
+                time.sleep(0.02)
+            assert build.is_alive(), "it ended before it could be killed"
+            build.kill()
+            build.join()
+            while call_server(base_url, "stats")["inside"]:
+                time.sleep(0.02)
+            answered, shards, files = _look_at(base_url, out)
+            killed.append(Kill(answered, _count_stored(ledger), shards, files))
+        finish_build(start_build(base_url, data, out, ledger))
+        again: int = call_server(base_url, "stats")["answered"] - asked
+    unstored = sum(kill.answered - kill.stored for kill in killed)
+    return Killed(asked, killed, again, max(0, again - unstored), out, whole)
+
+
+def _look_at(base_url: str, out: Path) -> tuple[int, int, int]:
+    """How far a build is: different requests answered, shards made, files written."""
+    stats = call_server(base_url, "stats")
+    shards, files = out.glob(".work/*.arrow"), out.rglob("*.parquet")
+    return stats["answered"] - stats["repeated"], len(list(shards)), len(list(files))
+
+
+def _count_stored(ledger: Path) -> int:
+    from coalm_it.reasoning.ledger import open_ledger
+
+    if not ledger.exists():
+        return 0
+    with open_ledger(ledger, readonly=True) as opened:
+        return int(opened.query("SELECT count(*) FROM answers")[0][0])
+
+
+def report_killed(folder: Path, requests: int, kills: int) -> None:
+    killed = kill_builds(folder, requests, kills)
+    asking = [kill for kill in killed.kills if not kill.shards]
+    unstored = [kill.answered - kill.stored for kill in killed.kills]
+    print(f"\nkilled_build: {killed.requests:,} requests, {IN_FLIGHT} in flight; {len(killed.kills)} kills, ", end="")
+    print(f"{len(asking)} while it asked, {len(killed.kills) - len(asking)} while it wrote")
+    print(f"    asked again: {killed.asked_again}, at most {max(unstored)} after one kill")
+    print(f"    stored and asked again: {killed.lost}")
+    print(f"    the same bytes as undisturbed: {killed.same_bytes}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="killed_build")
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--kills", type=int, default=20)
+    options = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder:
+        report_killed(Path(folder), options.requests, options.kills)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The same answers, the same bytes: on another machine without key or network, by however many workers and builds, one
+by one or in batches."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builds import finish_build, start_build, write_dialogues
+from small import (
+    DIALOGUES,
+    assert_adds_up,
+    assert_one_line,
+    build_small,
+    export_used,
+    read_files,
+    start_small,
+)
+from typer.testing import CliRunner
+
+from coalm_it.cli import app
+from coalm_it.reasoning.exchange import merge_ledgers
+from coalm_it.reasoning.ledger import MissingError
+
+FAULTY = {"wrong_schema": 0.2, "broken": 0.2, "length": 0.1, "empty": 0.1, "seed": 7}
+
+
+class Nowhere:
+    """A server that is not there."""
+
+    base_url = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture
+def answers(server: Any, tmp_path: Path) -> Path:
+    """The answers of a build in `tmp_path`/out, of which some thoughts were repaired and some replaced."""
+    server.behave(**FAULTY)
+    built = build_small(server, tmp_path / "out")
+    assert built.manifest["parts"]["sgd"]["thoughts"].keys() == {"first", "repaired", "replaced"}
+    return export_used(built.out, tmp_path / "answers.sqlite", tmp_path / "answers.jsonl")
+
+
+# --- with a published file of answers ---
+
+
+def test_an_empty_machine_without_a_key_or_a_network_builds_the_same_bytes(answers: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    build = start_small(Nowhere, elsewhere / "out", options=["--offline", "--ledger", str(answers)])
+    _, errors = build.communicate()
+    assert build.returncode == 0, errors
+    assert read_files(elsewhere / "out") == read_files(tmp_path / "out")
+    assert list((elsewhere / "home").iterdir()) == []
+
+
+def test_with_the_answers_in_the_users_own_ledger_it_is_the_same(
+    answers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    merge_ledgers(None, [answers], say=lambda line: None)
+    recipe, again = tmp_path / "out" / "recipe.yaml", tmp_path / "again"
+    result = CliRunner().invoke(app, ["build", str(recipe), "--out", str(again), "--offline"])
+    assert result.exit_code == 0, result.stderr
+    assert read_files(again) == read_files(tmp_path / "out")
+
+
+def test_a_missing_answer_is_one_line_that_names_dialogue_and_turns(server: Any, answers: Path, tmp_path: Path) -> None:
+    build_small(server, tmp_path / "out", "parts.sgd.rows=30")
+    export_used(tmp_path / "out", tmp_path / "answers.sqlite", answers)
+    head, *lines = answers.read_text().splitlines(keepends=True)
+    answers.write_text("".join([head, *lines[:-1]]))
+    out = tmp_path / "again"
+    build = start_small(Nowhere, out, "parts.sgd.rows=30", options=["--offline", "--ledger", str(answers)])
+    _, errors = build.communicate()
+    assert build.returncode == 1
+    assert_one_line(errors, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: there is no answer .* {answers}$")
+    assert not (out / "manifest.json").exists()
+
+
+def test_offline_asks_nothing_of_a_server_that_is_there(server: Any, tmp_path: Path) -> None:
+    build_small(server, tmp_path / "out", "limit=2")
+    asked = server.stats["requests"]
+    with pytest.raises(MissingError, match=r"^sgd/train/1_00002, turns 0 to 5: there is no answer"):
+        build_small(server, tmp_path / "more", "limit=3", offline=True)
+    assert server.stats["requests"] == asked
+
+
+# --- by several at a time ---
+
+
+def test_one_worker_and_two_give_the_same_bytes(server: Any, tmp_path: Path) -> None:
+    server.behave(**FAULTY)
+    one = build_small(server, tmp_path / "one", workers=1)
+    two = build_small(server, tmp_path / "two", workers=2, offline=True)
+    assert read_files(two.out) == read_files(one.out)
+    assert_adds_up(two)
+
+
+def test_two_builds_that_share_a_ledger_ask_each_request_once(server: Any, tmp_path: Path) -> None:
+    server.behave(latency=0.05)
+    data, ledger = write_dialogues(tmp_path / "data", 20), tmp_path / "answers.sqlite"
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for build in [start_build(server.base_url, data, out, ledger) for out in outs]:
+        finish_build(build)
+    assert read_files(outs[0]) == read_files(outs[1])
+    keys = (outs[0] / "requests.txt").read_text().split()
+    assert server.stats["requests"] == server.stats["answered"] == len(keys) > 100
+    alone = tmp_path / "alone"
+    finish_build(start_build(server.base_url, data, alone, ledger, "--offline"))
+    assert read_files(alone) == read_files(outs[0])
+
+
+# --- in batches ---
+
+
+def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_path: Path) -> None:
+    one_by_one = build_small(server, tmp_path / "one" / "out")
+    server.behave()
+    (tmp_path / "two").mkdir()
+    options = ["--batch", "--ledger", str(tmp_path / "two" / "answers.sqlite")]
+    build = start_small(server, tmp_path / "two" / "out", options=options)
+    while not server.stats["batches"]:
+        assert build.poll() is None, build.communicate()
+        time.sleep(0.02)
+    build.send_signal(signal.SIGINT)
+    _, errors = build.communicate()
+    assert build.returncode == 130, errors
+    assert "coalm-it: stopped; the same command goes on from here" in errors
+    assert not (tmp_path / "two" / "out" / "manifest.json").exists()
+
+    build = start_small(server, tmp_path / "two" / "out", options=options)
+    _, errors = build.communicate()
+    assert build.returncode == 0, errors
+    assert read_files(tmp_path / "two" / "out") == read_files(one_by_one.out)
+    assert (server.stats["batches"], server.stats["answered"], server.stats["requests"]) == (1, DIALOGUES, DIALOGUES)
