@@ -175,6 +175,8 @@ class Server:
 
     def _refuse_body(self, body: Json) -> web.Response | None:
         behaviour = self.behaviour
+        if not body["messages"]:
+            return _error(400, "[] is too short - 'messages'", None, param="messages")
         if behaviour.model and body["model"] != behaviour.model:
             return _error(404, f"The model `{body['model']}` does not exist", "model_not_found", param="model")
         if behaviour.refuse_schema and "response_format" in body:
@@ -336,6 +338,11 @@ class Server:
             if lines:
                 batch[name] = self._store_file("".join(json.dumps(line) + "\n" for line in lines).encode())["id"]
 
+    # --- what there is ---
+
+    async def list_models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": self.behaviour.model or "any", "object": "model"}]})
+
     # --- what it saw ---
 
     async def control(self, request: web.Request) -> web.Response:
@@ -425,6 +432,7 @@ def make_app(behaviour: Behaviour) -> web.Application:
             web.post("/v1/batches", server.add_batch),
             web.get("/v1/batches", server.list_batches),
             web.get("/v1/batches/{name}", server.poll_batch),
+            web.get("/v1/models", server.list_models),
             web.post("/control", server.control),
             web.get("/stats", server.report),
         ]

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 try:
     import aiohttp
@@ -67,11 +66,20 @@ class EndpointError(OutsideError):
 class Endpoint:
     """Use `open_endpoint`."""
 
-    def __init__(self, settings: Settings, client: openai.AsyncOpenAI, key: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: openai.AsyncOpenAI,
+        http: httpx2.AsyncClient,
+        key: str,
+        say: Callable[[str], None],
+    ) -> None:
         self.settings = settings
         self.address = settings.base_url
-        self.client = client
+        self.client, self.http = client, http
         self.dialect = Dialect()
+        self._url = client.base_url.copy_with(raw_path=client.base_url.raw_path + b"chat/completions")
+        self._headers = read_headers(client)
         self._key = key
         self._say = say
 
@@ -90,13 +98,13 @@ class Endpoint:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.timeout):
-                raw = await self._post(content)
+                response, raw = await self._post(content)
         except TimeoutError:
             return Trouble(f"no answer in {self.settings.timeout:g} s", timed_out=True)
-        except openai.APIStatusError as error:
-            return self.sort_error(_read_status(error), dialect)
-        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             return self._sort_connection(error)
+        if not response.is_success:
+            return self.sort_error(_read_response(response, raw or b""), dialect)
         if raw is None:
             return Rejection(f"an answer of more than {MOST_BYTES // 1_000_000} MB", oversized=True, charged=True)
         try:
@@ -104,26 +112,23 @@ class Endpoint:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return Trouble(self.clean(f"not a completion: {raw[:2000].decode('utf-8', 'replace')!r}"))
 
-    async def _post(self, content: bytes) -> bytes | None:
-        """The body of the answer, or None where it is too large. The bare response costs half of what a parsed does."""
-        response = await self.client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            content=content,
-            options={"headers": {"Content-Type": "application/json"}},
-            stream=True,
-            stream_cls=openai.AsyncStream[Any],
-        )
-        assert isinstance(response, httpx2.Response)
+    async def _post(self, content: bytes) -> tuple[httpx2.Response, bytes | None]:
+        """The answer and its body, or None for one that is too large.
+
+        Through the SDK's transport, with the address and the headers that the SDK made, but not through its methods:
+        these put address, headers and options together anew for each request, which costs as much as all the rest.
+        """
+        request = httpx2.Request("POST", self._url, headers=self._headers, content=content)
+        response = await self.http.send(request, stream=True)
         received = bytearray()
         try:
             async for chunk in response.aiter_bytes():
                 received += chunk
                 if len(received) > MOST_BYTES:
-                    return None
+                    return response, None
         finally:
             await response.aclose()
-        return bytes(received)
+        return response, bytes(received)
 
     # --- errors ---
 
@@ -222,6 +227,26 @@ class Endpoint:
             raise EndpointError(self.clean(f"{self.address}: {what}: {error.__cause__ or error}")) from None
 
 
+def read_headers(client: openai.AsyncOpenAI) -> httpx2.Headers:
+    """What the SDK sends with each request, key and organization too, but for what it says of this machine."""
+    headers = {**client.default_headers, **client.auth_headers}
+    return httpx2.Headers(
+        {
+            name: value
+            for name, value in headers.items()
+            if isinstance(value, str) and not name.lower().startswith("x-stainless-")
+        }
+    )
+
+
+def _read_response(response: httpx2.Response, raw: bytes) -> ServerError:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = raw.decode("utf-8", "replace")
+    return read_error(response.status_code, body or response.reason_phrase, read_wait(response.headers))
+
+
 def _read_status(error: openai.APIStatusError) -> ServerError:
     return read_error(error.status_code, error.body or error.message, read_wait(error.response.headers))
 
@@ -247,4 +272,4 @@ async def open_endpoint(settings: Settings, say: Callable[[str], None] = print) 
     except (openai.OpenAIError, httpx2.InvalidURL) as error:
         raise EndpointError(f"{settings.base_url}: no endpoint: {error}") from None
     async with client:
-        yield Endpoint(settings, client, key, say)
+        yield Endpoint(settings, client, http_client, key, say)

@@ -1,0 +1,62 @@
+"""Makes an environment for each peer from the requirements beside its file in peers/, and keeps it for the next run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from processes import HERE, Client
+
+PEERS = {
+    "datatrove": "datatrove",
+    "curator": "Curator",
+    "sdg_hub": "SDG Hub",
+    "data_designer": "Data Designer",
+    "distilabel": "distilabel",
+}
+"""Name of the file -> name of the library."""
+QUIET = {
+    "TELEMETRY_ENABLED": "false",  # Curator
+    "NEMO_TELEMETRY_ENABLED": "false",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "OPENAI_API_KEY": "none",
+    "PYTHONPATH": str(HERE),
+}
+"""So that nobody calls home, nor waits for a network that is not there."""
+THROUGH = ("openai", "litellm", "httpx", "aiohttp")
+
+
+class PeerError(Exception):
+    """A peer cannot be had; one line."""
+
+
+def make_peer(name: str, folder: Path) -> Client:
+    """The peer, installed under `folder`. Raises PeerError."""
+    requirements = HERE / "peers" / f"{name}.txt"
+    python = folder / name / "bin" / "python"
+    installed = folder / name / "requirements.txt"
+    if not installed.is_file() or installed.read_text() != requirements.read_text():
+        print(f"installing {name} ...", file=sys.stderr)
+        venv.create(folder / name, clear=True, with_pip=True)
+        command = [str(python), "-m", "pip", "install", "--quiet", "--no-cache-dir", "--requirement", str(requirements)]
+        got = subprocess.run(command, capture_output=True, text=True)
+        if got.returncode:
+            said = [line for line in got.stderr.splitlines() if line.startswith("ERROR")] or ["pip failed"]
+            raise PeerError(f"cannot be installed: {said[-1]}")
+        installed.write_text(requirements.read_text())
+    return Client(PEERS[name], (str(python), "-m", f"peers.{name}"), tuple(QUIET.items()))
+
+
+def read_versions(peer: Client) -> str:
+    """The peer's version, and those of the packages that it asks through."""
+    python, _, module = peer.command
+    requirements = (HERE / "peers" / f"{module.rpartition('.')[2]}.txt").read_text().splitlines()
+    pinned = next(line.partition("==")[0].partition("[")[0] for line in requirements if "==" in line)
+    frozen = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
+    versions = {one: found for one, _, found in (line.partition("==") for line in frozen.splitlines())}
+    through = [f"{one} {versions[one]}" for one in THROUGH if one in versions]
+    return f"{pinned} {versions.get(pinned, '?')} ({', '.join(through)})"
