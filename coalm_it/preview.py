@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from coalm_it.engine import start_engine
 from coalm_it.errors import RequestError
 from coalm_it.listener import Listener, Silent
+from coalm_it.models import Settings
 from coalm_it.questions import Means, Selection, ask_model, make_budgets, outline_shard, read_asked
+from coalm_it.reasoning.annotate import Asked
 from coalm_it.reasoning.estimate import Estimate, estimate_run
+from coalm_it.reasoning.inquiries import Inquiry, find_settled
 from coalm_it.reasoning.judge import plan_judgement
-from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.request import Request
+from coalm_it.reasoning.ledger import Ledger, MissingError, open_ledger
+from coalm_it.reasoning.request import Request, request_key
 from coalm_it.reasoning.transcript import read_thoughts
-from coalm_it.reasoning.writing import Reasoned, plan_writing, read_ledger, reason
+from coalm_it.reasoning.writing import Reasoned, plan_judging, plan_writing, read_ledger, reason
 from coalm_it.recipe import Recipe
+from coalm_it.schema import Place
 from coalm_it.shards import ShardTask
 from coalm_it.supplies import find_supplies, hash_inputs, plan_tasks, prepare_recipe
 
@@ -40,7 +45,7 @@ def estimate(
 ) -> dict[str, Estimate]:
     """What a build would ask: `thoughts`, and `judgements` where the recipe has a judge. Nothing is asked.
 
-    What a failed check asks again is not foreseen. Raises RequestError (also where no model writes anything),
+    What a failed check will ask again is not foreseen. Raises RequestError (also where no model writes anything),
     OutsideError (the ledger).
     """
     recipe, tasks = _plan(prepare_recipe(recipe, changes), data, listener or Silent())
@@ -48,9 +53,9 @@ def estimate(
         selection = Selection(recipe, tasks, dict(run_tasks(outline_shard, tasks)))
     chosen, judge = selection.choose(), recipe.reasoning.judge
     with open_ledger((means or Means()).path) as ledger:
-        estimates = {"thoughts": estimate_run(_first_requests(chosen), recipe.reasoning, ledger)}
+        estimates = {"thoughts": estimate_run(_ask_writer(chosen, ledger), recipe.reasoning, ledger)}
         if judge is not None:
-            estimates["judgements"] = estimate_run(_judge_requests(chosen), judge, ledger)
+            estimates["judgements"] = estimate_run(_ask_judge(chosen, judge, ledger), judge, ledger)
     return estimates
 
 
@@ -65,17 +70,42 @@ def preview(
 ) -> Iterator[Previewed]:
     """The first so many dialogues of each part whose thoughts a model writes; it is asked for what is missing.
 
-    Raises what pipeline.build raises.
+    As many, however few rows the recipe wants. Raises what pipeline.build raises.
     """
     means, listener = means or Means(), listener or Silent()
-    limited = prepare_recipe(recipe, changes).model_copy(update={"limit": dialogues})
-    limited, tasks = _plan(limited, data, listener)
+    limited, tasks = _plan(_limit(prepare_recipe(recipe, changes), dialogues), data, listener)
     selection = Selection(limited, tasks, dict(map(outline_shard, tasks)))
     answers = ask_model(selection, means, make_budgets(limited.reasoning, means), listener)
     for task in answers.tasks:
         with read_ledger(task.ledger) as ledger:
             for asked in read_asked(task):
                 yield Previewed(task.part, reason(asked, limited, ledger), reason(asked, limited, None))
+
+
+def describe_previewed(previewed: Previewed) -> dict[str, Any]:
+    """Every thought of a dialogue by its place, with where it comes from, and the grounded one beside it."""
+    part, reasoned, grounded = previewed
+    dialogue = reasoned.dialogue
+    beside = read_thoughts(grounded.dialogue, grounded.origins)
+    thoughts = [
+        {
+            "turn": place.turn,
+            "step": place.step,
+            "thought": thought,
+            "missing": reasoned.missing.get(place),
+            "grounded": beside.get(place),
+            "provenance": reasoned.origins[place],
+        }
+        for place, thought in read_thoughts(dialogue, reasoned.origins).items()
+    ]
+    return {"part": part, "dialogue": f"{dialogue.source}/{dialogue.split}/{dialogue.id}", "thoughts": thoughts}
+
+
+def _limit(recipe: Recipe, dialogues: int) -> Recipe:
+    """The recipe without its quotas, for the first so many dialogues of each part."""
+    no_quota = {"rows": None, "share": None}
+    parts = {name: part.model_copy(update=no_quota) for name, part in recipe.parts.items()}
+    return recipe.model_copy(update={"parts": parts, "scale": 1.0, "limit": dialogues})
 
 
 def _plan(recipe: Recipe, data: str | Path | None, listener: Listener) -> tuple[Recipe, list[ShardTask]]:
@@ -88,22 +118,37 @@ def _plan(recipe: Recipe, data: str | Path | None, listener: Listener) -> tuple[
     return recipe, plan_tasks(recipe, supplies, hash_inputs(recipe, supplies), Path())
 
 
-def _first_requests(tasks: Sequence[ShardTask]) -> Iterator[Request]:
+def _ask_writer(tasks: Sequence[ShardTask], ledger: Ledger) -> Iterator[Request]:
     for task in tasks:
+        reasoning = task.recipe.reasoning
         for asked in read_asked(task):
-            for inquiry in plan_writing(asked, task.recipe.reasoning):
-                yield next(inquiry)
+            yield from _follow(plan_writing(asked, reasoning), reasoning, ledger)
 
 
-def _judge_requests(tasks: Sequence[ShardTask]) -> Iterator[Request]:
-    """As they would be if the model wrote what the annotation gives."""
+def _ask_judge(tasks: Sequence[ShardTask], judge: Settings, ledger: Ledger) -> Iterator[Request]:
+    """About the thoughts in the ledger; where it has none yet, as if the model wrote what the annotation gives."""
     for task in tasks:
         for asked in read_asked(task):
-            grounded = reason(asked, task.recipe, None)
-            thoughts = {
-                place: thought
-                for place, thought in read_thoughts(grounded.dialogue, grounded.origins).items()
-                if thought is not None
-            }
-            for inquiry in plan_judgement(asked, thoughts, task.recipe.reasoning.turns_a_request):
-                yield next(inquiry)
+            try:
+                inquiries = plan_judging(asked, task.recipe.reasoning, ledger)
+            except MissingError:
+                inquiries = _judge_grounded(asked, task.recipe)
+            yield from _follow(inquiries, judge, ledger)
+
+
+def _follow(inquiries: Iterator[Inquiry[Any]], settings: Settings, ledger: Ledger) -> Iterator[Request]:
+    """What is asked as far as the ledger has answers, and what is to be asked then."""
+    for inquiry in inquiries:
+        with suppress(StopIteration):
+            request = next(inquiry)
+            yield request
+            while (outcome := find_settled(ledger, request_key(request, settings))) is not None:
+                request = inquiry.send(outcome)
+                yield request
+
+
+def _judge_grounded(asked: Asked, recipe: Recipe) -> Iterator[Inquiry[dict[Place, int]]]:
+    grounded = reason(asked, recipe, None)
+    thoughts = read_thoughts(grounded.dialogue, grounded.origins)
+    given = {place: thought for place, thought in thoughts.items() if thought is not None}
+    return plan_judgement(asked, given, recipe.reasoning.turns_a_request)

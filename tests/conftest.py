@@ -110,7 +110,8 @@ class Server:
 
     @property
     def stats(self) -> dict[str, Any]:
-        return self._call("stats")
+        stats: dict[str, Any] = self._call("stats")
+        return stats
 
     @property
     def tokens(self) -> int:

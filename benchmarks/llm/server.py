@@ -92,6 +92,8 @@ class Behaviour:
     """A parameter that is an error."""
     key: str = ""
     """The one key that is let in; its error names the wrong key, as careless servers do."""
+    tell_key: bool = False
+    """Whether every error names the key."""
     model: str = ""
     """The one model that there is."""
     quota: int = 0
@@ -149,6 +151,8 @@ class Server:
         body = await request.json()
         error = self._refuse(request, body)
         if error is not None:
+            if self.behaviour.tell_key and error.text:
+                error.text = error.text.replace('message": "', f'message": "{_read_key(request)}: ')
             return error
         stats = self.stats
         stats.inside += 1
@@ -161,7 +165,7 @@ class Server:
 
     def _refuse(self, request: web.Request, body: Json) -> web.Response | None:
         behaviour = self.behaviour
-        sent = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        sent = _read_key(request)
         if behaviour.key and sent != behaviour.key:
             return _error(401, f"Incorrect API key provided: {sent}", "invalid_api_key")
         if behaviour.quota and self.stats.answered >= behaviour.quota:
@@ -352,6 +356,10 @@ class Server:
     async def report(self, request: web.Request) -> web.Response:
         stats = {one.name: getattr(self.stats, one.name) for one in fields(Stats) if one.name != "bodies"}
         return web.json_response(stats)
+
+
+def _read_key(request: web.Request) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
 def make_text(body: Json, digest: bytes, poor: float) -> str:

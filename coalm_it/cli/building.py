@@ -55,7 +55,7 @@ def build(
 
         means = Means(ledger, offline, batch)
         if preview is not None:
-            _preview(recipe, preview, data, workers, changes, means)
+            _preview(recipe, preview, data, workers, changes, means, as_json)
             return
         if out is None:
             raise RequestError("build needs --out FOLDER, or --preview N")
@@ -159,13 +159,20 @@ def _print_shortages(error: ShortError) -> None:
     print_rows(rows, as_json=False)
 
 
-def _preview(recipe: str, count: int, data: Path | None, workers: int, changes: list[str], means: Means) -> None:
-    from coalm_it.preview import estimate, preview
+def _preview(
+    recipe: str, count: int, data: Path | None, workers: int, changes: list[str], means: Means, as_json: bool
+) -> None:
+    from coalm_it.preview import describe_previewed, estimate, preview
     from coalm_it.terminal import listen, show_preview
 
     with listen() as listener:
         previewed = list(preview(recipe, count, data=data, changes=changes, means=means, listener=listener))
         estimates = estimate(recipe, data=data, workers=workers, changes=changes, means=means)
+    if as_json:
+        dialogues = [describe_previewed(one) for one in previewed]
+        whole = {stage: asdict(one) for stage, one in estimates.items()}
+        print(json.dumps({"dialogues": dialogues, "whole": whole}, ensure_ascii=False))
+        return
     for one in previewed:
         show_preview(one)
     print("The whole build:")

@@ -23,7 +23,7 @@ class Estimate:
     stored: int
     """Requests whose outcome the ledger has: they cost nothing."""
     asked: int
-    """First requests; what a failed check asks again is not foreseen."""
+    """Requests that there is no outcome of; what a failed check will ask again is not foreseen."""
     prompt_tokens: int
     completion_tokens: int
     usd: float | None
@@ -36,14 +36,20 @@ class Estimate:
 
 def estimate_run(requests: Iterable[Request], settings: Settings, ledger: Ledger) -> Estimate:
     """Answers are taken to be as long, and to take as long, as those of the model that the ledger has; where it has
-    none, as long as thoughts usually are. Raises PriceError: max_usd is set, and no price is known."""
+    none, as long as thoughts usually are. What several parts ask counts once. Raises PriceError: max_usd is set, and no
+    price is known."""
     price = find_price(settings)
     mean = "SELECT avg(completion_tokens), avg(seconds) FROM answers WHERE model = ?"
     length, seconds = ledger.query(mean, (settings.model,))[0]
     stored = asked = characters = bound = 0
     completion = 0.0
+    seen = set()
     for request in requests:
-        if find_settled(ledger, request_key(request, settings)) is not None:
+        key = request_key(request, settings)
+        if key in seen:
+            continue
+        seen.add(key)
+        if find_settled(ledger, key) is not None:
             stored += 1
             continue
         asked += 1

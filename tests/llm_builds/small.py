@@ -13,7 +13,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from builds import read_files
+from typer.testing import CliRunner, Result
 
+from coalm_it.cli import app
 from coalm_it.pipeline import Built, build
 from coalm_it.questions import Means
 from coalm_it.reasoning.exchange import export_answers
@@ -29,6 +31,7 @@ __all__ = [
     "order_small",
     "read_files",
     "read_rows",
+    "run_small",
     "start_small",
 ]
 
@@ -51,12 +54,23 @@ def build_small(
     return build("tod", out=out, changes=order_small(server, *changes), means=means, **options)
 
 
+def command_small(server: Any, out: Path, *changes: str, options: Sequence[str] = ()) -> list[str]:
+    """The same as a command line."""
+    settings = [part for change in order_small(server, *changes) for part in ("--set", change)]
+    ledger = ["--ledger", str(out.parent / "answers.sqlite")]
+    return ["build", "tod", "--out", str(out), "--workers", "1", *ledger, *settings, *options]
+
+
+def run_small(server: Any, out: Path, *changes: str, options: Sequence[str] = ()) -> Result:
+    """The command, in this process."""
+    return CliRunner().invoke(app, command_small(server, out, *changes, options=options))
+
+
 def start_small(
     server: Any, out: Path, *changes: str, options: Sequence[str] = (), **environment: str
 ) -> subprocess.Popen[str]:
-    """The same as a command, in a process of its own. Nothing of this user's is known to it."""
-    settings = [part for change in order_small(server, *changes) for part in ("--set", change)]
-    command = [*COMMAND, "build", "tod", "--out", str(out), "--workers", "1", *settings, *options]
+    """The command in a process of its own, to which nothing of this user's is known."""
+    command = [*COMMAND, *command_small(server, out, *changes, options=options)]
     home = out.parent / "home"
     home.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH")}

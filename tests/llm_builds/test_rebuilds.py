@@ -120,8 +120,8 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
     one_by_one = build_small(server, tmp_path / "one" / "out")
     server.behave()
     (tmp_path / "two").mkdir()
-    options = ["--batch", "--ledger", str(tmp_path / "two" / "answers.sqlite")]
-    build = start_small(server, tmp_path / "two" / "out", options=options)
+    out, key = tmp_path / "two" / "out", "sk-planted-0123456789"
+    build = start_small(server, out, options=["--batch"], OPENAI_API_KEY=key)
     while not server.stats["batches"]:
         assert build.poll() is None, build.communicate()
         time.sleep(0.02)
@@ -129,10 +129,11 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
     _, errors = build.communicate()
     assert build.returncode == 130, errors
     assert "coalm-it: stopped; the same command goes on from here" in errors
-    assert not (tmp_path / "two" / "out" / "manifest.json").exists()
+    assert not (out / "manifest.json").exists()
 
-    build = start_small(server, tmp_path / "two" / "out", options=options)
+    build = start_small(server, out, options=["--batch"], OPENAI_API_KEY=key)
     _, errors = build.communicate()
     assert build.returncode == 0, errors
-    assert read_files(tmp_path / "two" / "out") == read_files(one_by_one.out)
+    assert read_files(out) == read_files(one_by_one.out)
+    assert not [path for path in out.parent.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
     assert (server.stats["batches"], server.stats["answered"], server.stats["requests"]) == (1, DIALOGUES, DIALOGUES)

@@ -7,21 +7,11 @@ from typing import Any
 
 import pytest
 from builds import write_dialogues
-from small import assert_adds_up, assert_one_line, build_small, order_small, read_files, read_rows
-from typer.testing import CliRunner, Result
-
-from coalm_it.cli import app
+from small import assert_adds_up, assert_one_line, build_small, read_files, read_rows, run_small
 
 INPUT, OUTPUT = 6.0, 60.0
 """Dollars a million tokens."""
 PRICE = f"reasoning.price={{input: {INPUT}, output: {OUTPUT}}}"
-
-
-def run_small(server: Any, out: Path, *changes: str, options: tuple[str, ...] = ()) -> Result:
-    """`coalm-it build` in this process."""
-    settings = [part for change in order_small(server, *changes) for part in ("--set", change)]
-    ledger = ("--ledger", str(out.parent / "answers.sqlite"))
-    return CliRunner().invoke(app, ["build", "tod", "--out", str(out), "--workers", "1", *settings, *ledger, *options])
 
 
 def count_dollars(server: Any) -> float:
@@ -36,7 +26,7 @@ def count_dollars(server: Any) -> float:
 def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, tmp_path: Path) -> None:
     data = ("--data", str(write_dialogues(tmp_path / "data", 75)))
     asked = ("reasoning.turns_a_request=1", "reasoning.max_in_flight=64", "reasoning.max_tokens=100", PRICE)
-    server.behave(latency=0.02)
+    server.behave(latency=0.1)
     result = run_small(server, tmp_path / "out", *asked, "reasoning.max_usd=1", options=data)
     assert result.exit_code == 1
     assert_one_line(
@@ -45,7 +35,7 @@ def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, 
     assert not (tmp_path / "out" / "manifest.json").exists()
     first = count_dollars(server)
     assert 0.9 < first <= 1.0
-    assert server.stats["most_at_once"] > 8
+    assert server.stats["most_at_once"] > 4
 
     result = run_small(server, tmp_path / "out", *asked, "reasoning.max_usd=10", options=data)
     assert result.exit_code == 0, result.stderr
