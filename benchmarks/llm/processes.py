@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 LOG = "client.log"
 SAMPLE, WATCH = 0.2, 0.02
 """Seconds between looks at a client's memory; and at the server, where that decides when the client is killed."""
+CALM = 0.2
 SAID = ("Error", "error", "Exception", "RuntimeError")
 
 
@@ -106,6 +107,39 @@ def read_last_words(log: Path) -> str:
     said = [line for line in lines if line.split(":")[0].split(".")[-1].endswith(SAID)]
     last = (said or lines or ["no word"])[-1]
     return last if len(last) < 160 else f"{last[:157]}..."
+
+
+def watch_others() -> Callable[[], float]:
+    """Tells later which share of the machine's processors others used since now, 0 to 1."""
+    began, busy, own = time.perf_counter(), read_busy(), read_own()
+
+    def share() -> float:
+        seconds = (time.perf_counter() - began) * (os.cpu_count() or 1)
+        return max(0.0, (read_busy() - busy - read_own() + own) / seconds)
+
+    return share
+
+
+def wait_for_calm(patience: float) -> None:
+    """Until others use less than a fifth of the machine, or for so many seconds."""
+    ends = time.perf_counter() + patience
+    while time.perf_counter() < ends:
+        share = watch_others()
+        time.sleep(1)
+        if share() < CALM:
+            return
+
+
+def read_busy() -> float:
+    """Seconds of processor time that the machine has spent on anything."""
+    user, nice, system, _, _, interrupts, soft, *_ = map(int, (PROC / "stat").read_text().splitlines()[0].split()[1:])
+    return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def read_own() -> float:
+    """Seconds that this process and those of its children that have ended have used."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def read_pss(process: int) -> int:

@@ -30,7 +30,7 @@ from pathlib import Path
 from client import Order
 from clients import CLIENTS, LEDGER, PRICE
 from environments import PEERS, PeerError, make_peer
-from processes import Client, own_client, read_stats, run_client, start_server
+from processes import Client, own_client, read_stats, run_client, start_server, wait_for_calm, watch_others
 from tables import Line, describe_machine, print_speed, print_table
 
 OURS = own_client("asking only")
@@ -45,7 +45,7 @@ SPEED = {
 """How the server is, how many requests, wanted in flight, and the seconds that it ideally takes."""
 
 
-def measure_speed(scenario: str, clients: Sequence[Client], runs: int, peer_runs: int) -> None:
+def measure_speed(scenario: str, clients: Sequence[Client], runs: int, peer_runs: int, patience: float) -> None:
     """In rounds: what else the machine has to do meanwhile then falls on all alike."""
     options, count, in_flight, ideal = SPEED[scenario]
     lines: dict[str, list[Line]] = defaultdict(list)
@@ -55,10 +55,13 @@ def measure_speed(scenario: str, clients: Sequence[Client], runs: int, peer_runs
                 continue
             if len(lines[client.name]) == 1 and lines[client.name][0].run.report is None:
                 continue  # what did not come to its end once does not get hours more
+            wait_for_calm(patience)
+            others = watch_others()
             with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server(options) as base_url:
                 run = run_client(client, Order(base_url, count, in_flight, folder), LIMIT)
-                lines[client.name].append(Line(run, read_stats(base_url), number))
-            print(f"{scenario} {number + 1} {client.name}: {run}", file=sys.stderr)
+                stats = read_stats(base_url)
+            lines[client.name].append(Line(run, stats, number, others()))
+            print(f"{scenario} {number + 1} {lines[client.name][-1]}", file=sys.stderr)
     print_speed(f"{scenario}: {count:,} answers, server {options}, {in_flight} in flight", ideal, count, lines)
 
 
@@ -165,6 +168,8 @@ def main() -> None:
     parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="PEER,...", help=named)
     parser.add_argument("--runs", type=int, default=5, help="of each client of ours")
     parser.add_argument("--peer-runs", type=int, default=3, help="of each peer")
+    waits = "seconds to wait before each run for a calm machine, where it has other work"
+    parser.add_argument("--patience", type=float, default=0.0, metavar="SECONDS", help=waits)
     default = Path(tempfile.gettempdir(), "coalm-it-peers")
     parser.add_argument("--environments", type=Path, default=default, help="folder for the peers' environments")
     options = parser.parse_args()
@@ -174,7 +179,7 @@ def main() -> None:
     print(describe_machine(peers))
     for scenario in options.scenarios or scenarios:
         if scenario in SPEED:
-            measure_speed(scenario, [*own, *peers], options.runs, options.peer_runs)
+            measure_speed(scenario, [*own, *peers], options.runs, options.peer_runs, options.patience)
         elif scenario == "again":
             measure_again([*keeping, *peers])
         elif scenario == "killed":

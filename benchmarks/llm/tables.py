@@ -20,7 +20,7 @@ from coalm_it import __version__
 FLOOR = "floor"
 HEADS = (
     "client | runs | seconds: min / median / max | x ideal | x floor | calls/s | CPU ms/call | peak MB | "
-    "start to exit, s | answered | refused"
+    "start to exit, s | answered | refused | machine busy with others"
 ).split(" | ")
 
 
@@ -33,6 +33,8 @@ class Line:
     """What the server saw."""
     number: int
     """Of the round that it belongs to."""
+    others: float
+    """Share of the machine that was busy with other things meanwhile."""
 
 
 def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -71,6 +73,7 @@ def print_speed(title: str, ideal: float, count: int, lines: Mapping[str, Sequen
             f"{middle(lambda line, report: line.run.whole):.1f}",
             f"{middle(lambda line, report: report.answered):,.0f}",
             f"{middle(lambda line, report: line.stats['refused']):,.0f}",
+            f"{middle(lambda line, report: line.others):.0%}",
         ]
         rows.append(cells)
     print_table(f"{title}, ideal {ideal:.2f} s", HEADS, rows)

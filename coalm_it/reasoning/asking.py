@@ -31,8 +31,6 @@ CHUNK = 32
 """Requests that are taken from the stream, and claimed, at once."""
 HEARTBEAT, TICK, POLL = 5.0, 0.5, 0.1
 """Seconds between signs of life, between reports, between looks at what another process is asking."""
-GATHER = 0.01
-"""Seconds in which outcomes are gathered that go to disk together."""
 
 
 def ask_all(
@@ -194,7 +192,10 @@ class _Asker:
         return outcome
 
     async def _store(self, outcome: Outcome) -> None:
-        """Returns when it is on disk, together with what else comes in the next moment."""
+        """Returns when it is on disk, together with what else came at the same moment.
+
+        It does not wait for more to come: what comes while the ledger is writing, goes to disk together anyway.
+        """
         done = asyncio.get_running_loop().create_future()
         self.unstored.append((outcome, done))
         if self.storing is None:
@@ -202,7 +203,7 @@ class _Asker:
         await done
 
     async def _store_soon(self) -> None:
-        await asyncio.sleep(GATHER)
+        await asyncio.sleep(0)
         some, self.unstored, self.storing = self.unstored, [], None
         try:
             await asyncio.wrap_future(self.ledger.store([outcome for outcome, _ in some]))

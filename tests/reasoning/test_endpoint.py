@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -13,16 +14,18 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 from pydantic import ValidationError
 
 from coalm_it.models import Settings
 from coalm_it.reasoning.asking import CHUNK, ask_all
 from coalm_it.reasoning.attempts import STRIKES, TRIES, Tally
-from coalm_it.reasoning.endpoint import EndpointError
+from coalm_it.reasoning.endpoint import Endpoint, EndpointError
 from coalm_it.reasoning.exchange import describe_ledger, export_answers
 from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.replies import read_error, read_wait
+from coalm_it.reasoning.replies import Completion, read_error, read_wait
 from coalm_it.reasoning.request import Answer, Failure, Outcome, Request, request_key
 
 Questions = Callable[[int], list[Request]]
@@ -421,3 +424,40 @@ def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: flo
 )
 def test_errors_are_read_as_different_servers_write_them(body: Any, message: str) -> None:
     assert read_error(404, body).message == message
+
+
+# --- what is sent ---
+
+
+def test_a_request_goes_out_as_the_sdk_would_send_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Address, key and organization; nothing of the machine that it comes from."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-a-test")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-a-test")
+    seen: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        choice = {"message": {"content": "Fine."}, "finish_reason": "stop"}
+        return httpx2.Response(200, json={"choices": [choice]})
+
+    async def ask() -> object:
+        settings = Settings(model="small", base_url="https://models.example/openai/v1", max_tokens=10)
+        http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+        async with openai.AsyncOpenAI(base_url=settings.base_url, http_client=http) as client:
+            endpoint = Endpoint(settings, client, http, "sk-of-a-test", print)
+            return await endpoint.ask(Request(({"role": "user", "content": "How are you?"},)))
+
+    completion = asyncio.run(ask())
+    assert isinstance(completion, Completion)
+    assert completion.text == "Fine."
+    (request,) = seen
+    assert str(request.url) == "https://models.example/openai/v1/chat/completions"
+    assert request.headers["Authorization"] == "Bearer sk-of-a-test"
+    assert request.headers["OpenAI-Organization"] == "org-of-a-test"
+    assert request.headers["Content-Type"] == "application/json"
+    assert not [name for name in request.headers if name.startswith("x-stainless")]
+    assert json.loads(request.content) == {
+        "model": "small",
+        "messages": [{"role": "user", "content": "How are you?"}],
+        "max_tokens": 10,
+    }
