@@ -49,6 +49,7 @@ ROOMS = [
     "training",
     "evaluation",
     "verify",
+    "smollm2",
     "terminal",
     "cli",
 ]

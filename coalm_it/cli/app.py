@@ -23,6 +23,10 @@ app = typer.Typer(
 Recipe = Annotated[str, typer.Argument(help="A recipe's name (see `coalm-it recipes`) or the path of a YAML file.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with raw corpora, anywhere in it, zipped or not.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+LedgerPath = Annotated[
+    Path | None,
+    typer.Option("--ledger", help="Where a model's answers are kept, or a file of them; by default your cache folder."),
+]
 Folder = Annotated[Path, typer.Argument(help="A build folder.")]
 
 
