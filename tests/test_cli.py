@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_group
 from typer.testing import CliRunner, Result
 
@@ -27,11 +28,11 @@ LENIENT = ("--set", "expect.rejects_at_most=0.5")
 COMMANDS = ["build", "show", "sources", "recipes", "ledger", "model"]
 
 
-def walk(group: click.Group, *above: str) -> Iterator[tuple[str, click.Command]]:
+def walk(group: TyperGroup, *above: str) -> Iterator[tuple[str, Any]]:
     """Every command with what one types to get there: "build", "ledger", "ledger show"."""
     for name, command in group.commands.items():
         yield " ".join([*above, name]), command
-        if isinstance(command, click.Group):
+        if isinstance(command, TyperGroup):
             yield from walk(command, *above, name)
 
 
@@ -88,8 +89,12 @@ def test_every_command_and_option_has_help(name: str) -> None:
     assert command.help
     assert command.help.endswith(".")
     for parameter in command.params:
-        assert parameter.help, f"{name} {parameter.name} has no help"  # type: ignore[attr-defined]
+        assert parameter.help, f"{name} {parameter.name} has no help"
     assert run(*name.split(), "--help").exit_code == 0
+
+
+def test_the_walk_over_commands_goes_into_groups() -> None:
+    assert {"build", "ledger", "ledger show", "model smollm2"} <= set(EVERY_COMMAND)
 
 
 def test_without_a_command_there_is_help() -> None:

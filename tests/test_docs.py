@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 import coalm_it
@@ -19,9 +19,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 GROUP = typer.main.get_group(app)
 COMMANDS = sorted(GROUP.commands)
-SUB_COMMANDS = {
-    name: sorted(group.commands) for name, group in GROUP.commands.items() if isinstance(group, click.Group)
-}
+SUB_COMMANDS = {name: sorted(group.commands) for name, group in GROUP.commands.items() if isinstance(group, TyperGroup)}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

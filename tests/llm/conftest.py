@@ -68,7 +68,7 @@ def address(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def served(address: str) -> Callable[..., Settings]:
-    """`served(max_tokens=60)`: settings with which the running server is asked; more than 16 at a time bring nothing."""
+    """`served(max_tokens=60)`: settings with which the running server is asked."""
 
     def make(**changes: Any) -> Settings:
         return Settings(**{"model": MODEL, "base_url": address, "temperature": 0, "max_in_flight": 16, **changes})

@@ -76,7 +76,7 @@ def test_the_chat_template_renders(tokenizer: Any) -> None:
 def test_it_says_something_sensible(tokenizer: Any, smollm2: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(smollm2, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(smollm2, local_files_only=True)
     assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
     question = [{"role": "user", "content": "What is the capital of France?"}]
     inputs = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)

@@ -157,7 +157,7 @@ def test_merge_of_what_is_not_there_stores_nothing(path: Path, tmp_path: Path) -
 
 def test_an_export_holds_what_the_build_used_and_reads_as_the_ledger_does(path: Path, tmp_path: Path) -> None:
     store(path, [*ANSWERS, *FAILURES])
-    used = [ANSWERS[2], ANSWERS[0], FAILURES[0]]
+    used: list[Outcome] = [ANSWERS[2], ANSWERS[0], FAILURES[0]]
     out, file = write_build(tmp_path / "out", [one.key for one in used]), tmp_path / "published" / "answers.jsonl"
     result = run("export", out, file, "--ledger", path, "--json")
     assert result.exit_code == 0, result.output
