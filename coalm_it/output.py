@@ -305,6 +305,27 @@ def claim_folder(path: Path, recipe: str, key: str, say: Callable[[str], None]) 
     return folder
 
 
+def read_requests(path: Path) -> list[str]:
+    """The keys of the requests to a model that the rows of a finished build hang on, sorted.
+
+    Raises FolderError: no finished build, one that was made without a model, or a list that is not as it was written.
+    """
+    if not (path / MANIFEST).is_file():
+        raise FolderError(f"{path} is no finished build: there is no {MANIFEST} in it")
+    try:
+        files = json.loads((path / MANIFEST).read_bytes())["files"]
+        listed = files.get(REQUESTS)
+        content = (path / REQUESTS).read_bytes() if listed else b""
+        whole = not listed or listed["sha256"] == hash_bytes(content)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise FolderError(f"{path}: {MANIFEST} or {REQUESTS} is not as the build wrote it; build again")
+    if not listed:
+        raise FolderError(f"{path} was built without a model: there is no {REQUESTS} in it, and nothing to export")
+    return content.decode("ascii").split()
+
+
 def _first_existing(path: Path) -> Path:
     return next((parent for parent in [path, *path.absolute().parents] if parent.exists()), path)
 

@@ -25,13 +25,18 @@ settings.register_profile("coalm_it", deadline=None)
 settings.load_profile("coalm_it")
 
 
+NEEDED = {"corpora": "COALM_IT_CORPORA", "llm": "COALM_IT_SMOLLM2"}
+"""Marker -> the variable that names the folder which such a test needs."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("COALM_IT_CORPORA"):
-        return
-    skip = pytest.mark.skip(reason="COALM_IT_CORPORA names no folder")
-    for item in items:
-        if item.get_closest_marker("corpora"):
-            item.add_marker(skip)
+    for marker, variable in NEEDED.items():
+        if os.environ.get(variable):
+            continue
+        skip = pytest.mark.skip(reason=f"{variable} names no folder")
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")

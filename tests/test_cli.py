@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.main import get_command
+from typer.core import TyperGroup
+from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
@@ -23,7 +25,18 @@ from coalm_it.pipeline import build as build_recipe
 
 COMMAND = [sys.executable, "-c", "from coalm_it.cli import app; app()"]
 LENIENT = ("--set", "expect.rejects_at_most=0.5")
-COMMANDS = ["build", "show", "sources", "recipes"]
+COMMANDS = ["build", "show", "sources", "recipes", "ledger", "model"]
+
+
+def walk(group: TyperGroup, *above: str) -> Iterator[tuple[str, Any]]:
+    """Every command with what one types to get there: "build", "ledger", "ledger show"."""
+    for name, command in group.commands.items():
+        yield " ".join([*above, name]), command
+        if isinstance(command, TyperGroup):
+            yield from walk(command, *above, name)
+
+
+EVERY_COMMAND = dict(walk(get_group(app)))
 
 
 def run(*arguments: str | Path) -> Result:
@@ -70,14 +83,18 @@ def test_help_names_every_command() -> None:
         assert re.search(rf"^\W*{name}\s+\S", result.stdout, re.MULTILINE), f"{name} has no help"
 
 
-@pytest.mark.parametrize("name", get_command(app).commands)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_every_command_and_option_has_help(name: str) -> None:
-    command = get_command(app).commands[name]  # type: ignore[attr-defined]
+    command = EVERY_COMMAND[name]
     assert command.help
     assert command.help.endswith(".")
     for parameter in command.params:
         assert parameter.help, f"{name} {parameter.name} has no help"
-    assert run(name, "--help").exit_code == 0
+    assert run(*name.split(), "--help").exit_code == 0
+
+
+def test_the_walk_over_commands_goes_into_groups() -> None:
+    assert {"build", "ledger", "ledger show", "model smollm2"} <= set(EVERY_COMMAND)
 
 
 def test_without_a_command_there_is_help() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 import coalm_it
@@ -16,7 +17,9 @@ from coalm_it.recipe import list_recipes
 ROOT = Path(coalm_it.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-COMMANDS = sorted(typer.main.get_group(app).commands)
+GROUP = typer.main.get_group(app)
+COMMANDS = sorted(GROUP.commands)
+SUB_COMMANDS = {name: sorted(group.commands) for name, group in GROUP.commands.items() if isinstance(group, TyperGroup)}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -25,8 +28,17 @@ def test_every_command_is_in_the_readme_and_has_help(command: str) -> None:
     assert "Usage" in CliRunner().invoke(app, [command, "--help"]).stdout
 
 
+@pytest.mark.parametrize(
+    ("group", "command"), [(group, name) for group in SUB_COMMANDS for name in SUB_COMMANDS[group]]
+)
+def test_every_command_of_a_group_is_in_the_readme(group: str, command: str) -> None:
+    assert f"coalm-it {group} {command} " in README
+
+
 def test_the_readme_names_no_command_that_is_not_there() -> None:
     assert set(re.findall(r"coalm-it ([a-z]+)(?= )", README)) <= {*COMMANDS, "is"}
+    for group, names in SUB_COMMANDS.items():
+        assert set(re.findall(rf"coalm-it {group} ([a-z0-9]+)", README)) <= set(names)
 
 
 def test_the_readme_shows_a_dialogue_as_it_is_printed(demo: Path) -> None:

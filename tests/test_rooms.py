@@ -51,6 +51,7 @@ ROOMS = [
     "training",
     "evaluation",
     "verify",
+    "smollm2",
     "terminal",
     "cli",
 ]

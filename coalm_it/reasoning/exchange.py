@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from coalm_it.errors import RequestError
 from coalm_it.reasoning.answers_file import is_answers_file, read_answers, write_lines
 from coalm_it.reasoning.ledger import Ledger, open_ledger
 from coalm_it.reasoning.ledger_file import (
@@ -25,14 +26,21 @@ A_COMMIT = 1_000
 """Outcomes that are stored at once."""
 
 
+class FileError(RequestError):
+    """The file is not one to write answers into; one line for the person who must act."""
+
+
 def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) -> dict[str, int]:
     """Stores in `into` (by default the user's ledger) what the others have and it has not.
 
     `sources` are ledgers, whole or damaged, and files of answers. Where two have an answer to the same request, the one
     that `into` had, or came first, stays. Returns how many answers and failures each source brought that were new.
-    Raises LedgerError.
+    Raises LedgerError, before anything is stored where a source is not there.
     """
-    brought = {}
+    sources, brought = list(sources), {}
+    for path in sources:
+        if not path.is_file():
+            raise LedgerError(f"{path}: there is no ledger")
     with open_ledger(into, say=say) as ledger:
         for path in sources:
             before = _count(ledger)
@@ -74,8 +82,11 @@ def read_outcomes(path: Path, say: Say = print) -> Iterator[Outcome]:
 def export_answers(ledger: Ledger, keys: Iterable[str], path: Path) -> int:
     """Writes the outcomes of these requests to a file of answers, to be published beside what was built with them.
 
-    Returns how many. Raises LedgerError: a key that the ledger does not know, a file that cannot be written.
+    Returns how many. Raises LedgerError: a key that the ledger does not know, a file that cannot be written; FileError:
+    a file with something else in it.
     """
+    if path.exists() and not _holds_answers(path):
+        raise FileError(f"{path} holds something else: name a new file, or an earlier file of answers")
     wanted = sorted(set(keys))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -88,6 +99,14 @@ def export_answers(ledger: Ledger, keys: Iterable[str], path: Path) -> int:
         with suppress(OSError):
             part.unlink()
     return len(wanted)
+
+
+def _holds_answers(path: Path) -> bool:
+    try:
+        next(read_answers(path, say=lambda line: None), None)
+    except (ValueError, OSError):
+        return False
+    return True
 
 
 def _insist(ledger: Ledger, key: str) -> Outcome:
@@ -104,3 +123,10 @@ def describe_ledger(ledger: Ledger) -> list[dict[str, object]]:
     rows += ledger.query(f"SELECT model, reason, {sums} FROM failures GROUP BY model, reason ORDER BY model, reason")
     names = ("model", "outcome", "requests", "prompt_tokens", "completion_tokens", "first", "last")
     return [dict(zip(names, (value if value is not None else 0 for value in row), strict=True)) for row in rows]
+
+
+def list_failures(ledger: Ledger) -> list[dict[str, object]]:
+    """Every request that has no answer: its key, model, why there is none, and what came all the same."""
+    names = ("key", "model", "reason", "detail", "text")
+    rows = ledger.query(f"SELECT {', '.join(names)} FROM failures ORDER BY model, reason, key")
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -1,0 +1,111 @@
+"""ledger show, merge and export: the answers of models that were paid for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coalm_it.cli.app import Folder, Json, LedgerPath, app, mistakes_in_one_line, print_rows
+
+commands = typer.Typer(help="Look into a ledger of answers, put several together, hand one on.", no_args_is_help=True)
+app.add_typer(commands, name="ledger")
+
+SHOWN = 80
+"""Characters of a failure's text that a line shows."""
+
+
+@commands.command()
+def show(
+    ledger: LedgerPath = None,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="List each request that has no answer, and why.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what is in a ledger, by model and outcome, or each failure."""
+    with mistakes_in_one_line():
+        from coalm_it.reasoning.exchange import describe_ledger, list_failures
+        from coalm_it.reasoning.ledger import default_path, open_ledger
+        from coalm_it.terminal import listen
+
+        path = ledger or default_path()
+        with listen() as listener:
+            listener.say(str(path))
+            with open_ledger(path, readonly=True, say=listener.say) as opened:
+                rows = list_failures(opened) if failures else describe_ledger(opened)
+    if as_json:
+        print_rows(rows, as_json)
+    elif failures:
+        _print_failures(rows)
+    else:
+        print_rows([_shorten_row(row) for row in rows], as_json)
+
+
+@commands.command()
+def merge(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Ledgers, whole or damaged, or exported files.")
+    ],
+    ledger: LedgerPath = None,
+    as_json: Json = False,
+) -> None:
+    """Store in the ledger what others have and it has not."""
+    with mistakes_in_one_line():
+        from coalm_it.reasoning.exchange import merge_ledgers
+        from coalm_it.reasoning.ledger import default_path
+        from coalm_it.terminal import listen
+
+        path = ledger or default_path()
+        with listen() as listener:
+            listener.say(str(path))
+            brought = merge_ledgers(path, sources, listener.say)
+    print_rows([{"source": source, "new": count} for source, count in brought.items()], as_json)
+
+
+@commands.command()
+def export(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(help="The file to write, to be published beside the data set.")],
+    ledger: LedgerPath = None,
+    as_json: Json = False,
+) -> None:
+    """Write the answers that a build used to a file; with it anyone builds the same without a key."""
+    with mistakes_in_one_line():
+        from coalm_it.output import read_requests
+        from coalm_it.reasoning.exchange import export_answers
+        from coalm_it.reasoning.ledger import default_path, open_ledger
+        from coalm_it.terminal import listen
+
+        keys = read_requests(folder)
+        path = ledger or default_path()
+        with listen() as listener:
+            listener.say(str(path))
+            with open_ledger(path, readonly=True, say=listener.say) as opened:
+                count = export_answers(opened, keys, file)
+    print_rows([{"file": str(file), "requests": count}], as_json)
+
+
+def _shorten_row(row: dict[str, object]) -> dict[str, object]:
+    """For the width of a terminal: numbers as people read them, days without the time."""
+    return {
+        "model": row["model"],
+        "outcome": row["outcome"],
+        "requests": f"{row['requests']:,}",
+        "tokens in": f"{row['prompt_tokens']:,}",
+        "tokens out": f"{row['completion_tokens']:,}",
+        "first": str(row["first"])[:10],
+        "last": str(row["last"])[:10],
+    }
+
+
+def _print_failures(rows: list[dict[str, object]]) -> None:
+    from coalm_it.terminal import make_visible
+
+    for row in rows:
+        *named, text = (" ".join(str(value).split()) for value in row.values())
+        shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+        print(make_visible("  ".join([*named, shown]).rstrip()))
+    print(f"{len(rows):,} without an answer", file=sys.stderr)
