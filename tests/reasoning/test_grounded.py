@@ -66,7 +66,7 @@ def turn(
     steps = tuple(Step(calls=(call,), observations=(observation,)) for call, observation in made)
     service = (heard or said)[0].service
     return Turn(
-        user="...",
+        user=" ".join(value for act in heard for value in act.values),
         steps=steps,
         reply="...",
         state={service: {slot: (value,) for slot, value in (state or {}).items()}},
@@ -128,6 +128,23 @@ def test_before_a_search_the_new_values_and_the_function_are_named() -> None:
 
 def test_a_value_that_goes_by_another_name_is_explained() -> None:
     assert all("Latin American" in thought for thought in step_thoughts(FIRST))
+
+
+def test_words_that_the_user_did_not_say_are_not_quoted() -> None:
+    respelt = turn(
+        [act("INFORM", "city", "San Bruno"), MEXICAN],
+        [act("OFFER", "restaurant_name", "Celia's")],
+        (call("FindRestaurants", city="San Bruno", cuisine="Mexican"), FOUND),
+    ).model_copy(update={"user": "Mexican food in San Bruno, please."})
+    assert not any("Latin" in thought for thought in step_thoughts(respelt))
+
+
+def test_no_thought_begins_like_the_label_of_a_line() -> None:
+    action = act("INFORM", "genre", "Action", service="Music_2")
+    one = turn([action], [], (call("LookupMusic", "Music_2", genre="Action"), FOUND), intent="LookupMusic")
+    thoughts = step_thoughts(one)
+    assert any(thought.startswith('"Action":') for thought in thoughts)
+    assert not any(thought.startswith("Action:") for thought in thoughts)
 
 
 def test_a_relative_date_is_worked_out() -> None:
