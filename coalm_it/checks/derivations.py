@@ -40,11 +40,12 @@ def _is_known_part(sample: Sample, thought: str, word: str, known: Sequence[str]
     if word[:1].isdigit():
         value = Value("number", word, thought.find(word), read_value(word, sample.clock))
         return _is_known_value(sample, thought, value, known) or _is_known_word(word, known)
-    return _is_known_word(word.removesuffix("'s").strip("'-"), known)
+    return word in _MONTHS or _is_known_word(word.removesuffix("'s").strip("'-"), known)
 
 
 # --- names and quotations ---
 
+_MONTHS = "January February March April May June July August September October November December".split()
 _SHOUTED = frozenset("not only no and or all any both before after first now new same still must never".split())
 
 

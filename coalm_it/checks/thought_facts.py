@@ -59,14 +59,13 @@ def _explain(sample: Sample, item: Item) -> str:
 
 # --- what needs a source ---
 
-_SPECIAL = re.compile(
-    r"[A-Z0-9](?:[^\s.,:;!?\"…()%]+|[.,:](?=\d))*(?: [A-Z0-9&](?:[^\s.,:;!?\"…()%]+|[.,:](?=\d))*| [ap]m\b)*"
-)
+_LETTERS = r"(?:[^\s.,:;!?\"…()%]+|[.,:](?=\d))*"
+_SPECIAL = re.compile(rf"[A-Z0-9]{_LETTERS}(?: (?!I\b)[A-Z0-9&]{_LETTERS}|(?<=\d) [ap]m\b)*")
 """Words with a capital or digit, one after another: "Chili's Grill & Bar", "March 9th", "6:30 pm"."""
 _DIGITS = frozenset("0123456789")
 _INSIDE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789,')&%-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What stands, with a blank, before a word that begins no sentence."""
-_QUOTE = re.compile(r"[\"“]([^\"“”]+)[\"”]")
+_QUOTE = re.compile(r"(?<!\w)[\"“]([^\"“”]+)[\"”](?!\w)")
 _IN_WORDS = frozenset(
     "monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday noon midday midnight half "
     "quarter o'clock".split()
@@ -143,11 +142,13 @@ def stands(text: str, form: str) -> bool:
     place = text.find(form)
     while place >= 0:
         end = place + len(form)
-        if not (text[place - 1 : place].isalnum() or text[end : end + 1].isalnum()):
-            if not (form[0].isdigit() and _goes_on(text[max(place - 2, 0) : place][::-1])) and not (
-                form[-1].isdigit() and _goes_on(text[end : end + 2])
-            ):
-                return True
+        if not (
+            text[place - 1 : place].isalnum()
+            or text[end : end + 1].isalnum()
+            or (form[0].isdigit() and _goes_on(text[max(place - 2, 0) : place][::-1]))
+            or (form[-1].isdigit() and _goes_on(text[end : end + 2]))
+        ):
+            return True
         place = text.find(form, place + 1)
     return False
 

@@ -182,8 +182,8 @@ def _count_scripts(text: str) -> Counter[str]:
 def _judge_length(thought: str, words: tuple[str, ...]) -> str:
     if _FILLING.issuperset(words):
         return f"({thought!r}) says nothing; say what the user wants, what is known or missing, and what to do"
-    if len(words) > MAX_WORDS:
-        return f"has {len(words)} words; say it in one to three short sentences"
+    if len(words) > MAX_WORDS and (count := len(thought.split())) > MAX_WORDS:
+        return f"has {count} words; say it in one to three short sentences"
     if len(words) > 3 * MAX_SENTENCES and thought.count(".") >= MAX_SENTENCES:
         count = len(split_sentences(thought))
         if count > MAX_SENTENCES:
