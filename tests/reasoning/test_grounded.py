@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from coalm_it.readers import read_dialogues
 from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.reasoning.grounded.phrasing import read_phrasings
+from coalm_it.reasoning.grounded.phrasing import join_sentences, read_phrasings
 from coalm_it.reasoning.grounded.situation import count_matches, find_differences, read_records
 from coalm_it.samples import shorten_observations
 from coalm_it.schema import Act, Call, Dialogue, Labels, Step, Tool, Turn
@@ -140,11 +140,8 @@ def test_words_that_the_user_did_not_say_are_not_quoted() -> None:
 
 
 def test_no_thought_begins_like_the_label_of_a_line() -> None:
-    action = act("INFORM", "genre", "Action", service="Music_2")
-    one = turn([action], [], (call("LookupMusic", "Music_2", genre="Action"), FOUND), intent="LookupMusic")
-    thoughts = step_thoughts(one)
-    assert any(thought.startswith('"Action":') for thought in thoughts)
-    assert not any(thought.startswith("Action:") for thought in thoughts)
+    assert join_sentences(["Action: that is all.", "Time to look."]) == '"Action": that is all. Time to look.'
+    assert join_sentences(["Action films: that is all."]) == "Action films: that is all."
 
 
 def test_a_relative_date_is_worked_out() -> None:
