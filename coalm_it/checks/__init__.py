@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
+from coalm_it.checks.agreement import check_agreement
 from coalm_it.checks.call_grammar import check_call_grammar
 from coalm_it.checks.database import check_database
 from coalm_it.checks.grounding import check_grounding
@@ -14,6 +15,8 @@ from coalm_it.checks.leak import check_leak
 from coalm_it.checks.outcome import check_outcome
 from coalm_it.checks.reply_facts import check_reply_facts
 from coalm_it.checks.structure import check_structure
+from coalm_it.checks.thought_facts import check_thought_facts
+from coalm_it.checks.thoughts import check_thoughts
 from coalm_it.schema import Finding, Sample
 
 CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
@@ -24,6 +27,9 @@ CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
     "reply_facts": check_reply_facts,
     "outcome": check_outcome,
     "database": check_database,
+    "thoughts": check_thoughts,
+    "agreement": check_agreement,
+    "thought_facts": check_thought_facts,
 }
 
 OF_THOUGHTS = ("structure", "leak", "outcome")

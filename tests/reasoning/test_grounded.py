@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from coalm_it.readers import read_dialogues
 from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.reasoning.grounded.phrasing import read_phrasings
+from coalm_it.reasoning.grounded.phrasing import join_sentences, read_phrasings
 from coalm_it.reasoning.grounded.situation import count_matches, find_differences, read_records
 from coalm_it.samples import shorten_observations
 from coalm_it.schema import Act, Call, Dialogue, Labels, Step, Tool, Turn
@@ -66,7 +66,7 @@ def turn(
     steps = tuple(Step(calls=(call,), observations=(observation,)) for call, observation in made)
     service = (heard or said)[0].service
     return Turn(
-        user="...",
+        user=" ".join(value for act in heard for value in act.values),
         steps=steps,
         reply="...",
         state={service: {slot: (value,) for slot, value in (state or {}).items()}},
@@ -128,6 +128,20 @@ def test_before_a_search_the_new_values_and_the_function_are_named() -> None:
 
 def test_a_value_that_goes_by_another_name_is_explained() -> None:
     assert all("Latin American" in thought for thought in step_thoughts(FIRST))
+
+
+def test_words_that_the_user_did_not_say_are_not_quoted() -> None:
+    respelt = turn(
+        [act("INFORM", "city", "San Bruno"), MEXICAN],
+        [act("OFFER", "restaurant_name", "Celia's")],
+        (call("FindRestaurants", city="San Bruno", cuisine="Mexican"), FOUND),
+    ).model_copy(update={"user": "Mexican food in San Bruno, please."})
+    assert not any("Latin" in thought for thought in step_thoughts(respelt))
+
+
+def test_no_thought_begins_like_the_label_of_a_line() -> None:
+    assert join_sentences(["Action: that is all.", "Time to look."]) == '"Action": that is all. Time to look.'
+    assert join_sentences(["Action films: that is all."]) == "Action films: that is all."
 
 
 def test_a_relative_date_is_worked_out() -> None:

@@ -14,6 +14,7 @@ from coalm_it.assets import asset
 Phrasings = dict[str, tuple[str, ...]]
 
 _START = "\0"
+_LABEL = re.compile(r"^(User|Thought|Action|Observation|System):")
 _LATER_START = re.compile(r"(?<=[.?!]) (?=\{)")
 
 
@@ -84,5 +85,7 @@ class Pen:
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """The sentences one after another; a name that ends in a period does not double it."""
-    return " ".join([sentence for sentence in sentences if sentence]).replace("..", ".")
+    """The sentences one after another; a name that ends in a period does not double it, and a value that would look
+    like the label of a line ("Action: that is all") stands in quotes."""
+    text = " ".join([sentence for sentence in sentences if sentence]).replace("..", ".")
+    return _LABEL.sub(r'"\1":', text)

@@ -117,12 +117,12 @@ class Memory:
         by_service: dict[str, list[Act]] = {}
         for act in turn.labels.user_acts:
             by_service.setdefault(act.service, []).append(act)
-        news = {service: self._hear_acts(self.topic(service), acts) for service, acts in by_service.items()}
+        news = {service: self._hear_acts(self.topic(service), acts, turn.user) for service, acts in by_service.items()}
         for service, intent in turn.labels.intents.items():
             self.topic(service).intent = intent
         return news
 
-    def _hear_acts(self, topic: Topic, acts: list[Act]) -> News:
+    def _hear_acts(self, topic: Topic, acts: list[Act], user: str) -> News:
         facts: list[Fact] = []
         indifferent: list[str] = []
         for act in acts:
@@ -135,6 +135,8 @@ class Memory:
                 indifferent.append(act.slot)
                 continue
             said = act.values[0] if act.values[0].casefold() != value.casefold() else ""
+            if said.casefold() not in user.casefold():  # some annotations respell what was said
+                said = ""
             if value != old:
                 facts.append(Fact(act.slot, value, said, old))
             topic.said[act.slot] = value

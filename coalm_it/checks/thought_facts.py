@@ -1,0 +1,201 @@
+"""Every value in a thought is known at that moment: from what was said, asked and returned so far, or from the calendar.
+
+A value is a date, a time, a sum, a phone or other number in digits, a number in words before what is counted
+("four people"), a name (a word with a capital inside a sentence, or with letters and digits) or a quotation. It has a
+source when it stands, in any form, in the dialogue so far, in the arguments of the call that the thought leads to, in
+what the annotation says that was meant, or in the tools; or when `derivations` finds it to follow from these. What only
+the reply says is no source, save for what a question only suggests: that is the agent's own idea.
+
+Sources are searched as plain text first, the current turn before earlier ones: that settles nearly every value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from coalm_it.checks.derivations import Item, follows
+from coalm_it.checks.evidence import read_leaves
+from coalm_it.checks.wording import read_thought, read_words
+from coalm_it.schema import Finding, Sample, Step, Turn
+from coalm_it.values import find_values, read_value
+
+
+def check_thought_facts(sample: Sample) -> list[Finding]:
+    """Values of a thought that nothing before it gives. A published row that was read back has too little to tell."""
+    thought = read_thought(sample)
+    if not thought or sample.columns is not None:
+        return []
+    items = _read_items(sample, thought if thought.isascii() else thought.replace("’", "'"))
+    if not items:
+        return []
+    for text in _read_sources(sample):
+        items = _drop_known(items, text)
+        if not items:
+            return []
+    known = list(_read_sources(sample))
+    return [
+        Finding(check="thought_facts", where="thought", message=_explain(sample, item))
+        for item in items
+        if not follows(sample, thought, item, known)
+    ]
+
+
+def _explain(sample: Sample, item: Item) -> str:
+    later = "\n".join(
+        [
+            sample.current.reply or "",
+            *read_leaves([step.observations for step in sample.current.steps[sample.step or 0 :]]),
+        ]
+    )
+    if item.words.lower() in later.lower():
+        return f"the thought has {item.words!r}, which only comes afterwards; leave it out, it cannot be known yet"
+    return (
+        f"the thought has {item.words!r}, which nobody said and nothing that came back so far shows; "
+        "leave it out, or give the value that was said or returned"
+    )
+
+
+# --- what needs a source ---
+
+_LETTERS = r"(?:[^\s.,:;!?\"…()%]+|[.,:](?=\d))*"
+_SPECIAL = re.compile(rf"[A-Z0-9]{_LETTERS}(?: (?!I\b)[A-Z0-9&]{_LETTERS}|(?<=\d) [ap]m\b)*")
+"""Words with a capital or digit, one after another: "Chili's Grill & Bar", "March 9th", "6:30 pm"."""
+_DIGITS = frozenset("0123456789")
+_INSIDE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789,')&%-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+"""What stands, with a blank, before a word that begins no sentence."""
+_QUOTE = re.compile(r"(?<!\w)[\"“]([^\"“”]+)[\"”](?!\w)")
+_IN_WORDS = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday noon midday midnight half "
+    "quarter o'clock".split()
+)
+_COUNTED = frozenset(
+    "people persons guests seats tickets passengers adults children travellers travelers riders rooms bedrooms "
+    "bathrooms baths beds nights days stops stars".split()
+)
+_MONTHS = frozenset(
+    "January February March April May June July August September October November December Jan Feb Mar Apr Jun Jul Aug "
+    "Sep Sept Oct Nov Dec".split()
+)
+_PLAIN = frozenset(
+    "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD ETA "
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+)
+"""Words with a capital that are no names, and the days, which are read as dates."""
+
+
+def _read_items(sample: Sample, thought: str) -> list[Item]:
+    items = []
+    if '"' in thought or "“" in thought:
+        items = [Item("quote", quote, (quote.strip(" .,!?;:"),)) for quote in _QUOTE.findall(thought)]
+        thought = _QUOTE.sub('"', thought)
+    for match in _SPECIAL.finditer(thought):
+        words, start = match[0], match.start()
+        if start < 2 or thought[start - 2] not in _INSIDE or thought[start - 1] == "-":
+            first, _, rest = words.partition(" ")
+            if first not in _MONTHS and _DIGITS.isdisjoint(first):
+                words = rest  # the first word has its capital from the sentence, or is a part of another
+        if _DIGITS.isdisjoint(words):
+            if words and words not in _PLAIN:
+                items.append(Item("name", words, (words,)))
+        elif start and thought[start - 1].isalnum():
+            word = thought[thought.rfind(" ", 0, start) + 1 : match.end()]
+            items.append(Item("name", word, (word,)))
+        else:
+            items.append(Item("value", words, (words, *read_value(words, sample.clock))))
+    words = read_words(thought)
+    if not (_IN_WORDS.isdisjoint(words) and _COUNTED.isdisjoint(words)):
+        items += [
+            Item("value", value.text, (value.text, *value.forms))
+            for value in find_values(thought, sample.clock)
+            if not any(map(str.isdigit, value.text))
+            and " and " not in value.text
+            and _is_meant(thought, value.kind, value.start + len(value.text))
+        ]
+    return items
+
+
+def _is_meant(thought: str, kind: str, end: int) -> bool:
+    """Whether a value in words is more than a number by itself ("one of them", "the two")."""
+    after = read_words(thought[end : end + 20])[:1]
+    return kind != "number" or not _COUNTED.isdisjoint(after)
+
+
+# --- where it stands ---
+
+
+def _drop_known(items: list[Item], text: str) -> list[Item]:
+    """The items of which no form stands in a text."""
+    left = []
+    for item in items:
+        for form in item.forms:
+            if form in text and stands(text, form):
+                break
+        else:
+            left.append(item)
+    return left
+
+
+def stands(text: str, form: str) -> bool:
+    """Whether a form stands in a text by itself: not inside a word, and a number not inside a longer one."""
+    place = text.find(form)
+    while place >= 0:
+        end = place + len(form)
+        if not (
+            text[place - 1 : place].isalnum()
+            or text[end : end + 1].isalnum()
+            or (form[0].isdigit() and _goes_on(text[max(place - 2, 0) : place][::-1]))
+            or (form[-1].isdigit() and _goes_on(text[end : end + 2]))
+        ):
+            return True
+        place = text.find(form, place + 1)
+    return False
+
+
+def _goes_on(beyond: str) -> bool:
+    """Whether what is beyond an end of a number belongs to it still."""
+    return beyond[1:].isdigit() and beyond[0] in ".:,/-"
+
+
+def _read_sources(sample: Sample) -> Iterator[str]:
+    """All that is known at the moment of the thought, as texts, the likeliest first."""
+    *history, current = sample.turns
+    texts = [current.user, *[tool.name for tool in sample.tools]]
+    texts += [value for act in current.labels.user_acts for value in act.canonical]
+    if sample.step is not None:
+        texts += [repr(call.arguments) for call in current.steps[sample.step].calls]
+    yield "\n".join(texts)
+    if steps := current.steps[: sample.step]:
+        yield _join_steps(steps)
+    for turn in reversed(history):
+        yield _join_turn(turn)
+    texts = [" ".join(surfaces) for slots in current.state.values() for surfaces in slots.values()]
+    if sample.step is None:
+        texts += [value for act in current.labels.system_acts if act.name == "REQUEST" for value in act.canonical]
+    texts += [f"{tool.service} {tool.signature_json}" for tool in sample.tools]
+    yield "\n".join([*texts, str(sample.clock)])
+
+
+def _join_steps(steps: Sequence[Step]) -> str:
+    """Arguments and results; how many came back is not among them, since it counts nothing but the results."""
+    shown: list[Any] = [call.arguments for step in steps for call in step.calls]
+    for step in steps:
+        shown += [one.get("results", one) if isinstance(one, dict) else one for one in step.observations]
+    return repr(shown)
+
+
+_joined: dict[int, tuple[Turn, str]] = {}
+"""The last turns that were joined, by identity: a dialogue's samples share their turns."""
+
+
+def _join_turn(turn: Turn) -> str:
+    """All of a turn that is over."""
+    kept = _joined.get(id(turn))
+    if kept is None or kept[0] is not turn:
+        if len(_joined) > 255:
+            _joined.clear()
+        acts = (*turn.labels.user_acts, *turn.labels.system_acts)
+        texts = [turn.user, turn.reply or "", _join_steps(turn.steps), *[v for act in acts for v in act.canonical]]
+        kept = _joined[id(turn)] = (turn, "\n".join(texts))
+    return kept[1]
