@@ -32,7 +32,7 @@ CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
     "thought_facts": check_thought_facts,
 }
 
-OF_THOUGHTS = ("structure", "leak", "outcome")
+OF_THOUGHTS = ("structure", "leak", "outcome", "thoughts", "agreement", "thought_facts")
 """The checks that look at thoughts."""
 
 
