@@ -23,6 +23,7 @@ from coalm_it.mixture import (
     ShortError,
     allot_rows,
     draw_candidates,
+    name_dialogue,
     order_candidates,
     repeat_candidates,
 )
@@ -37,6 +38,7 @@ from coalm_it.output import (
     claim_folder,
     is_table,
     open_table,
+    read_functions,
     read_summary,
     write_parquet,
 )
@@ -44,6 +46,7 @@ from coalm_it.recipe import Recipe, RecipeError, load_recipe
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import SourceError
+from coalm_it.split import Functions, allot_validation, join_functions, split_candidates
 from coalm_it.supplies import (
     Supply,
     describe_source,
@@ -196,60 +199,84 @@ class Mixed:
 
     tables: list[Path]
     chosen: list[Pick]
+    validation: list[Pick]
     rejected: list[Pick]
     counts: dict[str, dict[str, int]]
-    """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`."""
+    """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`, how many
+    `validation` rows are held out, and how many rows are on no side since they are `mixed` (see split.py)."""
 
 
 def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]]) -> Mixed:
     """Draws, fills and orders. Raises ShortError, unless the recipe allows it; RecipeError for a part of no sample.
 
-    Second copies make good what the checks turned away, not a corpus that is not there.
+    Second copies make good what the checks turned away, not a corpus that is not there. Quotas are of train rows.
     """
     absent = {
         name: [source for source in part.source if (name, source) not in {(s.part, s.named) for s in supplies}]
         for name, part in recipe.parts.items()
     }
-    candidates, rejected = _list_candidates(recipe, tables)
-    wanted = allot_rows(recipe, {name: len(of_part) for name, of_part in candidates.items()})
+    candidates, functions, rejected = _list_candidates(recipe, tables)
+    sides = split_candidates(candidates, functions, recipe.validation, recipe.seed)
+    wanted = allot_rows(recipe, {name: len(of_part) for name, of_part in sides["train"].items()})
     chosen: list[Candidate] = []
+    validation: list[Candidate] = []
     counts, shortages = {}, []
     for name, part in recipe.parts.items():
-        drawn = draw_candidates(candidates[name], wanted[name], recipe.seed)
+        drawn = draw_candidates(sides["train"][name], wanted[name], recipe.seed)
         missing = wanted[name] - len(drawn)
         fills = part.fill == "repeat" and not absent[name]
         repeated = repeat_candidates(drawn, missing, recipe.seed) if fills else []
         if len(repeated) < missing:
             shortages.append(Shortage(name, wanted[name], len(drawn)))
         chosen += [*drawn, *repeated]
-        counts[name] = {"wanted": wanted[name], "rows": len(drawn) + len(repeated), "repeated": len(repeated)}
+        held_out = sides["validation"][name]
+        if len(drawn) < len(sides["train"][name]):  # a part that gives not all it has holds out its share of that
+            held_out = draw_candidates(held_out, allot_validation(len(drawn), recipe.validation), recipe.seed)
+        validation += held_out
+        counts[name] = {
+            "wanted": wanted[name],
+            "rows": len(drawn) + len(repeated),
+            "repeated": len(repeated),
+            "validation": len(held_out),
+            "mixed": len(sides["mixed"][name]),
+        }
     if shortages and not recipe.allow_short:
         wanting = {name: absent[name] or part.source for name, part in recipe.parts.items()}
         remedies = {name: f"coalm-it fetch {' '.join(sources)}" for name, sources in wanting.items()}
         raise ShortError(shortages, remedies)
-    ordered = order_candidates(chosen, recipe.order, recipe.seed)
     return Mixed(
         tables=[path for paths in tables.values() for path in paths],
-        chosen=[(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered],
+        chosen=_order_picks(chosen, recipe),
+        validation=_order_picks(validation, recipe),
         rejected=rejected,
         counts=counts,
     )
 
 
-def _list_candidates(recipe: Recipe, tables: dict[str, list[Path]]) -> tuple[dict[str, list[Candidate]], list[Pick]]:
-    """Part -> its checked rows; and all rejects."""
+def _order_picks(candidates: list[Candidate], recipe: Recipe) -> list[Pick]:
+    ordered = order_candidates(candidates, recipe.order, recipe.seed)
+    return [(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered]
+
+
+def _list_candidates(
+    recipe: Recipe, tables: dict[str, list[Path]]
+) -> tuple[dict[str, list[Candidate]], dict[str, Functions], list[Pick]]:
+    """Part -> its checked rows; dialogue -> the functions of its calls, where rows are to be held out; all rejects."""
     candidates: dict[str, list[Candidate]] = {name: [] for name in recipe.parts}
+    functions: list[tuple[str, Functions]] = []
     rejected: list[Pick] = []
     numbered = enumerate((name, path) for name, paths in tables.items() for path in paths)
     for number, (name, path) in numbered:
         with open_table(path) as table:
             ids, kept = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
+            if recipe.validation and "function_call" in recipe.parts[name].task:
+                functions += read_functions(table)
         for row, (row_id, good) in enumerate(zip(ids, kept, strict=True)):
             if good:
-                candidates[name].append(Candidate(number, row, row_id, row_id.rsplit("/", 2)[0]))
+                candidates[name].append(Candidate(number, row, row_id, name_dialogue(row_id)))
             else:
                 rejected.append((number, row, 0))
-    return candidates, rejected
+    return candidates, join_functions(functions), rejected
 
 
 @dataclass(frozen=True)
@@ -267,7 +294,11 @@ def _write_file(task: FileTask) -> Path:
 
 def _write_data(mixed: Mixed, folder: BuildFolder, run_tasks: RunTasks, listener: Listener) -> list[Path]:
     tasks = []
-    kinds = [("data/coalm_it/train", COALM_IT, mixed.chosen), ("data/samples/train", SAMPLES, mixed.chosen)]
+    kinds = [
+        (f"data/{config}/{split}", schema, picks)
+        for split, picks in (("train", mixed.chosen), ("validation", mixed.validation))
+        for config, schema in (("coalm_it", COALM_IT), ("samples", SAMPLES))
+    ]
     for name, schema, picks in [*kinds, ("rejects/rejects", REJECTS, mixed.rejected)]:
         files = -(-len(picks) // ROWS_A_FILE)
         for number in range(files):
@@ -281,9 +312,10 @@ def _write_data(mixed: Mixed, folder: BuildFolder, run_tasks: RunTasks, listener
 
 
 def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
-    """What became of a part: candidates = rows - repeated + rejects + left_out.
+    """What became of a part: candidates = rows - repeated + validation + rejects + left_out.
 
-    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left.
+    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left; `mixed` is the share
+    of `left_out` that could be on neither side.
     """
     kept = sum(summary["rows"] for summary in summaries)
     rejects = sum(summary["rejects"] for summary in summaries)
@@ -296,7 +328,7 @@ def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> 
         "faults": sum(len(summary["faults"]) for summary in summaries),
         "candidates": kept + rejects,
         **counts,
-        "left_out": kept - counts["rows"] + counts["repeated"],
+        "left_out": kept - counts["rows"] + counts["repeated"] - counts["validation"],
         "rejects": rejects,
         "rejected_by": dict(sorted(rejected_by.items())),
     }

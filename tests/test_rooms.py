@@ -39,6 +39,7 @@ ROOMS = [
     "checks",
     "reasoning",
     "mixture",
+    "split",
     "rendering",
     "engine",
     "release",

@@ -81,6 +81,7 @@ def _print_built(built: Built, as_json: bool) -> None:
                 "candidates": f"{count['candidates']:,}",
                 "rows": f"{count['rows']:,}",
                 "repeated": f"{count['repeated']:,}",
+                **({"held out": f"{count['validation']:,}"} if built.manifest["recipe"]["validation"] else {}),
                 "left out": f"{count['left_out']:,}",
                 "rejects": f"{count['rejects']:,}" + (f" ({rejected})" if rejected else ""),
                 "faults": f"{count['faults']:,}",
