@@ -40,6 +40,7 @@ ROOMS = [
     "reasoning",
     "mixture",
     "rendering",
+    "chat",
     "engine",
     "release",
     "output",
