@@ -41,6 +41,7 @@ ROOMS = [
     "mixture",
     "split",
     "rendering",
+    "chat",
     "engine",
     "release",
     "output",
