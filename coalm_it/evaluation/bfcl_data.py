@@ -72,7 +72,7 @@ def read_questions(data: Path, category: str) -> list[Question]:
                 language=_LANGUAGES.get(category, "python"),
                 messages=line["question"][0],
                 functions=line["function"],
-                answers=answers[line["id"]] if answers else [],
+                answers=answers[line["id"]] if category in SCORED else [],
             )
             for line in lines
         ]
