@@ -27,6 +27,11 @@ class Candidate(NamedTuple):
         return f"{self.id}~r{self.repeat}" if self.repeat else self.id
 
 
+def name_dialogue(row_id: str) -> str:
+    """Source, split and dialogue of a row; all copies of a row have the same."""
+    return row_id.rsplit("/", 2)[0]
+
+
 class Shortage(NamedTuple):
     """A part for which there are too few rows."""
 

@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from coalm_it.errors import OutsideError, RequestError
+from coalm_it.mixture import name_dialogue
 from coalm_it.release.card import render_card
 from coalm_it.rendering import MESSAGE_KEYS, Message, Row
 from coalm_it.schema import Finding, Sample
+from coalm_it.split import Functions, list_functions
 
 MARKER = ".coalm-it"
 MANIFEST = "manifest.json"
@@ -48,6 +50,8 @@ SAMPLES = pa.schema(
 )
 """The typed columns, a row for each row of COALM_IT."""
 
+_FUNCTIONS = [pa.field(name, pa.list_(pa.string())) for name in Functions._fields]
+
 Pick = tuple[int, int, int]
 """A row by the number of its table, its number there, and which further copy of it is meant (0: itself)."""
 
@@ -66,7 +70,8 @@ class OutputError(OutsideError):
 
 
 class TableBuilder:
-    """Collects rows into an Arrow table: all columns of COALM_IT and REJECTS, `findings` null for a kept row.
+    """Collects rows into an Arrow table: all columns of COALM_IT and REJECTS, `findings` null for a kept row, and for
+    function calls the names of the functions that they are `about` and `shown` (see split.py).
 
     A dialogue's rows share their messages, and its tools; the table holds each once and refers to it.
     """
@@ -87,6 +92,9 @@ class TableBuilder:
         for name in ("instruction", "input", "output", "tools", "provenance"):
             columns[name].append(getattr(row, name))
         columns["findings"].append([finding.model_dump() for finding in findings] or None)
+        functions = list_functions(sample)
+        for name in Functions._fields:
+            columns[name].append(sorted(getattr(functions, name)) if functions else None)
         self._listed.append([self._place_message(message) for message in row.messages])
 
     def _place_message(self, message: Message) -> int:
@@ -97,7 +105,7 @@ class TableBuilder:
         return place
 
     def build_table(self) -> pa.Table:
-        fields = {field.name: field.type for field in [*COALM_IT, *REJECTS]}
+        fields = {field.name: field.type for field in [*COALM_IT, *REJECTS, *_FUNCTIONS]}
         arrays = {}
         for name, kind in fields.items():
             if name == "messages":
@@ -109,6 +117,14 @@ class TableBuilder:
                 arrays[name] = pa.array(self._columns[name], kind)
         arrays["tools"] = arrays["tools"].dictionary_encode()
         return pa.table(arrays)
+
+
+def read_functions(table: pa.Table) -> Iterator[tuple[str, Functions]]:
+    """Dialogue and functions of each function call in a built table; of rejects too, so that no check moves a row."""
+    calls = table.select(["id", *Functions._fields]).filter(table["shown"].is_valid())
+    ids, about, shown = (column.to_pylist() for column in calls.columns)
+    for row_id, *names in zip(ids, about, shown, strict=True):
+        yield name_dialogue(row_id), Functions(*map(frozenset, names))
 
 
 def select_rows(table: pa.Table, schema: pa.Schema, rows: Sequence[int]) -> pa.Table:

@@ -22,6 +22,7 @@ from coalm_it.mixture import (
     ShortError,
     allot_rows,
     draw_candidates,
+    name_dialogue,
     order_candidates,
     repeat_candidates,
 )
@@ -36,6 +37,7 @@ from coalm_it.output import (
     claim_folder,
     is_table,
     open_table,
+    read_functions,
     read_summary,
     write_parquet,
 )
@@ -44,6 +46,7 @@ from coalm_it.recipe import Recipe, RecipeError
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import SourceError
+from coalm_it.split import Functions, allot_validation, join_functions, split_candidates
 from coalm_it.supplies import (
     Supply,
     describe_source,
@@ -116,9 +119,7 @@ def build(
             return Built(folder.path, manifest, {"total": time.perf_counter() - started}, fresh=False)
         (folder.path / MANIFEST).unlink(missing_ok=True)  # no data set until it is whole again
         answered = time.perf_counter()
-        tables: dict[str, list[Path]] = {}
-        for task in answers.tasks:
-            tables.setdefault(task.part, []).append(task.path)
+        tables = _group_tables(answers.tasks)
         _make_shards([task for task in answers.tasks if task.ledger is None], run_tasks, listener)
         shards_done = time.perf_counter()
         summaries = {name: [read_summary(path) for path in paths] for name, paths in tables.items()}
@@ -167,18 +168,24 @@ def _answer(recipe: Recipe, tasks: list[ShardTask], means: Means, run_tasks: Run
     while True:
         answers = ask_model(selection, means, budgets, listener)
         _make_shards(answers.tasks, run_tasks, listener)
-        kept: Counter[str] = Counter()
-        rejects: Counter[str] = Counter()
-        for task in answers.tasks:
-            summary = read_summary(task.path)
-            kept[task.part] += summary["rows"]
-            rejects[task.part] += summary["rejects"]
-        if not selection.widen(kept, rejects):
+        tables = _group_tables(answers.tasks)
+        candidates, functions, _ = _list_candidates(recipe, tables)
+        train = split_candidates(candidates, functions, recipe.validation, recipe.seed)["train"]
+        rejects = {name: sum(read_summary(path)["rejects"] for path in paths) for name, paths in tables.items()}
+        if not selection.widen({name: len(train[name]) for name in tables}, rejects):
             named = dict(zip((task.path for task in asking), answers.tasks, strict=True))
             return replace(answers, tasks=[named.get(task.path, task) for task in tasks])
 
 
 # --- shards ---
+
+
+def _group_tables(tasks: Sequence[ShardTask]) -> dict[str, list[Path]]:
+    """Part -> where its shards' tables lie."""
+    tables: dict[str, list[Path]] = {}
+    for task in tasks:
+        tables.setdefault(task.part, []).append(task.path)
+    return tables
 
 
 def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> None:
@@ -211,61 +218,85 @@ class Mixed:
 
     tables: list[Path]
     chosen: list[Pick]
+    validation: list[Pick]
     rejected: list[Pick]
     counts: dict[str, dict[str, int]]
-    """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`."""
+    """Part -> how many rows were `wanted`, how many `rows` it gives, how many of these are `repeated`, how many
+    `validation` rows are held out, and how many rows are on no side since they are `mixed` (see split.py)."""
 
 
 def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]], unasked: Mapping[str, int]) -> Mixed:
     """Draws, fills and orders. Raises ShortError, unless the recipe allows it; RecipeError for a part of no sample.
 
     What no model was asked about is there all the same, as far as a share of the whole is wanted. Second copies make
-    good what the checks turned away, not a corpus that is not there.
+    good what the checks turned away, not a corpus that is not there. Quotas are of train rows.
     """
     absent = {
         name: [source for source in part.source if (name, source) not in {(s.part, s.named) for s in supplies}]
         for name, part in recipe.parts.items()
     }
-    candidates, rejected = _list_candidates(recipe, tables)
-    wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in candidates.items()})
+    candidates, functions, rejected = _list_candidates(recipe, tables)
+    sides = split_candidates(candidates, functions, recipe.validation, recipe.seed)
+    wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in sides["train"].items()})
     chosen: list[Candidate] = []
+    validation: list[Candidate] = []
     counts, shortages = {}, []
     for name, part in recipe.parts.items():
-        drawn = draw_candidates(candidates[name], wanted[name], recipe.seed)
+        drawn = draw_candidates(sides["train"][name], wanted[name], recipe.seed)
         missing = wanted[name] - len(drawn)
         fills = part.fill == "repeat" and not absent[name]
         repeated = repeat_candidates(drawn, missing, recipe.seed) if fills else []
         if len(repeated) < missing:
             shortages.append(Shortage(name, wanted[name], len(drawn)))
         chosen += [*drawn, *repeated]
-        counts[name] = {"wanted": wanted[name], "rows": len(drawn) + len(repeated), "repeated": len(repeated)}
+        held_out = sides["validation"][name]
+        if len(drawn) < len(sides["train"][name]):  # a part that gives not all it has holds out its share of that
+            held_out = draw_candidates(held_out, allot_validation(len(drawn), recipe.validation), recipe.seed)
+        validation += held_out
+        counts[name] = {
+            "wanted": wanted[name],
+            "rows": len(drawn) + len(repeated),
+            "repeated": len(repeated),
+            "validation": len(held_out),
+            "mixed": len(sides["mixed"][name]),
+        }
     if shortages and not recipe.allow_short:
         wanting = {name: absent[name] or part.source for name, part in recipe.parts.items()}
         remedies = {name: f"coalm-it fetch {' '.join(sources)}" for name, sources in wanting.items()}
         raise ShortError(shortages, remedies)
-    ordered = order_candidates(chosen, recipe.order, recipe.seed)
     return Mixed(
         tables=[path for paths in tables.values() for path in paths],
-        chosen=[(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered],
+        chosen=_order_picks(chosen, recipe),
+        validation=_order_picks(validation, recipe),
         rejected=rejected,
         counts=counts,
     )
 
 
-def _list_candidates(recipe: Recipe, tables: dict[str, list[Path]]) -> tuple[dict[str, list[Candidate]], list[Pick]]:
-    """Part -> its checked rows; and all rejects."""
+def _order_picks(candidates: list[Candidate], recipe: Recipe) -> list[Pick]:
+    ordered = order_candidates(candidates, recipe.order, recipe.seed)
+    return [(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered]
+
+
+def _list_candidates(
+    recipe: Recipe, tables: dict[str, list[Path]]
+) -> tuple[dict[str, list[Candidate]], dict[str, Functions], list[Pick]]:
+    """Part -> its checked rows; dialogue -> the functions of its calls, where rows are to be held out; all rejects."""
     candidates: dict[str, list[Candidate]] = {name: [] for name in recipe.parts}
+    functions: list[tuple[str, Functions]] = []
     rejected: list[Pick] = []
     numbered = enumerate((name, path) for name, paths in tables.items() for path in paths)
     for number, (name, path) in numbered:
         with open_table(path) as table:
             ids, kept = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
+            if recipe.validation and "function_call" in recipe.parts[name].task:
+                functions += read_functions(table)
         for row, (row_id, good) in enumerate(zip(ids, kept, strict=True)):
             if good:
-                candidates[name].append(Candidate(number, row, row_id, row_id.rsplit("/", 2)[0]))
+                candidates[name].append(Candidate(number, row, row_id, name_dialogue(row_id)))
             else:
                 rejected.append((number, row, 0))
-    return candidates, rejected
+    return candidates, join_functions(functions), rejected
 
 
 @dataclass(frozen=True)
@@ -283,7 +314,11 @@ def _write_file(task: FileTask) -> Path:
 
 def _write_data(mixed: Mixed, folder: BuildFolder, run_tasks: RunTasks, listener: Listener) -> list[Path]:
     tasks = []
-    kinds = [("data/coalm_it/train", COALM_IT, mixed.chosen), ("data/samples/train", SAMPLES, mixed.chosen)]
+    kinds = [
+        (f"data/{config}/{split}", schema, picks)
+        for split, picks in (("train", mixed.chosen), ("validation", mixed.validation))
+        for config, schema in (("coalm_it", COALM_IT), ("samples", SAMPLES))
+    ]
     for name, schema, picks in [*kinds, ("rejects/rejects", REJECTS, mixed.rejected)]:
         files = -(-len(picks) // ROWS_A_FILE)
         for number in range(files):
@@ -297,10 +332,11 @@ def _write_data(mixed: Mixed, folder: BuildFolder, run_tasks: RunTasks, listener
 
 
 def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
-    """What became of a part: candidates = rows - repeated + rejects + left_out.
+    """What became of a part: candidates = rows - repeated + validation + rejects + left_out.
 
-    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left. `thoughts` says who
-    wrote them (see reasoning.writing.Reasoned); where a model does, samples that no quota needed are left out unasked.
+    `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left; `mixed` is the share
+    of `left_out` that could be on neither side. `thoughts` says who wrote them (see reasoning.writing.Reasoned); where
+    a model does, samples that no quota needed are left out unasked.
     """
     kept = sum(summary["rows"] for summary in summaries)
     rejects = sum(summary["rejects"] for summary in summaries)
@@ -316,7 +352,7 @@ def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> 
         "faults": sum(len(summary["faults"]) for summary in summaries),
         "candidates": kept + rejects + unasked,
         **counts,
-        "left_out": kept - counts["rows"] + counts["repeated"] + unasked,
+        "left_out": kept - counts["rows"] + counts["repeated"] - counts["validation"] + unasked,
         "rejects": rejects,
         "rejected_by": dict(sorted(rejected_by.items())),
         "thoughts": dict(sorted(thoughts.items())),

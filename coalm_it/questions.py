@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -85,10 +85,19 @@ class Selection:
         self._drawn = {part: [of[name] for name in order_dialogues(of, recipe.seed)] for part, of in found.items()}
         self._have = {name: sum(one.samples for one in self._drawn.get(name, ())) for name in recipe.parts}
         self._taken = dict.fromkeys(self._drawn, 0)
-        wanted = allot_rows(recipe, self._have)
-        for part in self._drawn:
-            spare = 1 + recipe.expect.rejects_at_most if wanted[part] < self._have[part] else 1
-            self._take(part, wanted[part] * spare)
+        wanted = self._want({})
+        for part, drawn in self._drawn.items():
+            if wanted[part] < self._have[part] * (1 - recipe.validation):
+                self._take(part, wanted[part] / (1 - recipe.validation) * (1 + recipe.expect.rejects_at_most))
+            else:
+                self._taken[part] = len(drawn)
+
+    def _want(self, rejects: Mapping[str, int]) -> dict[str, int]:
+        """How many train rows each part is to give, as far as is known before all is asked."""
+        good = {part: have - rejects.get(part, 0) for part, have in self._have.items()}
+        return allot_rows(
+            self.recipe, {part: round(rows * (1 - self.recipe.validation)) for part, rows in good.items()}
+        )
 
     def _take(self, part: str, samples: float) -> None:
         """Takes further dialogues that give so many samples."""
@@ -97,10 +106,9 @@ class Selection:
             samples -= drawn[self._taken[part]].samples
             self._taken[part] += 1
 
-    def widen(self, kept: Counter[str], rejects: Counter[str]) -> bool:
-        """Takes more where a part has kept too few rows; whether there was more to take."""
-        before = dict(self._taken)
-        wanted = allot_rows(self.recipe, {part: have - rejects[part] for part, have in self._have.items()})
+    def widen(self, kept: Mapping[str, int], rejects: Mapping[str, int]) -> bool:
+        """Takes more where a part has kept too few train rows; whether there was more to take."""
+        before, wanted = dict(self._taken), self._want(rejects)
         for part in self._drawn:
             self._take(part, 1.1 * (wanted[part] - kept[part]))
         return self._taken != before

@@ -128,6 +128,9 @@ class Recipe(_Section):
     rows: int | None = Field(None, gt=0, description="Rows of the whole; what the parts' shares are of.")
     scale: float = Field(1, gt=0, le=1, description="A smaller build: this share of each part.")
     allow_short: bool = Field(False, description="Build also where a part has too few rows.")
+    validation: float = Field(
+        0, ge=0, lt=1, description="Share held out of train: of dialogues, for function calls of functions."
+    )
     observation_results: int = Field(2, ge=0, description="Unused results that an observation shows beside the used.")
     distractors: int = Field(6, ge=0, description="Functions of other services among the tools of `messages`.")
     limit: int | None = Field(None, gt=0, description="Only the first so many dialogues of each part: a quick look.")

@@ -129,6 +129,7 @@ def _print_built(built: Built, as_json: bool) -> None:
                 "candidates": f"{count['candidates']:,}",
                 "rows": f"{count['rows']:,}",
                 "repeated": f"{count['repeated']:,}",
+                **({"held out": f"{count['validation']:,}"} if built.manifest["recipe"]["validation"] else {}),
                 "left out": f"{count['left_out']:,}",
                 **({"thoughts": _describe_thoughts(count["thoughts"])} if asked else {}),
                 "rejects": f"{count['rejects']:,}" + (f" ({rejected})" if rejected else ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,10 +70,14 @@ Result = Completion | Rejection | Trouble
 
 
 def read_completion(body: Any, seconds: float) -> Completion:
-    """The first choice. Raises ValueError, LookupError, TypeError, AttributeError where it has another form."""
+    """The first choice. Calls stand at the end of its text, tagged as Qwen's and Hermes's templates have them.
+
+    Raises ValueError, LookupError, TypeError, AttributeError where it has another form.
+    """
     choice = body["choices"][0]
     message, usage = choice["message"], body.get("usage") or {}
-    text = message.get("content") or ""
+    calls = [_write_call(call["function"]) for call in message.get("tool_calls") or ()]
+    text = "\n".join([message.get("content") or "", *calls])
     prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return Completion(
         # Half of a character that takes two, as JSON can hold it, cannot be stored.
@@ -83,6 +88,13 @@ def read_completion(body: Any, seconds: float) -> Completion:
         completion_tokens=answer if isinstance(answer, int) else None,
         seconds=round(seconds, 3),
     )
+
+
+def _write_call(function: Mapping[str, Any]) -> str:
+    """With the arguments as they came, JSON or not."""
+    arguments = function["arguments"] or "{}"
+    arguments = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return f'<tool_call>{{"name": {json.dumps(function["name"])}, "arguments": {arguments}}}</tool_call>'
 
 
 def read_error(status: int, body: Any, wait: float | None = None) -> ServerError:

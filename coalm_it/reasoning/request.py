@@ -33,6 +33,8 @@ class Request:
     """Dialogue and turn, for the person who reads an error."""
     context: Any = None
     """Whatever the asker wants to have beside the outcome."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """Functions that the model may call; its calls become part of the answer's text (see replies.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def request_key(request: Request, settings: Settings) -> str:
         "parameters": settings.parameters,
         "schema": request.schema,
         "sample": request.sample,
+        **({"tools": request.tools} if request.tools else {}),
     }
     return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -99,6 +102,8 @@ def build_body(request: Request, settings: Settings, dialect: Dialect) -> dict[s
     if request.schema is not None and dialect.schemas:
         schema = {"name": "answer", "schema": request.schema, "strict": True}
         parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.tools:
+        parameters["tools"] = request.tools
     return {"model": settings.model, "messages": request.messages, **parameters}
 
 
@@ -107,7 +112,7 @@ def bound_prompt(request: Request) -> int:
 
     What a chat template or a default system text adds is allowed for, generously.
     """
-    size = sum(len(str(message["content"]).encode("utf-8", "replace")) for message in request.messages)
-    if request.schema is not None:
-        size += len(json.dumps(request.schema))
+    size = sum(len(str(message.get("content")).encode("utf-8", "replace")) for message in request.messages)
+    for added in (request.schema, request.tools, [message.get("tool_calls") for message in request.messages]):
+        size += len(json.dumps(added)) if added else 0
     return size + 20 * len(request.messages) + 200

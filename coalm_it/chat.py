@@ -1,0 +1,204 @@
+"""How a row of a build becomes text for a model: a prompt that ends where the model begins to write, and its target.
+
+Training and evaluation share it, so that a model is asked as it was taught. Whatever the chat template, the prompt is
+what it makes of the messages before the target, and the whole, which must begin with the prompt, what it makes of all
+of them; the target is the rest. Nothing needs to be known of the template, and what it leaves out is an error: a
+thought, a call or an argument of the target; a tool, a call, an observation or what was said of the prompt.
+
+- Form `columns` is one user message (instruction, blank line, input) and the output. A tokenizer without a chat
+  template gets plain text: its begin token where it sets one, instruction, input and output with a blank line between
+  them, its end token.
+- Form `messages` is the conversation of config `samples`, with its tools. It needs a chat template.
+- Templates that know `enable_thinking` are told whether thoughts are wanted: Qwen 3 then closes the thought in the
+  prompt, or leaves it to the model. Where they are wanted, the row has none, and the prompt opens one that the template
+  does not show empty in the target (Nemotron 3), the prompt is the one with thinking off.
+- A call has the content "" where the row has none, as the models' servers send it: some templates fail without.
+- What a template writes after the target's end token (a line break) is never generated and so not part of the target;
+  a target that a template ends with no special token (GLM 4) gets the tokenizer's end token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from coalm_it.errors import RequestError
+from coalm_it.rendering import decode_messages
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Form = Literal["columns", "messages"]
+"""The configs `coalm_it` and `samples` of a build."""
+
+
+class ChatError(RequestError):
+    """A row that the tokenizer's chat template cannot show as it is; the message says which template, and why."""
+
+
+class Conversation(NamedTuple):
+    """Messages as chat templates and endpoints take them; of a row, the last message is the target."""
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+    thinks: bool
+    """Whether thoughts are wanted of the model."""
+
+
+class Example(NamedTuple):
+    """Text with its special tokens in it: tokenize it with `add_special_tokens=False`."""
+
+    prompt: str
+    target: str
+    """What the model is to write after it, its end token included."""
+
+
+class Tokens(NamedTuple):
+    ids: list[int]
+    start: int
+    """Where the target begins; from there on all tokens bear loss."""
+
+
+def read_conversation(row: Mapping[str, Any], form: Form, thoughts: bool = True) -> Conversation:
+    """The conversation of a row of config `coalm_it` (form columns) or `samples` (form messages).
+
+    Without `thoughts` no message has its reasoning_content. In the form columns they are part of the text already.
+    """
+    if form == "columns":
+        asked = {"role": "user", "content": f"{row['instruction']}\n\n{row['input']}"}
+        return Conversation([asked, {"role": "assistant", "content": row["output"]}], [], thinks=False)
+    messages, tools = decode_messages(row)
+    for message in messages:
+        if not thoughts:
+            message.pop("reasoning_content", None)
+        if "tool_calls" in message:
+            message.setdefault("content", "")
+    return Conversation(messages, tools, thinks=thoughts)
+
+
+def write_prompt(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The prompt for what comes after the last message; for a row's target, see `write_example`. Raises ChatError."""
+    if not tokenizer.chat_template:
+        return _write_plain_prompt(conversation, tokenizer)
+    return _apply_template(conversation, tokenizer, add_generation_prompt=True)
+
+
+def write_example(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> Example:
+    """Prompt and target of a row's conversation. Raises ChatError where the template loses a part of it."""
+    before, target = conversation._replace(messages=conversation.messages[:-1]), conversation.messages[-1]
+    prompt = write_prompt(before, tokenizer)
+    if not tokenizer.chat_template:
+        return Example(prompt, _end_target(target["content"], tokenizer))
+    whole = _apply_template(conversation, tokenizer, add_generation_prompt=False)
+    if not whole.startswith(prompt) and conversation.thinks and "reasoning_content" not in target:
+        prompt = write_prompt(before._replace(thinks=False), tokenizer)
+    if not whole.startswith(prompt):
+        raise ChatError(f"{_name_template(tokenizer)} shows the conversation otherwise once it is answered")
+    example = Example(prompt, _end_target(whole[len(prompt) :], tokenizer))
+    lost = next(_find_losses(conversation, example), None)
+    if lost:
+        raise ChatError(f"{_name_template(tokenizer)} leaves out {lost}")
+    return example
+
+
+def tokenize_examples(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[Tokens]:
+    """The prompt's tokens are those that the model is given when it is asked, whatever comes after them."""
+    prompts = _tokenize([example.prompt for example in examples], tokenizer)
+    wholes = _tokenize([example.prompt + example.target for example in examples], tokenizer)
+    tokens = []
+    for example, prompt, whole in zip(examples, prompts, wholes, strict=True):
+        if whole[: len(prompt)] != prompt:  # a token that would reach over the end of the prompt
+            whole = prompt + _tokenize([example.target], tokenizer)[0]
+        tokens.append(Tokens(whole, len(prompt)))
+    return tokens
+
+
+def _tokenize(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return ids
+
+
+# --- templates ---
+
+
+def _apply_template(conversation: Conversation, tokenizer: PreTrainedTokenizerBase, add_generation_prompt: bool) -> str:
+    try:
+        text = tokenizer.apply_chat_template(
+            conversation.messages,
+            tools=[*conversation.tools] or None,
+            add_generation_prompt=add_generation_prompt,
+            tokenize=False,
+            enable_thinking=conversation.thinks,
+        )
+    except Exception as error:  # a template is a program of somebody else's
+        raise ChatError(f"{_name_template(tokenizer)} fails: {' '.join(str(error).split())}") from None
+    return str(text)
+
+
+def _name_template(tokenizer: PreTrainedTokenizerBase) -> str:
+    return f"the chat template of {tokenizer.name_or_path or 'the tokenizer'}"
+
+
+def _write_plain_prompt(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> str:
+    if conversation.tools or [message["role"] for message in conversation.messages] != ["user"]:
+        name = tokenizer.name_or_path or "the tokenizer"
+        raise ChatError(f"{name} has no chat template, which conversations need; form columns does without")
+    begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return f"{tokenizer.bos_token if begins else ''}{conversation.messages[0]['content']}\n\n"
+
+
+def _end_target(target: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    target = target.rstrip()
+    special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    if target.endswith(tuple(special)):
+        return target
+    if not tokenizer.eos_token:
+        raise ChatError(f"the tokenizer {tokenizer.name_or_path} has no end token, so no target could end")
+    return f"{target}{tokenizer.eos_token}"
+
+
+# --- what a template leaves out ---
+
+
+def _find_losses(conversation: Conversation, example: Example) -> Iterator[str]:
+    *before, target = conversation.messages
+    prompt, answer = (text.replace("\\", "") for text in (example.prompt, example.target))
+    if not _is_shown(target.get("reasoning_content", ""), answer):
+        yield "the thought of the target"
+    if not _is_shown(target.get("content", ""), answer):
+        yield "the text of the target"
+    for call in target.get("tool_calls", ()):
+        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        if not all(_is_shown(leaf, answer) for leaf in [name, *_list_leaves(arguments)]):
+            yield f"the call of {name}, or a part of it"
+    for tool in conversation.tools:
+        if not _is_shown(tool["function"]["name"], prompt):
+            yield f"the function {tool['function']['name']}"
+    for message in before:
+        if not _is_shown(message.get("content", ""), prompt):
+            yield "an observation" if message["role"] == "tool" else f"what the {message['role']} said"
+        for call in message.get("tool_calls", ()):
+            if not _is_shown(call["function"]["name"], prompt):
+                yield f"an earlier call of {call['function']['name']}"
+
+
+def _is_shown(value: Any, text: str) -> bool:
+    """As text, JSON or Python write it. Backslashes count in neither, so that quotes may be escaped or not."""
+    if isinstance(value, str) and value.strip() in text:
+        return True
+    written = (str(value).strip(), json.dumps(value, ensure_ascii=False), json.dumps(value))
+    return any(form.strip('"').replace("\\", "") in text for form in written)
+
+
+def _list_leaves(value: Any) -> Iterator[Any]:
+    """The keys and values of arguments, whatever a template makes of the braces between them."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _list_leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _list_leaves(inner)
+    else:
+        yield value
