@@ -35,12 +35,14 @@ from coalm_it.output import (
     BuildFolder,
     Pick,
     claim_folder,
+    find_shortfall,
     is_table,
     open_table,
     read_summary,
     write_parquet,
 )
 from coalm_it.recipe import Recipe, RecipeError, load_recipe
+from coalm_it.release import render_card
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import SourceError
@@ -68,13 +70,7 @@ class Built:
     @property
     def fell_short(self) -> str | None:
         """What the recipe expects and the build does not meet, in one line; None where all is met."""
-        limit = self.manifest["recipe"]["expect"]["rejects_at_most"]
-        parts = self.manifest["parts"].values()
-        lost = sum(part["rejects"] + part["faults"] for part in parts)
-        total = sum(part["candidates"] + part["faults"] for part in parts)
-        if lost <= limit * total:
-            return None
-        return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+        return find_shortfall(self.manifest)
 
 
 def build(
@@ -147,7 +143,7 @@ def build(
         "inputs": inputs,
     }
     timings = _sum_timings(summaries, started, shards_done)
-    manifest = folder.finish(manifest, files, timings)
+    manifest = folder.finish(manifest, files, timings, render_card)
     return Built(folder.path, manifest, timings, fresh=True)
 
 
