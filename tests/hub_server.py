@@ -16,6 +16,7 @@ import hashlib
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,6 +108,7 @@ class Hub:
         self.asked: list[tuple[str, str]] = []
         """Method and path of each request."""
         self.server = _Server(("127.0.0.1", 0), type("Handler", (Asked,), {"hub": self}))
+        self.server.faults = []
         self.address = f"http://127.0.0.1:{self.server.server_port}"
 
     def sent(self) -> list[str]:
@@ -132,6 +134,8 @@ def serve_hub() -> Iterator[Hub]:
         hub.server.shutdown()
         thread.join()
         hub.server.server_close()
+    if hub.server.faults:
+        raise hub.server.faults[0]
 
 
 # --- what goes wrong ---
@@ -159,9 +163,12 @@ def reply(status: int, body: Any = "", **headers: str) -> Trick:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    faults: list[BaseException]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # a client that hangs up is no news
+        error = sys.exception()
+        if error and not isinstance(error, ConnectionError):  # a client that hangs up is no news
+            self.faults.append(error)
 
 
 class Refusal(Exception):
@@ -184,12 +191,16 @@ class Asked(BaseHTTPRequestHandler):
             if method == self.command and part in self.path:
                 del self.hub.tricks[place]
                 return trick(self)
+        self.answer()
+
+    def answer(self) -> None:
+        """As a Hub does; as a trick: nothing goes wrong this time."""
         body = self.read_body()
         try:
             for method, pattern, answer in ROUTES:
                 found = re.fullmatch(pattern, urlsplit(self.path).path)
                 if found and (method == self.command or (method, self.command) == ("GET", "HEAD")):
-                    return answer(self, body, *map(unquote, found.groups()))
+                    return answer(self, body, *map(unquote, found.groups("")))
             raise Refusal(404, "Sorry, we can't find the page you are looking for.")
         except Refusal as refusal:
             headers = {"X-Error-Message": str(refusal), "X-Error-Code": refusal.code}

@@ -25,9 +25,10 @@ from coalm_it.release.card import OWN_TAG
 from coalm_it.sources import is_safe_url
 
 BRANCH = "main"
-# What huggingface_hub raises: its own errors, which are also these; of names, of the disk, of the network, of Xet; and
-# what comes of an answer that is none of the Hub's.
-_FAILURES = (ValueError, OSError, httpx2.HTTPError, RuntimeError, KeyError, TypeError, AttributeError)
+# What comes of an answer that is none of the Hub's; it checks few of them.
+_NO_ANSWERS = (KeyError, TypeError, AttributeError, json.JSONDecodeError)
+# What else huggingface_hub raises: its own errors, which are also these; of names, of the disk, of the network, of Xet.
+_FAILURES = (ValueError, OSError, httpx2.HTTPError, RuntimeError, *_NO_ANSWERS)
 
 
 class HubRequestError(RequestError):
@@ -72,6 +73,7 @@ class Repository:
         self.endpoint = (endpoint or hub.constants.ENDPOINT).rstrip("/")
         self._listener = listener
         self._token: str | None = None
+        self.account = "this account"
         if not is_safe_url(self.endpoint):
             raise HubRequestError(f"{self.endpoint}: not HTTPS; a token must not go there")
         with self._speak():
@@ -82,7 +84,7 @@ class Repository:
             raise HubRequestError("the token for the Hub has characters in it that no token has")
         self._api = hub.HfApi(self.endpoint, token=True, library_name="coalm-it", library_version=__version__)
         with self._speak():
-            self.account: str = self._api.whoami()["name"]
+            self.account = str(self._api.whoami()["name"])
 
     @property
     def url(self) -> str:
@@ -184,7 +186,8 @@ class Repository:
             finally:
                 utils.logging.set_verbosity(verbosity)
                 for warning in warned:
-                    self._listener.say(f"the Hub says: {self._tell(warning.message)}")
+                    if issubclass(warning.category, UserWarning):  # the others are for who writes programs
+                        self._listener.say(f"the Hub says: {self._tell(warning.message)}")
 
     def _explain(self, error: BaseException) -> HubRequestError | HubError:
         """One line for the person who must act."""
@@ -192,10 +195,12 @@ class Repository:
         refusal: Any = error
         while refusal is not None and not isinstance(refusal, errors.HfHubHTTPError):
             refusal = refusal.__cause__
-        about = "" if refusal is error or refusal is None else f"{self._tell(error)} "
+        if isinstance(error, _NO_ANSWERS):
+            return HubError(f"{self.url}: what answers there is no Hub ({type(error).__name__}: {self._tell(error)})")
         if refusal is None:
             return HubError(f"{self.url}: {self._tell(error)}")
         status, path = refusal.response.status_code, refusal.response.url.path
+        about = "" if refusal is error else f"{self._tell(error).rstrip('.')}: "
         said = f": {self._tell(refusal.server_message)}" if refusal.server_message else ""
         line = f"{self.url}: {about}the Hub answers {status} {refusal.response.reason_phrase}{said}"
         asked_hub = "/api/" in path or "/info/lfs/" in path  # and not the storage behind it
@@ -204,7 +209,7 @@ class Repository:
         if status == 403 and asked_hub:
             return HubRequestError(f"{line}; the token of {self.account} has no right to write there")
         if status == 409 and path.endswith("/repos/create"):
-            return HubRequestError(f"{line}; the name is taken, and the token of {self.account} does not see by what")
+            return HubRequestError(f"{line}; the name is taken by what the token of {self.account} does not see")
         if status == 412:
             return HubError(f"{line}; somebody else changed it meanwhile: run again")
         return HubError(line)
