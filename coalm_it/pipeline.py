@@ -99,7 +99,8 @@ def build(
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
     supplies = find_supplies(recipe, asset("sources", "samples") if data is None else Path(data), listener)
     inputs = hash_inputs(recipe, supplies)
-    key = hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
+    sources = [supply.source.model_dump(mode="json") for supply in supplies]
+    key = hash_json([recipe.model_dump(mode="json"), inputs, sources, fingerprint_package(), list_versions()])
     folder = claim_folder(Path(out), recipe.name, key, listener.say)
     manifest = folder.read_manifest()
     if manifest is not None:

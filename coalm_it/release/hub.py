@@ -238,5 +238,5 @@ def import_hub() -> Any:
         import huggingface_hub.errors
         import huggingface_hub.utils
     except ImportError:
-        raise HubRequestError("to publish needs: pip install 'coalm-it[hub]'") from None
+        raise HubRequestError("publishing needs: pip install 'coalm-it[hub]'") from None
     return huggingface_hub

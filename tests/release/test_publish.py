@@ -331,6 +331,13 @@ def test_token_and_hub_may_be_those_of_the_hubs_own_login_and_environment(hub: H
     assert hub.repos[REPO].files() == read_release(demo)
 
 
+def test_without_the_hubs_library_it_says_what_to_install(demo: Path) -> None:
+    code = "import sys; sys.modules['huggingface_hub'] = None; from coalm_it.cli import app; app()"
+    command = [sys.executable, "-c", code, "publish", str(demo), "--repo", REPO]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (2, "coalm-it: publishing needs: pip install 'coalm-it[hub]'\n")
+
+
 def test_a_token_that_nobody_has_is_refused(hub: Hub, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong_secret")
     result = publish(hub, demo)
