@@ -19,7 +19,6 @@ import yaml
 
 from coalm_it.errors import OutsideError, RequestError
 from coalm_it.mixture import name_dialogue
-from coalm_it.release.card import render_card
 from coalm_it.rendering import MESSAGE_KEYS, Message, Row
 from coalm_it.schema import Finding, Sample
 from coalm_it.split import Functions, list_functions
@@ -27,6 +26,7 @@ from coalm_it.split import Functions, list_functions
 MARKER = ".coalm-it"
 MANIFEST = "manifest.json"
 REQUESTS = "requests.txt"
+DATA_FOLDERS = ("data", "rejects")
 ROWS_A_FILE = 50_000
 ROWS_A_GROUP = 5_000
 
@@ -277,27 +277,38 @@ class BuildFolder:
         write_text(path, "".join(f"{key}\n" for key in keys))
         return [path]
 
-    def finish(self, manifest: dict[str, Any], files: Sequence[Path], timings: dict[str, Any]) -> dict[str, Any]:
+    def finish(
+        self,
+        manifest: dict[str, Any],
+        files: Sequence[Path],
+        timings: dict[str, Any],
+        render_card: Callable[[dict[str, Any]], str],
+    ) -> dict[str, Any]:
         """Writes what describes the data files, takes away what is left of other builds, the manifest last.
 
-        Returns the manifest with `files` in it.
+        The card is rendered from the manifest with the data files in it. Returns the manifest with all `files` in it.
         """
         recipe = yaml.safe_dump(manifest["recipe"], sort_keys=False, allow_unicode=True)
         write_text(self.path / "recipe.yaml", recipe)
-        write_text(self.path / "README.md", render_card(manifest))
         write_text(self.path / "timings.json", json.dumps(timings, indent=2) + "\n")
-        for folder in ("data", "rejects"):
+        for folder in DATA_FOLDERS:
             for path in (self.path / folder).rglob("*.parquet"):
                 if path not in files:
                     path.unlink()
+        described = self._describe_files([*files, self.path / "recipe.yaml"])
+        card = self.path / "README.md"
+        write_text(card, render_card({**manifest, "files": described}))
+        whole = {**manifest, "files": dict(sorted({**described, **self._describe_files([card])}.items()))}
+        write_text(self.path / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+        return whole
+
+    def _describe_files(self, files: Sequence[Path]) -> dict[str, dict[str, Any]]:
         described = {}
-        for path in sorted([*files, self.path / "recipe.yaml", self.path / "README.md"]):
+        for path in files:
             rows = {"rows": pq.read_metadata(path).num_rows} if path.suffix == ".parquet" else {}
             name = path.relative_to(self.path).as_posix()
             described[name] = {**rows, "bytes": path.stat().st_size, "sha256": hash_bytes(path.read_bytes())}
-        whole = {**manifest, "files": described}
-        write_text(self.path / MANIFEST, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
-        return whole
+        return described
 
 
 def claim_folder(path: Path, recipe: str, key: str, say: Callable[[str], None]) -> BuildFolder:
@@ -344,6 +355,22 @@ def read_requests(path: Path) -> list[str]:
 
 def _first_existing(path: Path) -> Path:
     return next((parent for parent in [path, *path.absolute().parents] if parent.exists()), path)
+
+
+def find_shortfall(manifest: dict[str, Any]) -> str | None:
+    """What the recipe expects and the build does not meet, in one line; None where all is met."""
+    limit = manifest["recipe"]["expect"]["rejects_at_most"]
+    lost, total = count_lost(manifest)
+    if lost <= limit * total:
+        return None
+    return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+
+
+def count_lost(manifest: dict[str, Any]) -> tuple[int, int]:
+    """Rejects and faults of all parts, and of how many candidates and faults."""
+    parts = manifest["parts"].values()
+    lost = sum(part["rejects"] + part["faults"] for part in parts)
+    return lost, sum(part["candidates"] + part["faults"] for part in parts)
 
 
 def hash_bytes(content: bytes) -> str:

@@ -35,6 +35,7 @@ from coalm_it.output import (
     BuildFolder,
     Pick,
     claim_folder,
+    find_shortfall,
     is_table,
     open_table,
     read_functions,
@@ -43,6 +44,7 @@ from coalm_it.output import (
 )
 from coalm_it.questions import Answers, Means, Selection, ask_model, make_budgets, outline_shard
 from coalm_it.recipe import Recipe, RecipeError
+from coalm_it.release import render_card
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
 from coalm_it.sources import SourceError
@@ -72,13 +74,7 @@ class Built:
     @property
     def fell_short(self) -> str | None:
         """What the recipe expects and the build does not meet, in one line; None where all is met."""
-        limit = self.manifest["recipe"]["expect"]["rejects_at_most"]
-        parts = self.manifest["parts"].values()
-        lost = sum(part["rejects"] + part["faults"] for part in parts)
-        total = sum(part["candidates"] + part["faults"] for part in parts)
-        if lost <= limit * total:
-            return None
-        return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+        return find_shortfall(self.manifest)
 
 
 def build(
@@ -106,7 +102,8 @@ def build(
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
     supplies = find_supplies(recipe, data, listener)
     inputs = hash_inputs(recipe, supplies)
-    key = hash_json([recipe.model_dump(mode="json"), inputs, fingerprint_package(), list_versions()])
+    sources = [supply.source.model_dump(mode="json") for supply in supplies]
+    key = hash_json([recipe.model_dump(mode="json"), inputs, sources, fingerprint_package(), list_versions()])
     folder = claim_folder(Path(out), recipe.name, key, listener.say)
     with ExitStack() as at_end:
         at_end.callback(folder.sweep)  # after the engine, which ends its workers in the middle of what they write
@@ -148,7 +145,7 @@ def build(
         "answers": answers.summary,
     }
     timings = _sum_timings(summaries, started, answered, shards_done)
-    manifest = folder.finish(manifest, [*files, *folder.write_requests(answers.keys)], timings)
+    manifest = folder.finish(manifest, [*files, *folder.write_requests(answers.keys)], timings, render_card)
     return Built(folder.path, manifest, timings, fresh=True)
 
 

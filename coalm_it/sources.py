@@ -150,6 +150,10 @@ class Source(_Model):
     counts: dict[str, dict[str, int]] = {}
     """Split -> what is counted -> the published number."""
     notes: str = ""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes."""
+    limits: tuple[str, ...] = ()
+    """What whoever trains on its rows should know: sentences for the card."""
     gated: bool = False
 
 

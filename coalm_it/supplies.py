@@ -94,9 +94,10 @@ def list_inputs(recipe: Recipe, supply: Supply) -> dict[str, RawFile]:
     return {f"{supply.source.name}/{n}": f for n, f in sorted(supply.corpus.files.items()) if n not in others}
 
 
-def describe_source(supply: Supply) -> dict[str, str]:
-    source = supply.source
-    return {"layout": supply.corpus.layout, "licence": source.licence, "homepage": source.homepage}
+def describe_source(supply: Supply) -> dict[str, Any]:
+    """What the manifest, and so the card, says of a corpus."""
+    keys = {"title", "licence", "homepage", "citation", "languages", "limits", "gated"}
+    return {"layout": supply.corpus.layout, **supply.source.model_dump(mode="json", include=keys)}
 
 
 def list_versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_server import Account, Hub, serve_hub
 from hypothesis import settings
 
 from coalm_it.assets import asset
@@ -59,6 +60,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from coalm_it.pipeline import build
 
     return build("tod", out=tmp_path_factory.mktemp("demo") / "tod", workers=2).out
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub on this machine with one account, ada, whose token is in HF_TOKEN; `hub.address` is its address, and
+    `hub.repos["ada/NAME"].files()` what was published (see hub_server.py)."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_TOKEN", "hf_adas_secret")
+    with serve_hub() as hub:
+        hub.accounts["hf_adas_secret"] = Account("ada")
+        yield hub
 
 
 @pytest.fixture(scope="session")

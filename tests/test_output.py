@@ -27,6 +27,7 @@ from coalm_it.output import (
     write_whole,
 )
 from coalm_it.recipe import Part
+from coalm_it.release import render_card
 from coalm_it.rendering import Renderer, Row
 from coalm_it.samples import make_samples
 from coalm_it.schema import Dialogue, Finding, Inventory, Sample
@@ -239,7 +240,7 @@ def test_a_finished_folder_is_recognised_until_a_file_of_it_changes(
     data = folder.path / "data" / "coalm_it" / "train-00000-of-00001.parquet"
     write_parquet(data, COALM_IT, [table], [(0, 0, 0), (0, 1, 0)])
     assert folder.read_manifest() is None
-    folder.finish(manifest, [data], {"total": 1.5})
+    folder.finish(manifest, [data], {"total": 1.5}, render_card)
     read = folder.read_manifest()
     assert read
     assert {**read, "files": None} == {**manifest, "files": None}
@@ -270,7 +271,7 @@ def test_finishing_takes_away_the_data_of_other_builds_and_nothing_else(
         write_parquet(path, COALM_IT, [table], [(0, 0, 0)])
     notes = folder.path / "notes.txt"
     notes.touch()
-    folder.finish(manifest, [fresh], {"total": 1.5})
+    folder.finish(manifest, [fresh], {"total": 1.5}, render_card)
     assert not stale.exists()
     assert fresh.exists()
     assert notes.exists()

@@ -109,6 +109,17 @@ def test_a_second_run_does_nothing_and_says_so(data: Path, tmp_path: Path) -> No
     assert second.manifest == first.manifest
 
 
+def test_what_a_source_says_of_its_corpus_is_part_of_a_build(bundled: Path, tmp_path: Path) -> None:
+    known, mine = (bundled.parent / "snips.yaml").read_text(), tmp_path / "mine.yaml"
+    changes, out = ["parts.sgd=null", f"parts.snips.source={mine}"], tmp_path / "out"
+    for licence in ("CC0-1.0", "CC-BY-4.0"):
+        mine.write_text(known.replace("licence: CC0-1.0", f"licence: {licence}"))
+        built = build("tod", out=out, changes=changes)
+        assert built.fresh
+        assert built.manifest["sources"]["snips"]["licence"] == licence
+        assert {row["licence"] for row in read_rows(out)} == {licence}
+
+
 def test_another_quota_uses_every_shard_again(demo: Path, tmp_path: Path) -> None:
     shutil.copytree(demo, tmp_path / "out")
     shards, heard = shards_of(tmp_path / "out"), Heard()
