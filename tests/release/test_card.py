@@ -135,7 +135,7 @@ def test_every_number_is_the_manifests(made: str, request: pytest.FixtureRequest
     manifest, card = read_manifest(folder), (folder / "README.md").read_text()
     total = sum(part["rows"] for part in manifest["parts"].values())
     composition, checks, licences = tables_of(card)
-    keys = ["repeated", "wanted", "candidates", "left_out", "rejects", "faults"]
+    keys = ["repeated", "wanted", "validation", "candidates", "left_out", "rejects", "faults"]
     assert composition == [
         [escape_markup(name), f"{part['rows']:,}", f"{part['rows'] / total:.1%}", *(f"{part[key]:,}" for key in keys)]
         for name, part in manifest["parts"].items()
