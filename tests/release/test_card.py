@@ -141,8 +141,9 @@ def test_every_number_is_the_manifests(made: str, request: pytest.FixtureRequest
         for name, part in manifest["parts"].items()
     ]
     for row in composition:
-        rows, _, repeated, _, candidates, left_out, rejects, _ = (cell.replace(",", "") for cell in row[1:])
-        assert int(candidates) == int(rows) - int(repeated) + int(left_out) + int(rejects), "as the card says below"
+        numbers = [int(cell.replace(",", "")) for cell in (row[1], *row[3:])]
+        rows, repeated, _, validation, candidates, left_out, rejects, _ = numbers
+        assert candidates == rows - repeated + validation + left_out + rejects, "as the card says below"
     for name, _, rejected, _ in checks:
         assert int(rejected) == sum(part["rejected_by"].get(name, 0) for part in manifest["parts"].values())
     assert [(row[0], row[2]) for row in licences] == [
@@ -198,7 +199,7 @@ def test_a_check_that_is_off_everywhere_may_be_on_for_a_part(manifest: dict[str,
 
 
 def test_there_are_words_for_all_that_a_card_names() -> None:
-    assert {*CHECKS, "rendering"} == WORDS["checks"].keys()
+    assert {*CHECKS, "reasoning", "rendering"} == WORDS["checks"].keys()
     assert set(get_args(Task)) == WORDS["tasks"].keys()
     assert set(get_args(Layout)) == WORDS["layouts"].keys()
     assert set(get_args(Mask.model_fields["style"].annotation)) == WORDS["masks"].keys()
