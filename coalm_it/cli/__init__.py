@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import building, corpora
+from coalm_it.cli import building, corpora, training
 from coalm_it.cli.app import app
 
-__all__ = ["app", "building", "corpora"]
+__all__ = ["app", "building", "corpora", "training"]
