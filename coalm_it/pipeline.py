@@ -71,13 +71,15 @@ class Built:
     @property
     def fell_short(self) -> str | None:
         """What the recipe expects and the build does not meet, in one line; None where all is met."""
-        limit = self.manifest["recipe"]["expect"]["rejects_at_most"]
+        expect = self.manifest["recipe"]["expect"]
+        limit = expect["rejects_at_most"]
         parts = self.manifest["parts"].values()
         lost = sum(part["rejects"] + part["faults"] for part in parts)
         total = sum(part["candidates"] + part["faults"] for part in parts)
-        if lost <= limit * total:
-            return None
-        return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+        if lost > limit * total:
+            return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+        held_out, wanted = sum(part["validation"] for part in parts), expect["validation_at_least"]
+        return f"{held_out:,} validation rows: validation_at_least is {wanted:,}" if held_out < wanted else None
 
 
 def build(
