@@ -117,6 +117,7 @@ class Expect(_Section):
     """What the build must meet; where it falls short the exit code is 1."""
 
     rejects_at_most: float = Field(0.02, ge=0, le=1, description="Share of rejects and faults among all candidates.")
+    validation_at_least: int = Field(0, ge=0, description="Validation rows, where some are held out.")
 
 
 class Recipe(_Section):

@@ -210,6 +210,12 @@ def test_the_table_has_a_column_for_it(tmp_path: Path) -> None:
     assert [int(row[place]) > 0 for row in rows if row[0] in ("snips", "sgd")] == [True, True]
 
 
+def test_a_build_with_too_few_validation_rows_falls_short(tmp_path: Path) -> None:
+    built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3, expect={"validation_at_least": 10_000})
+    held_out = built.manifest["parts"]["sgd"]["validation"]
+    assert built.fell_short == f"{held_out} validation rows: validation_at_least is 10,000"
+
+
 @pytest.mark.parametrize("share", ["1", "-0.1", "2"])
 def test_a_share_that_is_none_is_one_line(tmp_path: Path, share: str) -> None:
     command = ["build", "tod", "--out", str(tmp_path / "out"), "--set", f"validation={share}"]

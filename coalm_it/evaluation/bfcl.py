@@ -21,7 +21,7 @@ from coalm_it.draw import stable_hash
 from coalm_it.evaluation.ast_score import find_fault
 from coalm_it.evaluation.bfcl_data import CATEGORIES, Question, read_questions
 from coalm_it.evaluation.config import Evaluation
-from coalm_it.evaluation.items import Item, Judged, Outcome, Output, write_calls
+from coalm_it.evaluation.items import Item, Judged, Outcome, Output, explain_silence, explain_unread, write_calls
 from coalm_it.evaluation.metrics import Scores
 from coalm_it.evaluation.parsing import TEMPLATE_FORMATS, Format, read_move
 from coalm_it.rendering import Renderer
@@ -130,18 +130,15 @@ def judge_question(item: Item, output: Output) -> Judged:
     """Score: accuracy where calls are due, relevance where any is, refusal where none is."""
     question: Question = item.due
     nothing = _score(question, right=False)
-    if output.lost is not None:
-        return Judged("lost", nothing, fault=output.lost)
-    if output.cut:
-        return Judged("cut off", nothing, fault="still writing at the most tokens of an answer")
+    if silence := explain_silence(output, nothing):
+        return silence
     reading = read_move(output.text, item.formats, item.functions)
-    if reading.fault is not None:
-        outcome: Outcome = "other format" if reading.fault.startswith("another format") else "unparsable"
-        return Judged(outcome, nothing, None, reading.thought, reading.fault)
+    if unread := explain_unread(reading, nothing):
+        return unread
     parsed = write_calls(reading.calls) if reading.calls is not None else reading.text
     if question.due == "no call" or reading.makes_no_call:
         right = question.due == "no call" and reading.makes_no_call
-        outcome = "right" if right else "needless call" if question.due == "no call" else "no call"
+        outcome: Outcome = "right" if right else "needless call" if question.due == "no call" else "no call"
         return Judged(outcome, _score(question, right), parsed, reading.thought)
     fault = None
     if question.due == "calls":

@@ -12,7 +12,7 @@ The PyPI package bfcl-eval carries them too; from version 4 on with other names 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,10 +104,3 @@ def _read_lines(path: Path) -> Iterator[Any]:
             yield json.loads(line)
         except ValueError:
             raise BenchmarkError(f"{path}, line {number}: not JSON") from None
-
-
-def check_categories(names: Sequence[str]) -> None:
-    """Raises BenchmarkError for a category that is none, or not of single turns."""
-    for name in names:
-        if name not in CATEGORIES:
-            raise BenchmarkError(f"no single-turn category {name!r} of BFCL; there are: {', '.join(CATEGORIES)}")

@@ -14,7 +14,7 @@ from coalm_it.chat import Form, read_conversation
 from coalm_it.draw import stable_hash
 from coalm_it.errors import RequestError, ShortfallError
 from coalm_it.evaluation.config import Evaluation
-from coalm_it.evaluation.items import Item, Judged, Outcome, Output, write_calls
+from coalm_it.evaluation.items import Item, Judged, Outcome, Output, explain_silence, explain_unread, write_calls
 from coalm_it.evaluation.metrics import Scores, score_calls, score_state
 from coalm_it.evaluation.parsing import (
     COLUMN_FORMATS,
@@ -151,16 +151,14 @@ def _read_due(
 
 def judge_row(item: Item, output: Output) -> Judged:
     """Scores: exact, function and argument_f1 where calls are due; refusal where none is; jga and slot_f1 of states."""
-    if output.lost is not None:
-        return Judged("lost", _score(item.due, None), fault=output.lost)
-    if output.cut:
-        return Judged("cut off", _score(item.due, None), fault="still writing at the most tokens of an answer")
+    nothing = _score(item.due, None)
+    if silence := explain_silence(output, nothing):
+        return silence
     if isinstance(item.due, dict):
         return _judge_state(item.due, output.text)
     reading = read_move(output.text, item.formats, item.functions)
-    if reading.fault is not None:
-        outcome: Outcome = "other format" if reading.fault.startswith("another format") else "unparsable"
-        return Judged(outcome, _score(item.due, None), None, reading.thought, reading.fault)
+    if unread := explain_unread(reading, nothing):
+        return unread
     scores = _score(item.due, reading)
     parsed = write_calls(reading.calls) if reading.calls is not None else reading.text
     return Judged(_name_outcome(item.due, reading, scores), scores, parsed, reading.thought)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from coalm_it.chat import Conversation
 from coalm_it.evaluation.metrics import Scores
-from coalm_it.evaluation.parsing import Format
+from coalm_it.evaluation.parsing import OTHER_FORMAT, Format, Reading
+from coalm_it.schema import Call
 
 Outcome = Literal["right", "wrong", "no call", "needless call", "other format", "unparsable", "cut off", "lost"]
 """`wrong`: what is due, but not as it should be; `no call` where one is due, `needless call` where none is; `cut off`
@@ -66,6 +67,23 @@ class Judged(NamedTuple):
 Judge = Callable[[Item, Output], Judged]
 
 
-def write_calls(calls: Any) -> list[Mapping[str, Any]]:
+def explain_silence(output: Output, scores: Scores) -> Judged | None:
+    """The verdict on an output that is no answer; `scores` are those of a wrong one. None where there is an answer."""
+    if output.lost is not None:
+        return Judged("lost", scores, fault=output.lost)
+    if output.cut:
+        return Judged("cut off", scores, fault="still writing at the most tokens of an answer")
+    return None
+
+
+def explain_unread(reading: Reading, scores: Scores) -> Judged | None:
+    """The verdict on an answer that cannot be read, or not in its format; None where it can."""
+    if reading.fault is None:
+        return None
+    outcome: Outcome = "other format" if reading.fault.startswith(OTHER_FORMAT) else "unparsable"
+    return Judged(outcome, scores, None, reading.thought, reading.fault)
+
+
+def write_calls(calls: Iterable[Call]) -> list[Mapping[str, Any]]:
     """Calls as JSON can hold them."""
     return [{"name": call.name, "arguments": call.arguments} for call in calls]

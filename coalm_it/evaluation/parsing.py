@@ -27,6 +27,9 @@ COLUMN_FORMATS: tuple[Format, ...] = ("json", "openai", "bracket", "python")
 TEMPLATE_FORMATS: tuple[Format, ...] = ("tags", "json", "openai", "bracket")
 """Those that a chat template may ask for: the row itself asks for none."""
 
+OTHER_FORMAT = "another format"
+"""Begins the fault of calls that are in a format, but not in one that is due."""
+
 _THINK = re.compile(r"\s*(?:<think>)?(?P<thought>.*?)</think>", re.DOTALL)
 _THOUGHT_LINE = re.compile(r"\s*Thought:(?P<thought>[^\n]*)(?:\n|$)")
 _SPEAKER = re.compile(r"\s*(?:System|Assistant):[ \t]*")
@@ -64,7 +67,7 @@ def read_move(output: str, formats: Sequence[Format], functions: Collection[str]
             return Reading(thought, body, calls)
     for form in FORMATS:
         if form not in formats and _parse(body, form):
-            return Reading(thought, body, fault=f"another format: {form}")
+            return Reading(thought, body, fault=f"{OTHER_FORMAT}: {form}")
     if _SEEMS_CALL.match(body) or _names_call(body, functions):
         return Reading(thought, body, fault="a call that cannot be read")
     return Reading(thought, body)

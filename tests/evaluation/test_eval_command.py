@@ -14,6 +14,7 @@ from scripted import Json, Reply, serve
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
+from coalm_it.evaluation.config import Endpoint, Evaluation
 from coalm_it.pipeline import build
 from coalm_it.recipe import Recipe
 
@@ -270,6 +271,13 @@ def test_an_endpoint_that_dies_is_one_line_and_what_it_answered_is_kept(ask: Ask
     assert set(ask.values().values()) == {1.0}
 
 
+def test_an_endpoint_that_is_not_there_is_one_line(built: Path, tmp_path: Path) -> None:
+    ledger = ("--ledger", tmp_path / "answers.sqlite")
+    result = run("held_out", "--data", built, "--out", tmp_path / "r", *HERE, *ledger)
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[-1].startswith("coalm-it: http://127.0.0.1:9/v1 does not answer: ")
+
+
 def test_lost_answers_are_said_and_count_as_wrong(ask: Ask, rows: dict[str, Json]) -> None:
     """Every fifth prompt is turned down."""
     turned_down = set(sorted(rows)[::5])
@@ -354,6 +362,11 @@ def test_a_build_without_validation_rows_is_refused(demo: Path, tmp_path: Path) 
 def test_a_wrong_request_is_one_line(built: Path, tmp_path: Path, options: list[str], line: str) -> None:
     said = complaint(run(*options, "--data", built, "--out", tmp_path / "r"))
     assert said.startswith(f"coalm-it: {line}")
+
+
+def test_every_key_of_an_evaluation_has_help() -> None:
+    for name, field in {**Evaluation.model_fields, **Endpoint.model_fields}.items():
+        assert field.description, name
 
 
 def test_results_go_into_no_folder_of_something_else(built: Path, tmp_path: Path) -> None:

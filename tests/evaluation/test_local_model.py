@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted import serve
 from typer.testing import CliRunner
 
+from coalm_it.assets import asset, list_assets
 from coalm_it.chat import Conversation
 from coalm_it.cli import app
+from coalm_it.evaluation.bfcl_data import CATEGORIES, SCORED
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Output
 from coalm_it.evaluation.models import ask_here
 from coalm_it.listener import Silent
 from coalm_it.pipeline import build
 
+ROOT = Path(__file__).parents[2]
+PARAMETERS = {"type": "dict", "properties": {"x": {"type": "String"}}, "required": ["x"]}
+FUNCTION = {"name": "f", "description": "Does f.", "parameters": PARAMETERS}
 TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
 
-def make_model(folder: Path, positions: int = 4096) -> str:
-    """A Llama of two narrow layers that reads bytes; its chat template ends an answer with <|end|>."""
+def make_model(folder: Path, positions: int = 16_384) -> str:
+    """A Llama of two narrow layers; its chat template ends an answer with <|end|>, which no config names."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    core = Tokenizer(models.BPE(vocab={mark: place for place, mark in enumerate(alphabet)}, merges=[]))
+    core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=1000, initial_alphabet=alphabet, show_progress=False)
+    core.train([str(ROOT / "README.md"), *map(str, list_assets("templates", ".jinja"))], trainer)
     tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|stop|>")  # type: ignore[no-untyped-call]
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>", "<|user|>", "<|assistant|>"]})
     tokenizer.chat_template = TEMPLATE
@@ -81,7 +91,7 @@ def test_answers_do_not_depend_on_who_else_is_asked(model: str) -> None:
 
 
 def test_an_answer_ends_where_the_template_ends_one(model: str, tmp_path: Path) -> None:
-    """Every row of the output layer is made worthless but that of the template's end token, which no config names."""
+    """Every row of the output layer is made worthless but that of the template's end token."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -98,6 +108,18 @@ def test_an_answer_ends_where_the_template_ends_one(model: str, tmp_path: Path) 
     assert ask(str(tmp_path / "m"), ["x"]) == [Output("", cut=False)]
 
 
+def test_an_adapter_is_asked_as_what_it_makes_of_its_base(model: str, tmp_path: Path) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(model), LoraConfig(r=4, init_lora_weights=False))
+    adapted.save_pretrained(str(tmp_path / "adapter"))
+    assert not (tmp_path / "adapter" / "tokenizer.json").exists()
+    assert ask(str(tmp_path / "adapter"), TEXTS) != ask(model, TEXTS)
+
+
 def test_what_does_not_end_is_cut_off(model: str) -> None:
     outputs = ask(model, TEXTS)
     assert all(output.cut for output in outputs if "<|end|>" not in output.text)
@@ -106,9 +128,9 @@ def test_what_does_not_end_is_cut_off(model: str) -> None:
 
 def test_a_prompt_that_is_longer_than_the_model_is_lost_and_said(tmp_path: Path) -> None:
     small = make_model(tmp_path / "small", positions=64)
-    long, short = ask(small, ["x" * 100, "x"])
+    long, short = ask(small, ["7 " * 30, "7"])
     assert short.lost is None
-    assert long.lost == "too long: 103 tokens and max_tokens 12 in a model of 64"
+    assert long.lost == "too long: 63 tokens and max_tokens 12 in a model of 64"
 
 
 def test_the_whole_evaluation_gives_the_same_bytes_twice(model: str, tmp_path: Path) -> None:
@@ -128,6 +150,34 @@ def test_the_whole_evaluation_gives_the_same_bytes_twice(model: str, tmp_path: P
         "jga": 0,
         "slot_f1": 0,
     }
+
+
+def test_the_commands_of_the_docs_run(model: str, tmp_path: Path) -> None:
+    """Those of docs/evaluation.md, with names in place of what stands for them, and fewer rows."""
+    text = (ROOT / "docs" / "evaluation.md").read_text()
+    commands = [shlex.split(line) for line in re.findall(r"^    coalm-it (.+)$", text, re.MULTILINE)]
+    assert [command[0] for command in commands] == ["build", "eval", "eval", "eval"]
+    bfcl = tmp_path / "bfcl"
+    bfcl.mkdir()
+    for category in CATEGORIES:
+        question = {"id": category, "question": [[{"role": "user", "content": "?"}]], "function": [FUNCTION]}
+        (bfcl / f"BFCL_v3_{category}.json").write_text(json.dumps(question))
+    (bfcl / "possible_answer").mkdir()
+    for category in SCORED:
+        answer = {"id": category, "ground_truth": [{"f": {"x": ["1"]}}]}
+        (bfcl / "possible_answer" / f"BFCL_v3_{category}.json").write_text(json.dumps(answer))
+    with serve(lambda body: "no") as script:
+        names = {"OUT": tmp_path / "out", "MODEL": model, "BFCL": bfcl, "CORPORA": asset("sources", "samples")}
+        names |= {"RESULTS": tmp_path / "results", "http://localhost:8000/v1": script.base_url}
+        for command in commands:
+            if command[0] == "eval":
+                command += ["--set", "rows=1", "--set", "max_tokens=4", "--set", "resamples=10"]
+                command += ["--ledger", "LEDGER"]
+            else:
+                command += ["--set", "validation=0.3"]
+            words = [str({**names, "LEDGER": tmp_path / "answers.sqlite"}.get(word, word)) for word in command]
+            result = CliRunner().invoke(app, words)
+            assert result.exit_code == 0, (words, result.output)
 
 
 def test_a_folder_without_a_model_is_one_line(tmp_path: Path, model: str) -> None:

@@ -96,6 +96,7 @@ SETTINGS = Settings(model="small", temperature=0.5, seed=3)
         ({"messages": ({"role": "system", "content": "Hello"},)}, {}),
         ({"schema": {"type": "object"}}, {}),
         ({"sample": 1}, {}),
+        ({"tools": ({"type": "function", "function": {"name": "f"}},)}, {}),
         ({}, {"model": "large"}),
         ({}, {"temperature": 0.6}),
         ({}, {"temperature": None}),
