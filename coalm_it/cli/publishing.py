@@ -48,11 +48,14 @@ def publish(
 def _print_plan(release: Release, public: bool, as_json: bool) -> None:
     from coalm_it.terminal import make_visible
 
-    files: list[dict[str, object]] = [{"file": name, "bytes": release.measure(name)} for name in release.files]
+    sizes = {name: release.measure(name) for name in release.files}
+    files: list[dict[str, object]] = [{"file": name, "bytes": size} for name, size in sizes.items()]
     about = {"repo": release.repo, "private": not public, "tag": release.tag}
     card = (release.folder / "README.md").read_text(encoding="utf-8")
     if as_json:
         print(json.dumps({**about, "files": files, "card": card}, ensure_ascii=False))
         return
     print_rows(files, as_json=False)
-    print(f"{release.repo}, {'public' if public else 'private'}, tag {release.tag}. The card:\n\n{make_visible(card)}")
+    total = f"{len(sizes)} files, {sum(sizes.values()):,} bytes"
+    seen = "public" if public else "private"
+    print(f"{release.repo}, {seen}, tag {release.tag}: {total}. The card:\n\n{make_visible(card)}")

@@ -51,12 +51,13 @@ class Contents:
     """Path -> sha256 of what lies in large file storage; git's id of what does not."""
 
     def holds(self, name: str, path: Path, sha256: str) -> bool:
-        """Whether the file of that name is the one at `path`, whose sha256 is known."""
+        """Whether the file of that name is the one of that sha256, which lies at `path`."""
         there = self.files.get(name)
         if there is None or len(there) == len(sha256):
             return there == sha256
         content = path.read_bytes()
-        return there == hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+        same = hashlib.sha256(content).hexdigest() == sha256
+        return same and hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == there
 
 
 class Repository:

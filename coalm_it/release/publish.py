@@ -1,8 +1,8 @@
 """A finished build becomes a data set on the Hub: what travels is checked first, and the manifest goes last.
 
-In order: every file but the manifest, what is left of an earlier version taken away with it (its manifest too); a look
-at what the Hub holds now; the manifest; the tag; with --public the whole shown to all. Whatever is cut off, the
-repository holds no manifest, which is no data set, and the same command sends only what is still missing.
+In order: every file but the manifest, and with that what is left of an earlier version is taken away, its manifest
+too; a look at what the Hub holds now; the manifest; the tag; with --public the whole shown to all. Whatever is cut
+off, the repository holds no manifest, which is no data set, and the same command sends only what is still missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from coalm_it.errors import ShortfallError
 from coalm_it.listener import Listener, Silent
@@ -33,7 +32,6 @@ class Release:
 
     repo: str
     folder: Path
-    manifest: dict[str, Any]
     files: dict[str, str]
     """Name -> sha256, the manifest's own among them."""
     tag: str
@@ -89,7 +87,7 @@ def plan_release(folder: Path, repo: str, tag: str | None = None) -> Release:
     tag = tag or f"v{version}-{digest[:8]}"
     if not _TAG.fullmatch(tag) or ".." in tag:
         raise HubRequestError(f"{tag!r} is no tag: letters and digits, between them . _ + - too")
-    return Release(repo, folder, manifest, {**files, MANIFEST: digest}, tag)
+    return Release(repo, folder, {**files, MANIFEST: digest}, tag)
 
 
 def _check_files(folder: Path, files: dict[str, str]) -> None:
@@ -171,10 +169,9 @@ def _send(
         size = sum(map(release.measure, files))
         listener.say(f"{len(files)} of {len(release.files)} files to send, {size / 1e6:,.1f} MB")
         delete = [*stale, *(name for name in [MANIFEST] if name in there.files)]
-        repository.send(release.folder, files, delete, commit, f"Files of {release.tag}")
-        now = repository.read_contents()
+        commit = repository.send(release.folder, files, delete, commit, f"Files of {release.tag}")
+        now = repository.read_contents(commit)
         lost = [name for name in release.list_missing(now) if name != MANIFEST] if now else files
-        if lost or now is None:
+        if lost:
             raise HubError(f"{repository.url}: {', '.join(lost)} did not arrive as sent: run again")
-        commit = now.commit
     return repository.send(release.folder, [MANIFEST], [], commit, f"Manifest of {release.tag}: it is whole")
