@@ -27,7 +27,7 @@ _FILLING = frozenset(
     "ahead go going do doing something respond responding response reply replying answer answering act acting take "
     "action step steps handle process processing this that it the a an of in for with by and user user's users request "
     "message turn appropriate appropriately accordingly properly helpful help helping assist assisting best way make "
-    "be is here how based understand understood noted sure follow execute perform task".split()
+    "be is here how based has have about thing things first understand understood noted sure follow execute perform task".split()
 )
 """Words of which a thought alone says nothing."""
 
@@ -125,10 +125,10 @@ _ENGLISH = frozenset(
 """Words that an English text cannot do without for long, and those of which thoughts in note form are made; none that
 another language of Europe has too ("so", "on", "was")."""
 _OTHERS = frozenset(
-    "el la los las un una unos que de del y en con para por su sus es quiere le les des du une et est dans pour il elle "
-    "veut au aux der das und ist ein eine einen einem für mit nicht ich sie von zu auf auch che di per sono è nel della "
-    "os um uma não com em do da dos het een van voor niet ik naar och att det är som på inte jest się na nie bir ve için "
-    "için med og til som".split()
+    "el la los las un una unos que de del y en con para por su sus es quiere pero como más le les du une et est dans pour "
+    "il elle veut aux je ce avec sur der das und ist ein eine einen einem für nicht ich sie von zu auf auch aber noch dass "
+    "wird hat sind nach che di per sono è nel della ha non os um uma não com em do da dos het een van voor niet ik naar "
+    "maar dus och att det är som på inte jest się na nie bir ve için med og til".split()
 )
 """Words of the same kind in the languages that English dialogues are likeliest to be mistaken for."""
 _PLAIN_WORD = re.compile(r"(?<![^\s\"“(])[^\W\d_A-Z]+(?:['’][^\W\d_]+)?(?!\w)")
@@ -146,12 +146,12 @@ def _is_foreign(sample: Sample, thought: str, words: tuple[str, ...]) -> bool:
     """Whether hardly a word is English, and three are of another language or there are many, beside what is spoken of."""
     if sum(word in _ENGLISH for word in words) >= 0.1 * len(words):
         return False
-    spoken = [word for turn in sample.turns for word in read_words(turn.user)]
-    if sum(word in _ENGLISH for word in spoken) < 0.2 * len(spoken):
+    spoken = [word for turn in sample.turns for word in (*read_words(turn.user), *read_words(turn.reply or ""))]
+    if sum(word in _ENGLISH for word in spoken) < 0.12 * len(spoken):
         return False
     known = {*spoken, *read_words(" ".join(_read_values(sample)))} - _ENGLISH
     plain = [word for word in _PLAIN_WORD.findall(thought) if len(word) > 1 and word not in known]
-    return len(plain) > 15 or len(_OTHERS.intersection(plain)) > 2
+    return len(plain) > 15 or len(_OTHERS.intersection(words) - known) > 2
 
 
 def _find_foreign_script(sample: Sample, thought: str) -> str:
