@@ -14,7 +14,7 @@ from coalm_it.values import mentions
 
 
 def check_agreement(sample: Sample) -> list[Finding]:
-    """Thoughts before a call that lead to none, to another tool or to a question, and before a reply that lead to a call.
+    """Thoughts before a call that lead to none, another tool or a question, and before a reply that lead to a call.
 
     A thought leads to a call when it names the function, or has a word of its name, service or description, a verb of
     its family (a search is looked up, a booking made), or a value of its arguments.
@@ -50,10 +50,9 @@ def _judge_before_calls(sample: Sample, thought: str) -> str:
         if not _FAREWELL.isdisjoint(read_words(thought)):
             return f"announces a goodbye, but a call of {name} follows; say why the call can be made"
     lowered, words = _lower(thought), read_words(thought)
-    parameters = [parameter for tool in sample.tools for parameter in tool.properties]
-    if found := find_reply(lowered, words, parameters):
+    if found := find_reply(lowered, words, sample.tools):
         return f"announces a reply ({found!r}), but a call of {name} follows; say why the call can be made"
-    if found := find_gap(lowered, words, [argument for call in calls for argument in call.arguments]):
+    if found := find_gap(lowered, words, calls):
         return f"says that something is missing ({found!r}), but {name} is called with it; say where it comes from"
     return ""
 

@@ -55,12 +55,13 @@ def _explain(sample: Sample, item: Item) -> str:
 
 # --- what needs a source ---
 
-_REST = r"(?:[^\s.,:;!?\"…—–()%]+|[.,:](?=\d))*"
+_PLAIN_MARKS = str.maketrans("’“”—–…", '\'"";;.')
+_REST = r"(?:[^\s.,:;!?\"()%]+|[.,:](?=\d))*"
 _SPECIAL = re.compile(
     rf"[A-Z\d](?:(?<=[\w,')&%-] [A-Z])|(?<=(?<!\w)\d)){_REST}(?: (?!I\b)[A-Z\d&]{_REST}|(?<=\d) [ap]m\b)*"
 )
 """Words with a capital inside a sentence, and numbers, one after another: "Grill & Bar", "March 9th", "6:30 pm"."""
-_QUOTE = re.compile(r"(?<!\w)[\"“]([^\"“”]+)[\"”](?!\w)")
+_QUOTE = re.compile(r"(?<!\w)\"([^\"]+)\"(?!\w)")
 _DIGITS = frozenset("0123456789")
 _IN_WORDS = COUNTED | frozenset(
     "monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday noon midday midnight half "
@@ -68,8 +69,8 @@ _IN_WORDS = COUNTED | frozenset(
 )
 """Words of which one stands in, or after, each date, time and count in words that is looked for."""
 _PLAIN = frozenset(
-    "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD ETA "
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
+    "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD "
+    "ETA Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
     "September October November December".split()
 )
 """Words with a capital that are no names, and those of the calendar, which are read as dates."""
@@ -79,8 +80,8 @@ def _read_items(sample: Sample, thought: str) -> list[Item]:
     clock = sample.clock
     items = []
     if not thought.isascii():
-        thought = thought.replace("’", "'")
-    if '"' in thought or "“" in thought:
+        thought = thought.translate(_PLAIN_MARKS)
+    if '"' in thought:
         items = [Item("quote", quote, (quote.strip(" .,!?;:"),)) for quote in _QUOTE.findall(thought)]
         thought = _QUOTE.sub('"', thought)
     for found in _SPECIAL.findall(thought):
@@ -113,7 +114,7 @@ def _drop_known(items: list[Item], text: str) -> list[Item]:
     left = []
     for item in items:
         for form in item.forms:
-            if form in text and stands(text, form):
+            if form in text and (len(form) > 7 or stands(text, form)):  # long ones are parts of nothing else
                 break
         else:
             left.append(item)
