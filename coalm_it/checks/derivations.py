@@ -24,23 +24,23 @@ class Item(NamedTuple):
 
 
 def follows(sample: Sample, thought: str, item: Item, known: Sequence[str]) -> bool:
-    """Whether an item follows from the known texts, and from what the sample counts and dates."""
+    """Whether an item follows from the known texts, from the tools, and from what the sample counts and dates."""
+    # a number that a parameter may be is not what anybody has said
+    named = [*known, *(f"{tool.service} {tool.signature_json}" for tool in sample.tools)]
     if item.kind == "quote":
-        return _is_known_quote(item.words, known)
-    if item.kind == "name":
-        return all(_is_known_part(sample, thought, part, known) for part in re.split(r"[-/& ]+", item.words))
-    values = [value for value in find_values(thought, sample.clock) if item.words in value.text]
-    if values:
-        return any(_is_known_value(sample, thought, value, known) for value in values)
-    return all(_is_known_part(sample, thought, part, known) for part in item.words.split())
-
-
-def _is_known_part(sample: Sample, thought: str, word: str, known: Sequence[str]) -> bool:
-    """Whether a word of a longer name, or a number among names ("Top 40"), is known by itself."""
-    if word[:1].isdigit():
-        value = Value("number", word, thought.find(word), read_value(word, sample.clock))
-        return _is_known_value(sample, thought, value, known) or _is_known_word(word, known)
-    return word in _MONTHS or _is_known_word(word.removesuffix("'s").strip("'-"), known)
+        return _is_known_quote(item.words, named)
+    if item.kind == "value":
+        values = [value for value in find_values(thought, sample.clock) if item.words in value.text]
+        if values:
+            return any(_is_known_value(sample, thought, value, known) for value in values)
+    for part in re.split(r"[-/& ]+", item.words):
+        if part[:1].isdigit():  # "Top 40"
+            value = Value("number", part, thought.find(part), read_value(part, sample.clock))
+            if not _is_known_value(sample, thought, value, known) and not _is_known_word(part, named):
+                return False
+        elif part not in _MONTHS and not _is_known_word(part.removesuffix("'s").strip("'"), named):
+            return False
+    return True
 
 
 # --- names and quotations ---
@@ -51,7 +51,7 @@ _SHOUTED = frozenset("not only no and or all any both before after first now new
 
 def _is_known_word(word: str, known: Sequence[str]) -> bool:
     lowered = word.lower()
-    if len(word) < 2 or (word.isupper() and lowered in _SHOUTED):
+    if len(word) < 2 or word == lowered or word in ("ID", "IDs") or (word.isupper() and lowered in _SHOUTED):
         return True
     written = re.compile(rf"(?<![^\W_]){re.escape(lowered.removesuffix('s'))}s?(?:'?s)?(?![^\W_])")
     if any(written.search(text.lower()) for text in known):
@@ -73,37 +73,51 @@ def _is_known_quote(quote: str, known: Sequence[str]) -> bool:
 
 # --- values ---
 
+COUNTED = frozenset(
+    "people persons guests seats tickets passengers adults children travellers travelers riders rooms bedrooms "
+    "bathrooms baths beds nights days stops stars".split()
+)
+"""What a number before it counts: things that were asked for or given, never the results."""
 _UNITS = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60}
 _DAYS = {"day": 1, "days": 1, "night": 1, "nights": 1, "week": 7, "weeks": 7}
 _LISTED = frozenset(
     "details values things pieces questions conditions fields arguments parameters items points more other others "
     "of left remaining".split()
 )
+_WHEN = (" at", " by", " until", " from", " to", " around", " after", " before")
 _RANKED = ("option", "result", "number", "choice", "top", "first", "#", "step")
 
 
 def _is_known_value(sample: Sample, thought: str, value: Value, known: Sequence[str]) -> bool:
-    if any(not value.forms.isdisjoint(other.forms) for text in known for other in find_values(text, sample.clock)):
-        return True
+    clock = sample.clock
     before = thought[: value.start].rstrip().lower()
     after = thought[value.start + len(value.text) :].split(None, 1)
     unit = after[0].strip(".,;:!?)").lower() if after else ""
+    forms = value.forms
+    if value.kind == "number":
+        if any(form in ("0", "1") or _counts(sample, form, before, unit) for form in forms):
+            return True
+        if before.endswith(_WHEN):
+            forms |= read_value(f"{value.text}:00")  # "at 5"
+    if any(not forms.isdisjoint(other.forms) for text in known for other in find_values(text, clock)):
+        return True
     if value.kind == "date":
         return _is_known_day(sample, value, known)
     if value.kind == "time":
-        return any(_is_bare_hour(form, sample) for form in value.forms)
+        return any(_is_bare_hour(form, sample) for form in forms)
+    near = (thought, *known[:4])
     return any(
-        form in ("0", "1")
-        or (form.isdecimal() and _counts(sample, int(form), before, unit))
-        or (unit in _UNITS and _is_apart(sample, thought, known, form, _UNITS[unit]))
-        or (unit in _DAYS and _is_days_apart(sample, thought, known, form, _DAYS[unit]))
-        for form in value.forms
+        (unit in _UNITS and _is_apart(sample, near, form, _UNITS[unit]))
+        or (unit in _DAYS and _is_days_apart(sample, near, form, _DAYS[unit]))
+        for form in forms
     )
 
 
-def _counts(sample: Sample, number: int, before: str, unit: str) -> bool:
+def _counts(sample: Sample, form: str, before: str, unit: str) -> bool:
     """Whether a number counts results, or a few things of the thought's own making."""
-    counts = list(_read_counts(sample))
+    if not form.isdecimal() or unit in COUNTED:
+        return False
+    number, counts = int(form), list(_read_counts(sample))
     if number in counts or number + 1 in counts:
         return True
     if before.endswith(_RANKED) or unit in _LISTED:
@@ -155,19 +169,19 @@ def _is_bare_hour(form: str, sample: Sample) -> bool:
     )
 
 
-def _is_apart(sample: Sample, thought: str, known: Sequence[str], form: str, unit: int) -> bool:
+def _is_apart(sample: Sample, texts: Sequence[str], form: str, unit: int) -> bool:
+    """Whether two times in the texts are as many minutes or hours apart."""
     times = {
         int(read[:2]) * 60 + int(read[3:])
-        for text in (thought, *known[:4])
+        for text in texts
         for value in find_values(text, sample.clock)
         if value.kind == "time"
         for read in value.forms
     }
-    return any(str((one - other) // unit) == form and (one - other) % unit == 0 for one in times for other in times)
+    return form.isdecimal() and any(one - other == int(form) * unit for one in times for other in times)
 
 
-def _is_days_apart(sample: Sample, thought: str, known: Sequence[str], form: str, unit: int) -> bool:
-    days = {*_read_days(sample, (thought, *known[:4])), *([sample.clock] if sample.clock else [])}
-    return any(
-        str((one - other).days // unit) == form and (one - other).days % unit == 0 for one in days for other in days
-    )
+def _is_days_apart(sample: Sample, texts: Sequence[str], form: str, unit: int) -> bool:
+    """Whether two dates in the texts are as many days apart."""
+    days = set(_read_days(sample, texts))
+    return form.isdecimal() and any((one - other).days == int(form) * unit for one in days for other in days)

@@ -1,10 +1,10 @@
-"""Every value in a thought is known at that moment: from what was said, asked and returned so far, or from the calendar.
+"""Every value in a thought is known at that moment: from what was said, asked and returned so far, or by the calendar.
 
 A value is a date, a time, a sum, a phone or other number in digits, a number in words before what is counted
-("four people"), a name (a word with a capital inside a sentence, or with letters and digits) or a quotation. It has a
-source when it stands, in any form, in the dialogue so far, in the arguments of the call that the thought leads to, in
-what the annotation says that was meant, or in the tools; or when `derivations` finds it to follow from these. What only
-the reply says is no source, save for what a question only suggests: that is the agent's own idea.
+("four people"), a name (words with a capital inside a sentence) or a quotation. It has a source when it stands, in any
+form, in the dialogue so far, in the arguments of the call that the thought leads to, in what the annotation says that
+was meant, or in the tools; or when it follows from these (see derivations.py). What only the reply says is no source,
+save for what a question only suggests: that is the agent's own idea.
 
 Sources are searched as plain text first, the current turn before earlier ones: that settles nearly every value.
 """
@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from coalm_it.checks.derivations import Item, follows
+from coalm_it.checks.derivations import COUNTED, Item, follows
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.wording import read_thought, read_words
 from coalm_it.schema import Finding, Sample, Step, Turn
-from coalm_it.values import find_values, read_value
+from coalm_it.values import find_values, read_value, value_text
 
 
 def check_thought_facts(sample: Sample) -> list[Finding]:
@@ -27,7 +27,7 @@ def check_thought_facts(sample: Sample) -> list[Finding]:
     thought = read_thought(sample)
     if not thought or sample.columns is not None:
         return []
-    items = _read_items(sample, thought if thought.isascii() else thought.replace("’", "'"))
+    items = _read_items(sample, thought)
     if not items:
         return []
     for text in _read_sources(sample):
@@ -36,90 +36,74 @@ def check_thought_facts(sample: Sample) -> list[Finding]:
             return []
     known = list(_read_sources(sample))
     return [
-        Finding(check="thought_facts", where="thought", message=_explain(sample, item))
+        Finding(check="thought_facts", where="thought", message=f"the thought has {_explain(sample, item)}")
         for item in items
         if not follows(sample, thought, item, known)
     ]
 
 
 def _explain(sample: Sample, item: Item) -> str:
-    later = "\n".join(
-        [
-            sample.current.reply or "",
-            *read_leaves([step.observations for step in sample.current.steps[sample.step or 0 :]]),
-        ]
-    )
+    observations = [step.observations for step in sample.current.steps[sample.step or 0 :]]
+    later = "\n".join([sample.current.reply or "", *(read_leaves(observations) if sample.step is not None else ())])
     if item.words.lower() in later.lower():
-        return f"the thought has {item.words!r}, which only comes afterwards; leave it out, it cannot be known yet"
+        return f"{item.words!r}, which only comes afterwards; leave it out, it cannot be known yet"
     return (
-        f"the thought has {item.words!r}, which nobody said and nothing that came back so far shows; "
+        f"{item.words!r}, which nobody said and nothing that came back so far shows; "
         "leave it out, or give the value that was said or returned"
     )
 
 
 # --- what needs a source ---
 
-_LETTERS = r"(?:[^\s.,:;!?\"…()%]+|[.,:](?=\d))*"
-_SPECIAL = re.compile(rf"[A-Z0-9]{_LETTERS}(?: (?!I\b)[A-Z0-9&]{_LETTERS}|(?<=\d) [ap]m\b)*")
-"""Words with a capital or digit, one after another: "Chili's Grill & Bar", "March 9th", "6:30 pm"."""
+_PLAIN_MARKS = str.maketrans("’“”—–…", '\'"";;.')
+_REST = r"(?:[^\s.,:;!?\"()%]+|[.,:](?=\d))*"
+_SPECIAL = re.compile(
+    rf"[A-Z\d](?:(?<=[\w,')&%-] [A-Z])|(?<=(?<!\w)\d)){_REST}(?: (?!I\b)[A-Z\d&]{_REST}|(?<=\d) [ap]m\b)*"
+)
+"""Words with a capital inside a sentence, and numbers, one after another: "Grill & Bar", "March 9th", "6:30 pm"."""
+_QUOTE = re.compile(r"(?<!\w)\"([^\"]+)\"(?!\w)")
 _DIGITS = frozenset("0123456789")
-_INSIDE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789,')&%-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-"""What stands, with a blank, before a word that begins no sentence."""
-_QUOTE = re.compile(r"(?<!\w)[\"“]([^\"“”]+)[\"”](?!\w)")
-_IN_WORDS = frozenset(
+_IN_WORDS = COUNTED | frozenset(
     "monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday noon midday midnight half "
     "quarter o'clock".split()
 )
-_COUNTED = frozenset(
-    "people persons guests seats tickets passengers adults children travellers travelers riders rooms bedrooms "
-    "bathrooms baths beds nights days stops stars".split()
-)
-_MONTHS = frozenset(
-    "January February March April May June July August September October November December Jan Feb Mar Apr Jun Jul Aug "
-    "Sep Sept Oct Nov Dec".split()
-)
+"""Words of which one stands in, or after, each date, time and count in words that is looked for."""
 _PLAIN = frozenset(
-    "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD ETA "
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+    "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD "
+    "ETA Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
+    "September October November December".split()
 )
-"""Words with a capital that are no names, and the days, which are read as dates."""
+"""Words with a capital that are no names, and those of the calendar, which are read as dates."""
 
 
 def _read_items(sample: Sample, thought: str) -> list[Item]:
+    clock = sample.clock
     items = []
-    if '"' in thought or "“" in thought:
+    if not thought.isascii():
+        thought = thought.translate(_PLAIN_MARKS)
+    if '"' in thought:
         items = [Item("quote", quote, (quote.strip(" .,!?;:"),)) for quote in _QUOTE.findall(thought)]
         thought = _QUOTE.sub('"', thought)
-    for match in _SPECIAL.finditer(thought):
-        words, start = match[0], match.start()
-        if start < 2 or thought[start - 2] not in _INSIDE or thought[start - 1] == "-":
-            first, _, rest = words.partition(" ")
-            if first not in _MONTHS and _DIGITS.isdisjoint(first):
-                words = rest  # the first word has its capital from the sentence, or is a part of another
-        if _DIGITS.isdisjoint(words):
-            if words and words not in _PLAIN:
-                items.append(Item("name", words, (words,)))
-        elif start and thought[start - 1].isalnum():
-            word = thought[thought.rfind(" ", 0, start) + 1 : match.end()]
-            items.append(Item("name", word, (word,)))
-        else:
-            items.append(Item("value", words, (words, *read_value(words, sample.clock))))
-    words = read_words(thought)
-    if not (_IN_WORDS.isdisjoint(words) and _COUNTED.isdisjoint(words)):
+    for found in _SPECIAL.findall(thought):
+        words = found.rstrip("'-& ")
+        if not _DIGITS.isdisjoint(words):
+            # a bare number may be an hour, but is a number first
+            items.append(Item("value", words, (words,) if words.isdecimal() else (words, *read_value(words, clock))))
+        elif words not in _PLAIN:
+            items.append(Item("name", words, (words,)))
+    if not _IN_WORDS.isdisjoint(read_words(thought)):
         items += [
             Item("value", value.text, (value.text, *value.forms))
-            for value in find_values(thought, sample.clock)
-            if not any(map(str.isdigit, value.text))
-            and " and " not in value.text
-            and _is_meant(thought, value.kind, value.start + len(value.text))
+            for value in find_values(thought, clock)
+            if _DIGITS.isdisjoint(value.text) and _is_meant(thought, value.kind, value.text, value.start)
         ]
     return items
 
 
-def _is_meant(thought: str, kind: str, end: int) -> bool:
-    """Whether a value in words is more than a number by itself ("one of them", "the two")."""
-    after = read_words(thought[end : end + 20])[:1]
-    return kind != "number" or not _COUNTED.isdisjoint(after)
+def _is_meant(thought: str, kind: str, text: str, start: int) -> bool:
+    """Whether a value in words is more than a number by itself ("one of them", "the two", "three and four stars")."""
+    end = start + len(text)
+    return kind != "number" or (" and " not in text and not COUNTED.isdisjoint(read_words(thought[end : end + 20])[:1]))
 
 
 # --- where it stands ---
@@ -130,15 +114,18 @@ def _drop_known(items: list[Item], text: str) -> list[Item]:
     left = []
     for item in items:
         for form in item.forms:
-            if form in text and stands(text, form):
+            if form in text and (len(form) > 7 or stands(text, form)):  # long ones are parts of nothing else
                 break
         else:
             left.append(item)
     return left
 
 
+_HALVES = (" am", " pm")
+
+
 def stands(text: str, form: str) -> bool:
-    """Whether a form stands in a text by itself: not inside a word, and a number not inside a longer one."""
+    """Whether a form stands in a text by itself: not inside a word, and a number not inside a longer one or a time."""
     place = text.find(form)
     while place >= 0:
         end = place + len(form)
@@ -146,7 +133,7 @@ def stands(text: str, form: str) -> bool:
             text[place - 1 : place].isalnum()
             or text[end : end + 1].isalnum()
             or (form[0].isdigit() and _goes_on(text[max(place - 2, 0) : place][::-1]))
-            or (form[-1].isdigit() and _goes_on(text[end : end + 2]))
+            or (form[-1].isdigit() and (_goes_on(text[end : end + 2]) or text[end : end + 3] in _HALVES))
         ):
             return True
         place = text.find(form, place + 1)
@@ -173,7 +160,7 @@ def _read_sources(sample: Sample) -> Iterator[str]:
     texts = [" ".join(surfaces) for slots in current.state.values() for surfaces in slots.values()]
     if sample.step is None:
         texts += [value for act in current.labels.system_acts if act.name == "REQUEST" for value in act.canonical]
-    texts += [f"{tool.service} {tool.signature_json}" for tool in sample.tools]
+    texts += [value_text(schema.get("default")) for tool in sample.tools for schema in tool.properties.values()]
     yield "\n".join([*texts, str(sample.clock)])
 
 

@@ -22,12 +22,13 @@ _COPIED = 0.8
 may be changed, one in four may not."""
 
 _FILLING = frozenset(
-    "i i'll i'm i've i'd we we'll let let's me us will should must need needs to now then next so just ok okay alright "
-    "right well hmm um think thinking thought consider considering proceed proceeding continue move moving on forward "
-    "ahead go going do doing something respond responding response reply replying answer answering act acting take "
-    "action step steps handle process processing this that it the a an of in for with by and user user's users request "
-    "message turn appropriate appropriately accordingly properly helpful help helping assist assisting best way make "
-    "be is here how based understand understood noted sure follow execute perform task".split()
+    "i i'll i'm i've i'd we we'll let let's me us will should must need needs to now then next so just ok okay "
+    "alright right well hmm um think thinking thought consider considering proceed proceeding continue move moving on "
+    "forward ahead go going do doing something respond responding response reply replying answer answering act acting "
+    "take action step steps handle process processing this that it the a an of in for with by and user user's users "
+    "request message turn appropriate appropriately accordingly properly helpful help helping assist assisting best "
+    "way make be is here how based has have about thing things first understand understood noted sure follow execute "
+    "perform task".split()
 )
 """Words of which a thought alone says nothing."""
 
@@ -41,15 +42,8 @@ def check_thoughts(sample: Sample) -> list[Finding]:
     if not thought:
         return []
     words = read_words(thought)
-    faults = (
-        _judge_copy(sample, thought, words),
-        _judge_repetition(sample, thought),
-        _judge_language(sample, thought, words),
-        _judge_length(thought, words),
-        *_judge_shape(thought),
-        *_judge_talk(sample, thought, words),
-    )
-    return [Finding(check="thoughts", where="thought", message=f"the thought {fault}") for fault in faults if fault]
+    faults = [fault for judge in _JUDGES if (fault := judge(sample, thought, words))]
+    return [Finding(check="thoughts", where="thought", message=f"the thought {fault}") for fault in faults]
 
 
 # --- copies ---
@@ -96,7 +90,7 @@ def _read_values(sample: Sample) -> list[str]:
     return read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in sample.current.steps])
 
 
-def _judge_repetition(sample: Sample, thought: str) -> str:
+def _judge_repetition(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if _has_thought(sample, thought):
         return f"({thought!r}) stands in this dialogue already; word it anew, for this moment"
     return ""
@@ -110,7 +104,7 @@ def _has_thought(sample: Sample, thought: str) -> bool:
         for step in turn.steps:
             if step.thought == thought:
                 return True
-    return any([step.thought == thought for step in current.steps[: sample.step]])
+    return any(step.thought == thought for step in current.steps[: sample.step]) if current.steps else False
 
 
 # --- language ---
@@ -125,10 +119,10 @@ _ENGLISH = frozenset(
 """Words that an English text cannot do without for long, and those of which thoughts in note form are made; none that
 another language of Europe has too ("so", "on", "was")."""
 _OTHERS = frozenset(
-    "el la los las un una unos que de del y en con para por su sus es quiere le les des du une et est dans pour il elle "
-    "veut au aux der das und ist ein eine einen einem für mit nicht ich sie von zu auf auch che di per sono è nel della "
-    "os um uma não com em do da dos het een van voor niet ik naar och att det är som på inte jest się na nie bir ve için "
-    "için med og til som".split()
+    "el la los las un una unos que de del y en con para por su sus es quiere pero como más le les du une et est dans "
+    "pour il elle veut aux je ce avec sur der das und ist ein eine einen einem für nicht ich sie von zu auf auch aber "
+    "noch dass wird hat sind nach che di per sono è nel della ha non os um uma não com em do da dos het een van voor "
+    "niet ik naar maar dus och att det är som på inte jest się na nie bir ve için med og til".split()
 )
 """Words of the same kind in the languages that English dialogues are likeliest to be mistaken for."""
 _PLAIN_WORD = re.compile(r"(?<![^\s\"“(])[^\W\d_A-Z]+(?:['’][^\W\d_]+)?(?!\w)")
@@ -137,21 +131,21 @@ _PLAIN_WORD = re.compile(r"(?<![^\s\"“(])[^\W\d_A-Z]+(?:['’][^\W\d_]+)?(?!\w
 def _judge_language(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if not thought.isascii() and (script := _find_foreign_script(sample, thought)):
         return f"is written in {script} script, which the dialogue is not; use the dialogue's language"
-    if len(_ENGLISH.intersection(words[:12])) < 2 and len(words) > 7 and _is_foreign(sample, thought, words):
+    if _ENGLISH.isdisjoint(words[:10]) and len(words) > 7 and _is_foreign(sample, thought, words):
         return "is not in English, as the dialogue is; use the dialogue's language"
     return ""
 
 
 def _is_foreign(sample: Sample, thought: str, words: tuple[str, ...]) -> bool:
-    """Whether hardly a word is English, and three are of another language or there are many, beside what is spoken of."""
+    """Whether hardly a word is English, and three are of another language or there are many beside the dialogue's."""
     if sum(word in _ENGLISH for word in words) >= 0.1 * len(words):
         return False
-    spoken = [word for turn in sample.turns for word in read_words(turn.user)]
-    if sum(word in _ENGLISH for word in spoken) < 0.2 * len(spoken):
+    spoken = [word for turn in sample.turns for word in (*read_words(turn.user), *read_words(turn.reply or ""))]
+    if sum(word in _ENGLISH for word in spoken) < 0.12 * len(spoken):
         return False
     known = {*spoken, *read_words(" ".join(_read_values(sample)))} - _ENGLISH
     plain = [word for word in _PLAIN_WORD.findall(thought) if len(word) > 1 and word not in known]
-    return len(plain) > 15 or len(_OTHERS.intersection(plain)) > 2
+    return len(plain) > 15 or len(_OTHERS.intersection(words) - known) > 2
 
 
 def _find_foreign_script(sample: Sample, thought: str) -> str:
@@ -179,7 +173,7 @@ def _count_scripts(text: str) -> Counter[str]:
 # --- length and shape ---
 
 
-def _judge_length(thought: str, words: tuple[str, ...]) -> str:
+def _judge_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if _FILLING.issuperset(words):
         return f"({thought!r}) says nothing; say what the user wants, what is known or missing, and what to do"
     if len(words) > MAX_WORDS and (count := len(thought.split())) > MAX_WORDS:
@@ -197,38 +191,36 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _LABEL_INSIDE = re.compile(r"[TAOF](?:hought|ction|bservation|inal Answer):")
-_LIST = re.compile(r"(?:^|\n)\s*(?:[-*•–]|\d{1,2}[.)])\s|(?:^|[\s(])1[.)]\s.*\s\(?2[.)]\s")
-_MARKS = ("*", "`", "#", "<", "{", "__", "](")
-_MARKDOWN = re.compile(
-    r"`|\*\*|__\w|(?<![\w*])\*\w[^*]*\w\*(?![\w*])|^\s*#+ |\]\(http|\n\s*[-*#]|</?[a-z_]+>|\{\s*[\"']"
-)
+_LIST = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s|(?:^|[\s(])1[.)]\s.*\s\(?2[.)]\s")
+_MARKDOWN = re.compile(r"`|\*\*|__\w|(?<![\w*])\*\w[^*]*\w\*(?![\w*])|^\s*#+ |</?[a-z_]+>|\{\s*[\"']")
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»"}
 
 
-def _judge_shape(thought: str) -> list[str]:
-    faults = []
-    if ":" in thought and (found := _LABEL.match(thought) or _LABEL_INSIDE.search(thought)):
-        faults.append(f"has the label {found[0].strip()!r}; write the thought alone")
-    if thought[0] in _QUOTES:
-        inside = thought[1:].rstrip(".!? ")
-        if inside.find(_QUOTES[thought[0]]) == len(inside) - 1:
-            faults.append("stands in quotation marks; write it without them")
-    if (not thought[0].isalpha() or "2. " in thought or "2) " in thought) and _LIST.search(thought):
-        faults.append("is a list; write it as sentences")
+def _judge_shape(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if "\n" in thought:
-        faults.append("has several lines; write one paragraph")
-    if any([mark in thought for mark in _MARKS]) and (found := _MARKDOWN.search(thought)):
-        faults.append(f"has the mark {found[0].strip()[:12]!r}; write plain prose")
-    return faults
+        return "has several lines; write one paragraph"
+    if ":" in thought and (found := _LABEL.match(thought) or _LABEL_INSIDE.search(thought)):
+        return f"has the label {found[0].strip()!r}; write the thought alone"
+    if not thought[0].isalpha() or "2. " in thought or "2) " in thought:
+        inside, closing = thought[1:].rstrip(".!? "), _QUOTES.get(thought[0])
+        if closing and inside.find(closing) == len(inside) - 1:
+            return "stands in quotation marks; write it without them"
+        if _LIST.search(thought):
+            return "is a list; write it as sentences"
+    if ("*" in thought or "`" in thought or "#" in thought or "<" in thought or "{" in thought or "__" in thought) and (
+        found := _MARKDOWN.search(thought)
+    ):
+        return f"has the mark {found[0].strip()[:12]!r}; write plain prose"
+    return ""
 
 
 # --- talk about being written ---
 
 _SAYING = re.compile(
-    r"\bas an ai\b|\blanguage model|\btraining (?:data|examples?)\b|\bground truth\b|\bjson\b|\bannotat\w+|\btranscripts?\b"
-    r"|\bdialog(?:ue)? acts?\b|\buser (?:has|had) provided\b|\bprovided the following\b"
+    r"\bas an ai\b|\blanguage model|\btraining (?:data|examples?)\b|\bground truth\b|\bjson\b|\bannotat\w+"
+    r"|\btranscripts?\b|\bdialog(?:ue)? acts?\b|\buser (?:has|had) provided\b|\bprovided the following\b"
     r"|\bas (?:the (?:reply|response) (?:shows|says)|(?:shown|seen) (?:below|in the (?:reply|response)))\b"
-    r"|\b(?:reply|response|action) that follows\b|\bthe (?:following|actual|original|recorded) (?:reply|response|action)\b"
+    r"|\b(?:reply|response|action) that follows\b|\bthe (?:following|actual|original) (?:reply|response|action)\b"
     r"|\bthe (?:agent|assistant) (?:then|next|subsequently|proceeded|proceeds|went on|goes on)\b"
     r"|\bnext (?:turn|line|message|utterance)s? (?:will|shows?|says?|is|asks?|calls?|confirms?|has|contains?)\b"
     r"|\bfollowing (?:turn|line|message|utterance)\b"
@@ -236,29 +228,24 @@ _SAYING = re.compile(
     r"|\b(?:the|this|my|system|user|per) prompt\b(?! (?:reply|service|answer|response))|\bgap (?:#|no\.? ?|number )?\d"
 )
 _TRIGGERS = frozenset(
-    "ai language training ground json annotation annotations annotated annotator transcript transcripts dialog dialogue "
-    "provided shows shown seen follows following actual original agent assistant turn turns line lines message messages "
-    "utterance slot slots prompt gap".split()
+    "ai language training ground json annotation annotations annotated annotator transcript transcripts dialog "
+    "dialogue provided shows shown seen follows following actual original agent assistant turn turns line lines "
+    "message messages utterance slot slots prompt gap".split()
 )
 """One of these words stands in whatever the expression finds; most thoughts have none."""
 _NAME_IN_CODE = re.compile(r"\b[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+\b")
 
 
-def _judge_talk(sample: Sample, thought: str, words: tuple[str, ...]) -> list[str]:
-    faults = []
+def _judge_talk(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if not _TRIGGERS.isdisjoint(words):
-        faults += [
-            f"says {found!r}, which an agent in the middle of a conversation would not; leave it out"
-            for found in _SAYING.findall(thought.lower())
-            if not _is_said(sample, found)
-        ]
+        for found in _SAYING.findall(thought.lower()):
+            if not _is_said(sample, found):
+                return f"says {found!r}, which an agent in the middle of a conversation would not; leave it out"
     if "_" in thought:
-        faults += [
-            f"has {name!r}, a name in code; write it in words ({name.replace('_', ' ')!r})"
-            for name in dict.fromkeys(_NAME_IN_CODE.findall(thought))
-            if not any(names_tool(name, tool.name) for tool in sample.tools) and not _is_said(sample, name.lower())
-        ]
-    return faults
+        for name in _NAME_IN_CODE.findall(thought):
+            if not any(names_tool(name, tool.name) for tool in sample.tools) and not _is_said(sample, name.lower()):
+                return f"has {name!r}, a name in code; write it in words ({name.replace('_', ' ')!r})"
+    return ""
 
 
 def _is_said(sample: Sample, words: str) -> bool:
@@ -267,3 +254,6 @@ def _is_said(sample: Sample, words: str) -> bool:
     for turn in sample.turns:
         texts += read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in turn.steps])
     return any(words in text.lower() for text in texts)
+
+
+_JUDGES = (_judge_copy, _judge_repetition, _judge_language, _judge_length, _judge_shape, _judge_talk)

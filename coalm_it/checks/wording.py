@@ -14,6 +14,7 @@ _ABBREVIATION = re.compile(
     r"\b(?:[A-Z]|[Dd]rs?|[Mm]rs?|[Mm]s|[Jj]r|[Ss]r|[Ss]t|[Nn]o|[Vv]s|[Ff]t|e\.g|i\.e|[ap]\.m|etc)\."
 )
 _SENTENCE_END = re.compile(r"[.!?…]+[\"”’')\]]*\s+(?=\S)")
+_PARTS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+")
 _CODE_NAME = re.compile(r"\w*(?:[a-z][A-Z]|_|\d)\w*")
 
 
@@ -38,6 +39,11 @@ def split_sentences(text: str) -> list[str]:
     """The sentences of a text; initials and titles ("Dr. Kwang H. Kim") end none."""
     joined = _ABBREVIATION.sub(lambda match: match[0].replace(".", "\0"), text)
     return [sentence.replace("\0", ".") for sentence in _SENTENCE_END.split(joined)]
+
+
+def split_name(name: str) -> list[str]:
+    """The words of names in code: FindHotel, find_hotel and "find hotel" are all find, hotel."""
+    return _PARTS.sub(" ", name).lower().split()
 
 
 def is_code_name(name: str) -> bool:
