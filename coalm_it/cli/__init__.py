@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import building, corpora, evaluating, ledger, model, publishing, training
+from coalm_it.cli import building, corpora, evaluating, ledger, model, publishing, training, verifying
 from coalm_it.cli.app import app
 
-__all__ = ["app", "building", "corpora", "evaluating", "ledger", "model", "publishing", "training"]
+__all__ = ["app", "building", "corpora", "evaluating", "ledger", "model", "publishing", "training", "verifying"]

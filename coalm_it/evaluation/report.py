@@ -18,15 +18,20 @@ ALL = "all"
 Judgements = Sequence[tuple[Item, Judged]]
 
 
-def measure(judged: Judgements, resamples: int, seed: int) -> list[dict[str, Any]]:
-    """A row for each part, task and metric, and for each metric over all: n, value, and its 95 % interval."""
+def group_scores(judged: Judgements) -> dict[tuple[str, str, str], list[Scored]]:
+    """Part, task and metric -> the scores of their rows; `all` of both comes last."""
     groups: dict[tuple[str, str, str], list[Scored]] = {}
     for item, verdict in judged:
         for metric, score in verdict.scores.items():
             for part, task in ((item.part, item.task), (ALL, ALL)):
                 groups.setdefault((part, task, metric), []).append(Scored(item.cluster, score))
+    return dict(sorted(groups.items(), key=lambda group: (group[0][0] == ALL, group[0])))
+
+
+def measure(judged: Judgements, resamples: int, seed: int) -> list[dict[str, Any]]:
+    """A row for each part, task and metric, and for each metric over all: n, value, and its 95 % interval."""
     rows = []
-    for (part, task, metric), scored in sorted(groups.items(), key=lambda group: (group[0][0] == ALL, group[0])):
+    for (part, task, metric), scored in group_scores(judged).items():
         found = estimate(scored, resamples, seed)
         rows.append({"part": part, "task": task, "metric": metric, **found._asdict()})
     return rows
@@ -77,13 +82,13 @@ def write_table(results: Mapping[str, Any]) -> str:
         f"{results['asked']:,} asked, {results['answered']:,} answered. {_say_lost(results['lost'])}",
         f"Form {config['form']}, seed {config['seed']}; 95 % intervals from {config['resamples']:,} resamples.",
         "",
-        *_make_table(format_metrics(results)),
+        *make_table(format_metrics(results)),
         "",
-        *_make_table(results["outcomes"]),
+        *make_table(results["outcomes"]),
     ]
     if results.get("leaderboard"):
         lines += ["", "As the leaderboard counts, in percent, beside what was published:", ""]
-        lines += _make_table(_compare(results["model"], results["leaderboard"]))
+        lines += make_table(_compare(results["model"], results["leaderboard"]))
     return "\n".join(lines) + "\n"
 
 
@@ -105,7 +110,7 @@ def _format_metric(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**names, "value": f"{row['value']:.3f}", "95 %": f"{row['low']:.3f} to {row['high']:.3f}"}
 
 
-def _make_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def make_table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     rows = list(rows)
     if not rows:
         return []

@@ -39,6 +39,7 @@ class Evaluated:
 
     out: Path
     results: dict[str, Any]
+    judged: Judgements
 
     @property
     def fell_short(self) -> str | None:
@@ -101,7 +102,7 @@ def evaluate(
     write_text(out / PREDICTIONS, "".join(write_predictions(judged, outputs, describe)))
     write_text(out / TABLE, write_table(results))
     write_text(out / RESULTS, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    return Evaluated(out, results)
+    return Evaluated(out, results, judged)
 
 
 def _check_request(model: str | None, base_url: str | None, model_name: str | None, out: Path) -> None:
