@@ -47,7 +47,7 @@ def _judge_before_calls(sample: Sample, thought: str) -> str:
             return (
                 f"does not lead to the call of {name} that follows; name the function, or say what it is to find or do"
             )
-        if not _FAREWELL.isdisjoint(read_words(thought)):
+        if _says_goodbye(calls, thought):
             return f"announces a goodbye, but a call of {name} follows; say why the call can be made"
     lowered, words = _lower(thought), read_words(thought)
     if found := find_reply(lowered, words, sample.tools):
@@ -63,7 +63,12 @@ def _lower(thought: str) -> str:
 
 
 _TITLE = re.compile(r'"[^"]*"')
-_FAREWELL = frozenset(["goodbye", "farewell"])
+
+
+def _says_goodbye(calls: tuple[Call, ...], thought: str) -> bool:
+    """Whether a thought leads to the end of the dialogue; songs are called "Goodbye Angels" too."""
+    named = repr([call.arguments for call in calls]).lower()
+    return any(word in thought.lower() and word not in named for word in ("goodbye", "farewell"))
 
 
 # --- whether a tool is meant ---

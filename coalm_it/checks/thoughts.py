@@ -186,8 +186,9 @@ def _judge_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
 
 
 _LABEL = re.compile(
-    r"\W*(?:(?:my |internal |agent'?s? |assistant'?s? )?(?:thoughts?|thinking|reasoning|rationale|analysis|explanation"
-    r"|observation|action|agent|assistant|system|user|answer|output|response|reply)|step \d+|turn \d+)\W{0,2}:",
+    r"[\s*_#>(\[-]*(?:(?:my |internal |agent'?s? |assistant'?s? )?(?:thoughts?|thinking|reasoning|rationale|analysis"
+    r"|explanation|observation|action|agent|assistant|system|user|answer|output|response|reply)|(?:step|turn) \d+)"
+    r"[*_)\]]{0,2}:",
     re.IGNORECASE,
 )
 _LABEL_INSIDE = re.compile(r"[TAOF](?:hought|ction|bservation|inal Answer):")

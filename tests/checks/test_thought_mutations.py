@@ -137,12 +137,14 @@ def invent_time(sample: Sample) -> str | None:
 
 
 def invent_number(sample: Sample) -> str | None:
-    return f"{thought_of(sample)} {pick(sample, ('They want 7 seats.', 'It costs $83.', 'There are 9 guests to think of.'))}"
+    more = pick(sample, ("They want 7 seats.", "It costs $83.", "There are 9 guests to think of."))
+    return f"{thought_of(sample)} {more}"
 
 
 def invent_count(sample: Sample) -> str | None:
     """A number in words of what is counted."""
-    return f"{thought_of(sample)} {pick(sample, ('They want eleven seats.', 'It is for nine people.', 'A stay of eight nights.'))}"
+    more = pick(sample, ("They want eleven seats.", "It is for nine people.", "A stay of eight nights."))
+    return f"{thought_of(sample)} {more}"
 
 
 def name_other_tool(sample: Sample) -> str | None:

@@ -11,41 +11,43 @@ from coalm_it.schema import Dialogue
 
 SUPPER_THOUGHTS: dict[tuple[int, str], list[str]] = {
     (0, "reply"): [
-        "They want a restaurant, but FindRestaurants needs a city and a cuisine and I have neither. I should ask for both, "
-        "with an example or two of cuisines.",
+        "They want a restaurant, but FindRestaurants needs a city and a cuisine and I have neither. I should ask for "
+        "both, with an example or two of cuisines.",
         "No city, no cuisine. I can't search yet, so I'll ask for both.",
         "The user is looking for somewhere to eat but hasn't said where or what kind of food. I need the city and the "
         "cuisine before I can use FindRestaurants, so I'll ask about those first.",
         "Before searching I need to know the city and cuisine; let me ask, maybe mentioning Italian or Chinese as "
         "examples.",
         "Two required values are missing: city and cuisine. Ask for them.",
-        "The agent needs a location and a cuisine to find a restaurant. Neither has been given, so the best move is to "
-        "ask for these two details.",
+        "The agent needs a location and a cuisine to find a restaurant. Neither has been given, so the best move is "
+        "to ask for these two details.",
         "I need to search for restaurants, but where? And which food? I have to ask.",
     ],
     (1, "call"): [
-        "Port Haven settles the city, and Latin American food is closest to the Mexican category here. That is everything "
-        "a search needs; price and music can wait.",
+        "Port Haven settles the city, and Latin American food is closest to the Mexican category here. That is "
+        "everything a search needs; price and music can wait.",
         "City: Port Haven. Latin American isn't one of the cuisines FindRestaurants knows, but Mexican is the closest "
         "match. I have everything I need to search.",
         "The user wants Latin American food in Port Haven. The tool's cuisine options include Mexican, which fits, so "
         'I\'ll call FindRestaurants with city "Port Haven" and cuisine "Mexican".',
         "Now I have both pieces: Port Haven and Latin American (→ Mexican). Time to search.",
         "Port Haven, and Latin American food, which the search lists as Mexican. Let me look up what's available.",
-        "OK, both answers are there. 'Latin American' has to become 'Mexican' for the search; I could ask about the price "
-        "range too, but it isn't required.",
+        "OK, both answers are there. 'Latin American' has to become 'Mexican' for the search; I could ask about the "
+        "price range too, but it isn't required.",
         "FindRestaurants(city, cuisine) can be filled now: Port Haven, Mexican.",
     ],
     (1, "reply"): [
         "Three places match. Rosa's Cantina comes first and is in Port Haven, so I'll put that one forward.",
         "The search returned 3 results. I'll suggest the first, Rosa's Cantina, and see what they think.",
-        "There are several options; Rosa's Cantina at 12 Quay Street is moderately priced, a sensible first suggestion.",
+        "There are several options; Rosa's Cantina at 12 Quay Street is moderately priced, a sensible first "
+        "suggestion.",
         "Got 3 matches. No need to overwhelm them – I'll mention just Rosa's Cantina for now.",
-        "Of the 3 restaurants found, Rosa's is the top one. If they don't like it there are 2 more, so I'll start there.",
+        "Of the 3 restaurants found, Rosa's is the top one. If they don't like it there are 2 more, so I'll start "
+        "there.",
     ],
     (2, "call"): [
-        "Rosa's doesn't suit. Alcohol is a new condition; Port Haven and Mexican still stand, so I'll search again with it "
-        "added.",
+        "Rosa's doesn't suit. Alcohol is a new condition; Port Haven and Mexican still stand, so I'll search again "
+        "with it added.",
         "They didn't go for Rosa's Cantina and now want a place that serves alcohol. I'll rerun FindRestaurants with "
         "alcohol set to true, keeping the city and cuisine.",
         "Same city and cuisine, one extra filter: alcohol. Searching again.",
@@ -67,50 +69,52 @@ SUPPER_THOUGHTS: dict[tuple[int, str], list[str]] = {
         "So it's a booking at The Lime Tree for six. The restaurant and the city are settled; the one thing "
         "ReserveRestaurant still lacks is the time. I'll ask for it before anything is booked.",
         "Next Friday is March 8th and there will be 6 of them. Still missing: the time.",
-        "I have the restaurant, the city, the date (2019-03-08) and the party size (6). ReserveRestaurant also requires a "
-        "time, which they have not mentioned, so I need to ask.",
+        "I have the restaurant, the city, the date (2019-03-08) and the party size (6). ReserveRestaurant also "
+        "requires a time, which they have not mentioned, so I need to ask.",
         "A table for six people, Friday the 8th. I'll make the reservation once I know what time they want to come.",
         "I should book the table now, but there is no time yet. First question, then.",
     ],
     (5, "reply"): [
-        "The date moves from the 8th to Saturday the 9th, and 5:30 in the evening is 17:30. That completes the booking "
-        "details, but since a reservation is a commitment I'll confirm everything first.",
+        "The date moves from the 8th to Saturday the 9th, and 5:30 in the evening is 17:30. That completes the "
+        "booking details, but since a reservation is a commitment I'll confirm everything first.",
         "OK: The Lime Tree Grill & Bar, Port Haven, March 9, 17:30, party of six. Read it back before booking.",
-        "They changed their mind about the date: the 9th, not the 8th. With 5:30 PM as the time I now have all I need; I "
-        "should confirm before I reserve.",
+        "They changed their mind about the date: the 9th, not the 8th. With 5:30 PM as the time I now have all I "
+        "need; I should confirm before I reserve.",
     ],
     (6, "reply"): [
         "Only the time moves, to 18:30; party of six on March 9th stays. Since a booking commits them, I'll read the "
         "change back first.",
         "New time: 6:30 pm instead of 5:30 pm. Everything else is unchanged. Once they confirm I'll book it.",
-        "The user wants 18:30, an hour later. I'll verify the updated reservation with them and then go ahead and book.",
+        "The user wants 18:30, an hour later. I'll verify the updated reservation with them and then go ahead and "
+        "book.",
         "Half past six then. I have to call ReserveRestaurant with the new time, but not before they have approved it.",
     ],
     (7, "call"): [
-        "They've confirmed, so I can book now: The Lime Tree Grill & Bar, Port Haven, six people, 2019-03-09 at 18:30. "
-        "They also ask about price and live music, which I have from the search.",
-        "Confirmed. Booking The Lime Tree Grill & Bar in Port Haven for 6 on 2019-03-09 at 18:30. The question about price "
-        "and live music can be answered from the search result.",
-        "That's a yes, so I can go ahead with ReserveRestaurant. They also asked whether it's cheap and has live music – "
-        "the earlier results say moderate and no live music, I can tell them afterwards.",
-        "They agreed to the details, so I'll make the reservation now and answer the price and music question along with "
-        "the result.",
+        "They've confirmed, so I can book now: The Lime Tree Grill & Bar, Port Haven, six people, 2019-03-09 at "
+        "18:30. They also ask about price and live music, which I have from the search.",
+        "Confirmed. Booking The Lime Tree Grill & Bar in Port Haven for 6 on 2019-03-09 at 18:30. The question about "
+        "price and live music can be answered from the search result.",
+        "That's a yes, so I can go ahead with ReserveRestaurant. They also asked whether it's cheap and has live "
+        "music – the earlier results say moderate and no live music, I can tell them afterwards.",
+        "They agreed to the details, so I'll make the reservation now and answer the price and music question along "
+        "with the result.",
         "FindRestaurants already gave me the price range and the music. What's left is the booking itself, which they "
         "just approved.",
     ],
     (7, "reply"): [
-        "The booking came back empty: it did not go through. I owe them that plainly, and an offer to try something else.",
+        "The booking came back empty: it did not go through. I owe them that plainly, and an offer to try something "
+        "else.",
         "No reservation was returned, so the booking failed. I'll apologize and ask if there's anything else I can do.",
         "Zero results – the reservation wasn't made. I shouldn't invent a reason; just say sorry and offer more help.",
         "0 matches: no table for six at 18:30. I'll be honest about it, and leave price and music aside for now.",
     ],
     (8, "reply"): [
-        "Two people rather than six may well fit. Same place, date and time unless they say otherwise; I'll read it all "
-        "back.",
-        "They want to retry with a party of 2. Restaurant, date and time stay as they were. I'll confirm before trying "
-        "again.",
-        "Party size drops from 6 to 2; everything else carries over (The Lime Tree Grill & Bar, March 9th, 6:30 pm). Let me "
-        "double-check with the user before I book.",
+        "Two people rather than six may well fit. Same place, date and time unless they say otherwise; I'll read it "
+        "all back.",
+        "They want to retry with a party of 2. Restaurant, date and time stay as they were. I'll confirm before "
+        "trying again.",
+        "Party size drops from 6 to 2; everything else carries over (The Lime Tree Grill & Bar, March 9th, 6:30 pm). "
+        "Let me double-check with the user before I book.",
     ],
     (9, "call"): [
         "A clear yes. Second attempt, this time for two.",
@@ -133,9 +137,10 @@ SUPPER_THOUGHTS: dict[tuple[int, str], list[str]] = {
 
 SONGS_THOUGHTS: dict[tuple[int, str], list[str]] = {
     (0, "call"): [
-        'Artist, genre and album are all given: Seven Iron Lanterns, Metal, "Slow Thunder". LookupMusic takes all three.',
-        "The user loves Seven Iron Lanterns, metal songs and the album Slow Thunder. I can use all three to filter the "
-        "music search.",
+        'Artist, genre and album are all given: Seven Iron Lanterns, Metal, "Slow Thunder". LookupMusic takes all '
+        "three.",
+        "The user loves Seven Iron Lanterns, metal songs and the album Slow Thunder. I can use all three to filter "
+        "the music search.",
         "Metal by Seven Iron Lanterns, from Slow Thunder. Enough to look songs up.",
     ],
     (0, "reply"): [
@@ -148,8 +153,8 @@ SONGS_THOUGHTS: dict[tuple[int, str], list[str]] = {
         "A yes to the song. Should I play it? I'll ask.",
     ],
     (2, "reply"): [
-        "They want I Forgive played. PlayMedia needs the song; the device defaults to the TV, which nobody mentioned, so "
-        "I'd better check that with them.",
+        "They want I Forgive played. PlayMedia needs the song; the device defaults to the TV, which nobody mentioned, "
+        "so I'd better check that with them.",
         "I can play it now, on the TV by default. I'll have that confirmed first.",
     ],
     (3, "call"): [
@@ -166,33 +171,40 @@ SONGS_THOUGHTS: dict[tuple[int, str], list[str]] = {
         "On to events. I know neither what they like nor where, so two questions.",
     ],
     (5, "call"): [
-        "Chi-town is Chicago, and sports is one of the event types. No date was given and FindEvents doesn't insist on "
-        "one.",
-        "Chi-town means Chicago. With sports as the event type I have the two required parameters. Let me check what's on.",
+        "Chi-town is Chicago, and sports is one of the event types. No date was given and FindEvents doesn't insist "
+        "on one.",
+        "Chi-town means Chicago. With sports as the event type I have the two required parameters. Let me check "
+        "what's on.",
         "Chicago + Sports. I'll see what FindEvents has.",
     ],
     (5, "reply"): [
-        "Ten games in all; the first is Hawks Vs Millers at Wharf Field. I'll say how many there are and lead with that "
-        "one.",
+        "Ten games in all; the first is Hawks Vs Millers at Wharf Field. I'll say how many there are and lead with "
+        "that one.",
         "10 events came back; I'll mention the number and offer Hawks Vs Millers at Wharf Field on March 8th.",
     ],
     (6, "reply"): [
-        "They mean Hawks Vs Millers. The search already returned its start, 17:00, so there's no need to ask the service "
-        "again.",
+        "They mean Hawks Vs Millers. The search already returned its start, 17:00, so there's no need to ask the "
+        "service again.",
         "Start time of the Hawks game: 5 pm according to the earlier result. No new call needed.",
         "I don't have to look this up again: it starts at 17:00 on Friday the 8th.",
     ],
-    (7, "reply"): ["The category in the result is Baseball, that's the answer.", "Baseball, as the search showed."],
+    (7, "reply"): [
+        "The category in the result is Baseball, that's the answer.",
+        "Baseball, as the search showed.",
+    ],
     (8, "call"): [
         "Still Chicago and still sports, now on a set day: March 4th, which is 2019-03-04 on this calendar.",
-        "They want other events on Monday, March 4th. I need to run the search again with that date, same city and type.",
+        "They want other events on Monday, March 4th. I need to run the search again with that date, same city and "
+        "type.",
         "Hawks Vs Millers is on the 8th; they'd rather have something on the 4th, so another search.",
     ],
-    (8, "reply"): ["3 games that day. I'll name Grey Sox Vs Rivermen at Lakeside Park and say how many there are."],
+    (8, "reply"): [
+        "3 games that day. I'll name Grey Sox Vs Rivermen at Lakeside Park and say how many there are.",
+    ],
     (9, "call"): [
         "That's a change of mind from sports to music, jazz in particular. City and date carry over.",
-        "New interest: a jazz concert. In this service that's event type Music with category Jazz; Chicago and March 4 "
-        "stay.",
+        "New interest: a jazz concert. In this service that's event type Music with category Jazz; Chicago and March "
+        "4 stay.",
     ],
     (9, "reply"): [
         "Just one: Tommy Cornet, 7 pm at Concord Hall. I'll offer it.",
@@ -205,8 +217,8 @@ SONGS_THOUGHTS: dict[tuple[int, str], list[str]] = {
 }
 
 ALTERNATIVES = [
-    "That time didn't go through: what came back is 18:30, not the 18:15 they asked for. I'll tell them so and offer the "
-    "later slot.",
+    "That time didn't go through: what came back is 18:30, not the 18:15 they asked for. I'll tell them so and offer "
+    "the later slot.",
     "The booking wasn't made for 18:15. The closest time is 18:30, 15 minutes later, so I'll offer that instead.",
     "I asked for a quarter past six and got half past six. Not what they wanted, but maybe it suits them; I'll ask "
     "before I book it.",
