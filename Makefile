@@ -29,9 +29,7 @@ bench: .venv/dev
 	$(INSTALL) --editable .
 	@touch $@
 
-# trl only for its chat templates: with its dependencies it would bring torch.
 .venv/dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable '.[dev]'
-	$(INSTALL) --no-deps trl
 	@touch .venv/core $@

@@ -1,4 +1,4 @@
-"""Finds the files that travel with the package: templates/, sources/, recipes/, eval/.
+"""Finds the files that travel with the package: templates/, sources/, recipes/, train/, eval/.
 
 In a checkout they lie at its top level, for people to read and copy; in a wheel inside the package.
 """
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["eval", "recipes", "sources", "templates"]
+Kind = Literal["eval", "recipes", "sources", "templates", "train"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _WHEEL_ASSETS = _PACKAGE / "_assets"

@@ -107,6 +107,24 @@ def show_sample(folder: Path, name: str) -> None:
         console.print(Text(make_visible(reason), style="bold red"))
 
 
+def show_tokens(sample: Sequence[tuple[str, bool]]) -> None:
+    """Prints a training sample on stderr; each token that bears loss is marked, by brackets where there is no style.
+
+    Of the prompt, whose tokens bear none, the end will do.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    prompt = make_visible("".join(text for text, learnt in sample if not learnt))
+    shown = Text(f"... {prompt[-600:]}" if len(prompt) > 600 else prompt, style="dim")
+    learnt = [make_visible(text) for text, learnt in sample if learnt]
+    for place, text in enumerate(learnt):
+        if console.is_terminal:
+            shown.append(text, style="bold black on green" if place % 2 else "bold black on cyan")
+        else:
+            shown.append(f"[{text}]")
+    console.print(Text(f"The first row; its {len(learnt)} last tokens, marked, bear loss:", style="bold"))
+    console.print(shown)
+
+
 def _find_row(folder: Path, name: str) -> dict[str, Any]:
     import pyarrow.dataset as ds  # half a second that only this command needs
 

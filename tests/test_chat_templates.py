@@ -1,11 +1,10 @@
 """What real chat templates make of messages and tools: three of them in full, more for what they leave out.
 
-The templates are trl's copies of what models ship (`pip install --no-deps trl`); transformers renders them.
+The templates are trl's copies of what models ship; transformers renders them.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 from collections.abc import Iterator
@@ -14,14 +13,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import trl
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from coalm_it import decode_messages
 
 Message = dict[str, Any]
-TRL = importlib.util.find_spec("trl")
-pytestmark = pytest.mark.skipif(TRL is None, reason="trl is not installed")
-
 # Which thoughts a template shows: those of every turn, of the turn that the target ends, or none.
 THOUGHTS = {
     "qwen3_8": "every turn",
@@ -46,9 +43,7 @@ def conversations(request: pytest.FixtureRequest) -> list[tuple[list[Message], l
 
 
 def render(name: str, messages: list[Message], tools: list[dict[str, Any]]) -> str:
-    assert TRL
-    assert TRL.origin
-    template = (Path(TRL.origin).parent / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
+    template = (Path(trl.__file__).parent / "chat_templates" / f"{name}.jinja").read_text(encoding="utf-8")
     rendered: Any = render_jinja_template([messages], tools=[*tools], chat_template=template)
     ((text,), _) = rendered
     return str(text)

@@ -52,7 +52,7 @@ def test_the_wheel_builds_a_data_set_from_the_bundled_samples(binaries: Path, tm
 def test_the_wheel_carries_every_asset_of_the_checkout(binaries: Path, tmp_path: Path) -> None:
     listing = (
         "from coalm_it.assets import asset, list_assets\n"
-        "for kind in 'eval', 'recipes', 'sources', 'templates':\n"
+        "for kind in 'eval', 'recipes', 'sources', 'templates', 'train':\n"
         "    for path in list_assets(kind, ''):\n"
         "        print(kind, path.relative_to(asset(kind)))"
     )

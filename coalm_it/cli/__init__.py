@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import building, corpora, evaluating
+from coalm_it.cli import building, corpora, evaluating, training
 from coalm_it.cli.app import app
 
-__all__ = ["app", "building", "corpora", "evaluating"]
+__all__ = ["app", "building", "corpora", "evaluating", "training"]

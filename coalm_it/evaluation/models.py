@@ -80,7 +80,7 @@ def _load(name: str) -> tuple[Any, PreTrainedTokenizerBase]:
         raise ModelError(
             "to run a model, coalm-it needs transformers and torch: pip install 'coalm-it[train]'"
         ) from None
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(

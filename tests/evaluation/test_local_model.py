@@ -43,7 +43,7 @@ def make_model(folder: Path, positions: int = 16_384) -> str:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=1000, initial_alphabet=alphabet, show_progress=False)
     core.train([str(ROOT / "README.md"), *map(str, list_assets("templates", ".jinja"))], trainer)
-    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|stop|>")  # type: ignore[no-untyped-call]
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|stop|>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>", "<|user|>", "<|assistant|>"]})
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)

@@ -1,0 +1,108 @@
+"""YAML files that a person writes, as types: found, changed by --set, validated; a mistake is one line.
+
+An unknown key is named together with the nearest known one, however deep in the file it stands.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from coalm_it.assets import Kind, list_assets
+from coalm_it.errors import RequestError
+
+Config = TypeVar("Config", bound=BaseModel)
+
+
+class ConfigError(RequestError):
+    """The file cannot be used; the message is one line for the person who wrote it."""
+
+
+def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[str] = ()) -> Config:
+    """The YAML file at the path `name`, or else the one of that name that comes with the package, as `model`.
+
+    `changes` are KEY.KEY=VALUE. Raises ConfigError: no such file, not YAML, an unknown key, a bad value.
+    """
+    path = _find_file(kind, name)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path.name}: not a mapping of {', '.join(model.model_fields)}")
+    for change in changes:
+        _apply_change(raw, change)
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{path.name}: {'; '.join(_explain(error, model))}") from None
+
+
+def name_nearest(name: str, known: Sequence[str]) -> str:
+    """What to say to somebody who wrote a name that is not known: the nearest, or all."""
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+
+
+def _find_file(kind: Kind, name: str) -> Path:
+    """train/smoke.yaml is the file at that path, and where there is none the packaged one: so is smoke."""
+    known = {path.stem: path for path in list_assets(kind, ".yaml")}
+    stem = name.removeprefix(f"{kind}/").removesuffix(".yaml")
+    is_path = name.endswith((".yaml", ".yml"))
+    if is_path and Path(name).is_file():
+        return Path(name)
+    if stem not in known:
+        raise ConfigError(f"no {name if is_path else f'{kind}/{name}.yaml'}; {name_nearest(stem, list(known))}")
+    return known[stem]
+
+
+def _apply_change(raw: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {change}: write it as KEY.KEY=VALUE")
+    *outer, last = key.split(".")
+    section = raw
+    for name in outer:
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {change}: {name!r} holds a value, not a section")
+    try:
+        section[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {change}: the value is not YAML") from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    for problem in error.errors():
+        where = [str(part) for part in problem["loc"]]
+        if problem["type"] == "extra_forbidden":
+            yield f"unknown key {'.'.join(where)!r}; {name_nearest(where[-1], _known_keys(model, where[:-1]))}"
+        elif not where:
+            yield problem["msg"].removeprefix("Value error, ")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            yield f"{'.'.join(where)}: {message}{_show_value(problem)}"
+
+
+def _show_value(problem: Any) -> str:
+    return "" if isinstance(problem["input"], dict) else f" (found {problem['input']!r})"
+
+
+def _known_keys(model: type[BaseModel], where: Sequence[str]) -> list[str]:
+    """The keys of the section at `where`; names between sections, such as those of a mapping, are passed over."""
+    for name in where:
+        field = model.model_fields.get(name)
+        inner = _find_model(field.annotation) if field else None
+        model = inner or model
+    return list(model.model_fields)
+
+
+def _find_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _find_model(part))), None)
