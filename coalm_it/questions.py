@@ -78,7 +78,7 @@ class Selection:
     """Which dialogues of each part a model is asked about: in the order of the draw, as many as are needed."""
 
     def __init__(self, recipe: Recipe, tasks: Sequence[ShardTask], outlines: Mapping[Path, list[Outline]]) -> None:
-        self.recipe, self.tasks = recipe, tasks
+        self.recipe, self.tasks, self._outlines = recipe, tasks, outlines
         self._found: dict[str, dict[str, Outline]] = defaultdict(dict)
         for task in tasks:
             self._found[task.part] |= {one.name: one for one in outlines[task.path]}
@@ -117,10 +117,14 @@ class Selection:
             yield part, drawn[: self._places[part]]
 
     def choose(self) -> list[ShardTask]:
-        """The tasks, each with the dialogues that become rows."""
-        ids = {part: frozenset(self._found[part][name].id for name in names) for part, names in self._names()}
-        whole = {part for part, drawn in self._drawn.items() if self._places[part] == len(drawn)}
-        return [replace(task, dialogues=None if task.part in whole else ids[task.part]) for task in self.tasks]
+        """The tasks, each with those of its dialogues that become rows."""
+        chosen = {part: frozenset(names) for part, names in self._names()}
+        return [self._choose_of(task, chosen[task.part]) for task in self.tasks]
+
+    def _choose_of(self, task: ShardTask, chosen: frozenset[str]) -> ShardTask:
+        outlines = self._outlines[task.path]
+        ids = frozenset(one.id for one in outlines if one.name in chosen)
+        return task if len(ids) == len(outlines) else replace(task, dialogues=ids)
 
 
 # --- the asking ---
