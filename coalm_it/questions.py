@@ -78,7 +78,7 @@ class Selection:
     """Which dialogues of each part a model is asked about: in the order of the draw, as many as are needed."""
 
     def __init__(self, recipe: Recipe, tasks: Sequence[ShardTask], outlines: Mapping[Path, list[Outline]]) -> None:
-        self.recipe, self._tasks = recipe, tasks
+        self.recipe, self._tasks, self._outlines = recipe, tasks, outlines
         found: dict[str, dict[str, Outline]] = {task.part: {} for task in tasks}
         for task in tasks:
             found[task.part] |= {one.name: one for one in outlines[task.path]}
@@ -122,12 +122,14 @@ class Selection:
         return sum(one.requests for part in self._drawn for one in self._chosen(part))
 
     def choose(self) -> list[ShardTask]:
-        """The tasks, each with the dialogues that become rows."""
-        ids = {
-            part: None if self._taken[part] == len(drawn) else frozenset(one.id for one in self._chosen(part))
-            for part, drawn in self._drawn.items()
-        }
-        return [replace(task, dialogues=ids[task.part]) for task in self._tasks]
+        """The tasks, each with those of its dialogues that become rows."""
+        chosen = {part: {one.name for one in self._chosen(part)} for part in self._drawn}
+        return [self._choose_of(task, chosen[task.part]) for task in self._tasks]
+
+    def _choose_of(self, task: ShardTask, chosen: set[str]) -> ShardTask:
+        outlines = self._outlines[task.path]
+        ids = frozenset(one.id for one in outlines if one.name in chosen)
+        return task if len(ids) == len(outlines) else replace(task, dialogues=ids)
 
 
 # --- the asking ---

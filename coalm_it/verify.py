@@ -95,7 +95,7 @@ def verify(
     `data` is the folder of the corpora, `bfcl` that of BFCL's files; without it what is measured there is left out, and
     said so. `changes` are KEY.KEY=VALUE of the verification. Raises what build, train and evaluate raise.
     """
-    listener, out, started = listener or Silent(), Path(out), time.monotonic()
+    listener, out = listener or Silent(), Path(out)
     wanted = load_config("eval", verification, Verification, changes)
     measures = _choose_measures(wanted, bfcl, listener)
     training = load_training(wanted.training, [*wanted.changes, f"base={base}"])

@@ -41,15 +41,13 @@ def judged(server: Any) -> str:
 @pytest.mark.parametrize(
     "mix",
     [
-        (),
         ("reasoning.turns_a_request=4",),
         ("parts.sgd.rows=70",),
         ("scale=0.2",),
-        ("limit=4",),
-        ("parts.sgd.task=react_action", "parts.responses={source: sgd, task: react_response}"),
+        ("limit=6", "parts.sgd.task=react_action", "parts.responses={source: sgd, task: react_response}"),
         ("rows=60", "parts.snips={source: snips, task: state_tracking, share: 0.5}", "parts.sgd.share=0.5"),
     ],
-    ids=lambda mix: mix[0] if mix else "all",
+    ids=lambda mix: mix[0],
 )
 def test_an_estimate_is_what_the_build_asks(server: Any, tmp_path: Path, mix: tuple[str, ...]) -> None:
     foreseen = estimate(server, tmp_path, *mix, judged(server))

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from builds import finish_build, start_build, write_dialogues
 from small import (
-    DIALOGUES,
-    assert_adds_up,
     assert_one_line,
     build_small,
     export_used,
     read_files,
+    run_small,
     start_small,
 )
 from typer.testing import CliRunner
@@ -25,6 +24,7 @@ from coalm_it.cli import app
 from coalm_it.reasoning.exchange import merge_ledgers
 from coalm_it.reasoning.ledger import MissingError
 
+FEW, SOME = "limit=4", "limit=12"
 FAULTY = {"wrong_schema": 0.2, "broken": 0.2, "length": 0.1, "empty": 0.1, "seed": 7}
 
 
@@ -38,7 +38,7 @@ class Nowhere:
 def answers(server: Any, tmp_path: Path) -> Path:
     """The answers of a build in `tmp_path`/out, of which some thoughts were repaired and some replaced."""
     server.behave(**FAULTY)
-    built = build_small(server, tmp_path / "out")
+    built = build_small(server, tmp_path / "out", SOME)
     assert built.manifest["parts"]["sgd"]["thoughts"].keys() == {"first", "repaired", "replaced"}
     return export_used(built.out, tmp_path / "answers.sqlite", tmp_path / "answers.jsonl")
 
@@ -49,7 +49,7 @@ def answers(server: Any, tmp_path: Path) -> Path:
 def test_an_empty_machine_without_a_key_or_a_network_builds_the_same_bytes(answers: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    build = start_small(Nowhere, elsewhere / "out", options=["--offline", "--ledger", str(answers)])
+    build = start_small(Nowhere, elsewhere / "out", SOME, options=["--offline", "--ledger", str(answers)])
     _, errors = build.communicate()
     assert build.returncode == 0, errors
     assert read_files(elsewhere / "out") == read_files(tmp_path / "out")
@@ -68,15 +68,17 @@ def test_with_the_answers_in_the_users_own_ledger_it_is_the_same(
 
 
 def test_a_missing_answer_is_one_line_that_names_dialogue_and_turns(server: Any, answers: Path, tmp_path: Path) -> None:
-    build_small(server, tmp_path / "out", "parts.sgd.rows=30")
+    quota = "parts.sgd.rows=30"
+    build_small(server, tmp_path / "out", quota)
     export_used(tmp_path / "out", tmp_path / "answers.sqlite", answers)
     head, *lines = answers.read_text().splitlines(keepends=True)
     answers.write_text("".join([head, *lines[:-1]]))
     out = tmp_path / "again"
-    build = start_small(Nowhere, out, "parts.sgd.rows=30", options=["--offline", "--ledger", str(answers)])
-    _, errors = build.communicate()
-    assert build.returncode == 1
-    assert_one_line(errors, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: there is no answer .* {answers}$")
+    result = run_small(Nowhere, out, quota, options=["--offline", "--ledger", str(answers)])
+    assert result.exit_code == 1
+    assert_one_line(
+        result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: there is no answer .* {answers}$"
+    )
     assert not (out / "manifest.json").exists()
 
 
@@ -96,18 +98,17 @@ def test_one_worker_and_two_give_the_same_bytes(server: Any, tmp_path: Path) -> 
     one = build_small(server, tmp_path / "one", workers=1)
     two = build_small(server, tmp_path / "two", workers=2, offline=True)
     assert read_files(two.out) == read_files(one.out)
-    assert_adds_up(two)
 
 
 def test_two_builds_that_share_a_ledger_ask_each_request_once(server: Any, tmp_path: Path) -> None:
     server.behave(latency=0.05)
-    data, ledger = write_dialogues(tmp_path / "data", 20), tmp_path / "answers.sqlite"
+    data, ledger = write_dialogues(tmp_path / "data", 15), tmp_path / "answers.sqlite"
     outs = [tmp_path / "one", tmp_path / "two"]
     for build in [start_build(server.base_url, data, out, ledger) for out in outs]:
         finish_build(build)
     assert read_files(outs[0]) == read_files(outs[1])
     keys = (outs[0] / "requests.txt").read_text().split()
-    assert server.stats["requests"] == server.stats["answered"] == len(keys) > 100
+    assert server.stats["requests"] == server.stats["answered"] == len(keys) > 90
     alone = tmp_path / "alone"
     finish_build(start_build(server.base_url, data, alone, ledger, "--offline"))
     assert read_files(alone) == read_files(outs[0])
@@ -117,23 +118,23 @@ def test_two_builds_that_share_a_ledger_ask_each_request_once(server: Any, tmp_p
 
 
 def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_path: Path) -> None:
-    one_by_one = build_small(server, tmp_path / "one" / "out")
+    one_by_one = build_small(server, tmp_path / "one" / "out", FEW)
     server.behave()
     (tmp_path / "two").mkdir()
     out, key = tmp_path / "two" / "out", "sk-planted-0123456789"
-    build = start_small(server, out, options=["--batch"], OPENAI_API_KEY=key)
+    build = start_small(server, out, FEW, options=["--batch"], OPENAI_API_KEY=key)
     while not server.stats["batches"]:
         assert build.poll() is None, build.communicate()
-        time.sleep(0.02)
+        time.sleep(0.1)
     build.send_signal(signal.SIGINT)
     _, errors = build.communicate()
     assert build.returncode == 130, errors
     assert "coalm-it: stopped; the same command goes on from here" in errors
     assert not (out / "manifest.json").exists()
 
-    build = start_small(server, out, options=["--batch"], OPENAI_API_KEY=key)
+    build = start_small(server, out, FEW, options=["--batch"], OPENAI_API_KEY=key)
     _, errors = build.communicate()
     assert build.returncode == 0, errors
     assert read_files(out) == read_files(one_by_one.out)
     assert not [path for path in out.parent.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
-    assert (server.stats["batches"], server.stats["answered"], server.stats["requests"]) == (1, DIALOGUES, DIALOGUES)
+    assert (server.stats["batches"], server.stats["answered"], server.stats["requests"]) == (1, 4, 4)

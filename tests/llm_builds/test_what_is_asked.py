@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from builds import A_FILE, write_dialogues
 from small import DIALOGUES, SAMPLES, assert_adds_up, build_small, read_files, read_rows
 
 from coalm_it.mixture import ShortError
@@ -48,15 +49,14 @@ def test_each_dialogue_is_asked_about_once_whatever_is_built_with_it(server: Any
         ("parts.sgd.rows=50",),
         ("parts.sgd.rows=300", "parts.sgd.fill=repeat"),
         ("parts.sgd.task=react_action",),
-        ("parts.snips={source: snips, task: state_tracking}",),
-        ("parts.again={source: sgd, task: react_response, layout: varied}",),
+        (
+            "parts.snips={source: snips, task: state_tracking}",
+            "parts.again={source: sgd, task: react_response, layout: varied}",
+        ),
         ("order=corpus",),
         ("seed=99",),
         ("scale=0.3",),
-        ("distractors=1",),
-        ("checks.grounding=false",),
-        ("reasoning.fallback=reject",),
-        ("reasoning.max_in_flight=3",),
+        ("distractors=1", "checks.grounding=false", "reasoning.fallback=reject", "reasoning.max_in_flight=3"),
     ],
     ids=lambda change: change[0],
 )
@@ -117,7 +117,7 @@ def test_a_parameter_of_the_model_is_another_question(server: Any, tmp_path: Pat
 # --- as far as a quota needs ---
 
 
-@pytest.mark.parametrize("quota", ["parts.sgd.rows=50", "parts.sgd.rows=1", "scale=0.5", "scale=0.01"])
+@pytest.mark.parametrize("quota", ["parts.sgd.rows=50", "scale=0.5", "scale=0.01"])
 def test_a_quota_asks_about_the_dialogues_that_it_takes(server: Any, tmp_path: Path, quota: str) -> None:
     exact = "expect.rejects_at_most=0"
     wanted = build_grounded(tmp_path / "grounded", quota)
@@ -153,6 +153,20 @@ def test_a_raised_quota_asks_about_the_dialogues_that_come_to_it(server: Any, tm
         assert_adds_up(built)
     assert rows[0] < rows[3] < rows[1] == rows[2]
     assert asked == [taken[0], taken[1] - taken[0], 0, 0]
+
+
+def test_a_raised_quota_makes_the_shards_anew_that_hold_new_dialogues(server: Any, tmp_path: Path) -> None:
+    data, exact = write_dialogues(tmp_path / "data", 24), "expect.rejects_at_most=0"
+
+    def build_and_look(rows: int) -> tuple[set[str], set[str]]:
+        built = build_small(server, tmp_path / "out", f"parts.sgd.rows={rows}", exact, data=data)
+        return dialogues_of(read_rows(built.out)), {path.name for path in (built.out / ".work").iterdir()}
+
+    few, before = build_and_look(60)
+    more, after = build_and_look(75)
+    changed = {int(name.removeprefix("9_")) // A_FILE for name in more - few}
+    assert len(before) == 24 // A_FILE > len(changed) > 0
+    assert len(after - before) == len(changed)
 
 
 def test_a_limit_asks_about_the_first_dialogues(server: Any, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from builds import write_dialogues
-from small import assert_adds_up, assert_one_line, build_small, read_files, read_rows, run_small
+from small import assert_one_line, build_small, read_files, read_rows, run_small
 
-INPUT, OUTPUT = 6.0, 60.0
+INPUT, OUTPUT = 9.0, 90.0
 """Dollars a million tokens."""
 PRICE = f"reasoning.price={{input: {INPUT}, output: {OUTPUT}}}"
 
@@ -24,7 +24,7 @@ def count_dollars(server: Any) -> float:
 
 
 def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, tmp_path: Path) -> None:
-    data = ("--data", str(write_dialogues(tmp_path / "data", 75)))
+    data = ("--data", str(write_dialogues(tmp_path / "data", 50)))
     asked = ("reasoning.turns_a_request=1", "reasoning.max_in_flight=64", "reasoning.max_tokens=100", PRICE)
     server.behave(latency=0.1)
     result = run_small(server, tmp_path / "out", *asked, "reasoning.max_usd=1", options=data)
@@ -41,7 +41,7 @@ def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, 
     assert result.exit_code == 0, result.stderr
     assert 4 < count_dollars(server) < 6
     requests = len((tmp_path / "out" / "requests.txt").read_text().split())
-    assert server.stats["answered"] == requests > 500
+    assert server.stats["answered"] == requests > 300
 
 
 def test_tokens_have_a_ceiling_too(server: Any, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_tokens_have_a_ceiling_too(server: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("whose", ["reasoning", "reasoning.judge"])
 def test_a_ceiling_in_dollars_needs_a_price_before_anything_is_asked(server: Any, tmp_path: Path, whose: str) -> None:
     judge = f"reasoning.judge={{model: critic, base_url: '{server.base_url}'}}"
-    result = run_small(server, tmp_path / "out", judge, f"{whose}.max_usd=1")
+    result = run_small(server, tmp_path / "out", "limit=2", judge, f"{whose}.max_usd=1")
     assert result.exit_code == 2
     named = "small" if whose == "reasoning" else "critic"
     assert_one_line(
@@ -95,15 +95,16 @@ def test_what_only_a_person_can_mend_is_one_line(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-the-right-one")
     server.behave(**behaviour)
-    result = run_small(server, tmp_path / "out")
+    some = ("limit=12", "reasoning.turns_a_request=4")
+    result = run_small(server, tmp_path / "out", *some)
     assert result.exit_code == 3
     assert_one_line(result.stderr, f"^coalm-it: {server.base_url}: .*{said}" if "quota" not in said else said)
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert server.stats["answered"] <= 5
 
     server.behave()
-    assert run_small(server, tmp_path / "out").exit_code == 0
-    lone = build_small(server, tmp_path / "alone" / "out")
+    assert run_small(server, tmp_path / "out", *some).exit_code == 0
+    lone = build_small(server, tmp_path / "alone" / "out", *some)
     assert read_files(tmp_path / "out") == read_files(lone.out)
 
 
@@ -144,9 +145,9 @@ def test_a_ledger_that_cannot_be_used_is_one_line(server: Any, tmp_path: Path) -
 
 def test_a_server_without_structured_output_or_usage_is_asked_all_the_same(server: Any, tmp_path: Path) -> None:
     server.behave(refuse_schema=True, refuse_max_tokens=True, no_usage=True)
-    result = run_small(server, tmp_path / "out")
+    result = run_small(server, tmp_path / "out", "limit=6")
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count("no structured output there") == 1
     rows = read_rows(tmp_path / "out")
     assert {row["provenance"]["writer"] for row in rows} == {"annotate"}
-    assert_adds_up(build_small(server, tmp_path / "out"))
+    assert len(rows) == sum(1 for row in rows if row["provenance"]["attempts"] == 1)
