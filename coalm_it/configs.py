@@ -57,7 +57,9 @@ def _find_file(kind: Kind, name: str) -> Path:
     if is_path and Path(name).is_file():
         return Path(name)
     if stem not in known:
-        raise ConfigError(f"no {name if is_path else f'{kind}/{name}.yaml'}; {name_nearest(stem, list(known))}")
+        raise ConfigError(
+            f"no {name if is_path else f'{kind}/{name}.yaml'}; {name_nearest(Path(stem).name, list(known))}"
+        )
     return known[stem]
 
 

@@ -8,7 +8,9 @@ finished training. Until it is there the same command goes on from the last chec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +43,9 @@ class Marked(NamedTuple):
     learnt: bool
 
 
+Show = Callable[[Sequence[Marked]], None]
+
+
 def train(
     config: TrainConfig,
     *,
@@ -49,7 +54,7 @@ def train(
     drop_long: bool = False,
     drop_unfit: bool = False,
     listener: Listener | None = None,
-    show: Callable[[Sequence[Marked]], None] = lambda sample: None,
+    show: Show = lambda sample: None,
 ) -> dict[str, Any]:
     """Trains on the build in `data`; the model lies in `out`. Returns the run, as run.json has it.
 
@@ -63,16 +68,28 @@ def train(
     finished = folder.read_run()
     if finished:
         return finished
-    arguments = build_arguments(config, folder.checkpoints, validates=bool(build.list_files("messages", "validation")))
+    with _quiet():
+        return _train(config, build, folder, drop_long, drop_unfit, listener or Silent(), show)
 
+
+def _train(
+    config: TrainConfig,
+    build: Build,
+    folder: ModelFolder,
+    drop_long: bool,
+    drop_unfit: bool,
+    listener: Listener,
+    show: Show,
+) -> dict[str, Any]:
     from accelerate import PartialState
 
+    arguments = build_arguments(config, folder.checkpoints, validates=bool(build.list_files("messages", "validation")))
     processes = PartialState()
     first = bool(processes.is_main_process)
-    listener = listener if listener and first else Silent()
+    listener = listener if first else Silent()
     with processes.local_main_process_first():
         base = _prepare_base(config, build, folder, arguments)
-        tokenizer = load_tokenizer(base, arguments.sft, listener)
+        tokenizer = load_tokenizer(base, config.rows.form, arguments.sft, listener)
         counts = {
             split: write_tokens(
                 folder.tokens(split),
@@ -99,12 +116,26 @@ def train(
     return run
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the libraries' own bars and warnings, which are about one another."""
+    from transformers import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _prepare_base(config: TrainConfig, build: Build, folder: ModelFolder, arguments: Arguments) -> str:
     """The folder or Hub name of the base; `tiny` is made where it is not there yet."""
     if config.base != TINY:
         return config.base
     if not folder.base.is_dir():
-        make_tiny(folder.base, read_rows(build, config.rows, "train"), arguments.sft.seed)
+        part = folder.base.with_name(".base.part")
+        make_tiny(part, read_rows(build, config.rows, "train"), arguments.sft.seed)
+        part.replace(folder.base)
     return str(folder.base)
 
 
@@ -123,11 +154,9 @@ def _make_trainer(
     counts: dict[Split, Count],
 ) -> SFTTrainer:
     """Raises BaseError for a base that cannot be loaded, and for what TRL refuses."""
-    from transformers import PrinterCallback, logging
+    from transformers import PrinterCallback
     from trl import SFTTrainer
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
         trainer = SFTTrainer(
             model=base,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coalm_it.assets import asset
+from coalm_it.chat import Form
 from coalm_it.errors import OutsideError, RequestError
 from coalm_it.listener import Listener
 from coalm_it.training.rows import Row
@@ -31,7 +32,7 @@ class HubError(OutsideError):
     """The Hub cannot be reached."""
 
 
-def load_tokenizer(base: str, sft: SFTConfig, listener: Listener) -> PreTrainedTokenizerBase:
+def load_tokenizer(base: str, form: Form, sft: SFTConfig, listener: Listener) -> PreTrainedTokenizerBase:
     """The tokenizer of a model's folder or Hub name, with a pad token; `sft` may name another chat template.
 
     Raises BaseError, HubError.
@@ -50,9 +51,10 @@ def load_tokenizer(base: str, sft: SFTConfig, listener: Listener) -> PreTrainedT
         if isinstance(error.__cause__, LocalEntryNotFoundError):
             raise HubError(f"no folder {base}, and the Hub cannot be asked: {reason}") from None
         raise BaseError(f"no model {base}: {reason}") from None
-    chat_template = sft.chat_template_path
-    if chat_template is not None:
-        tokenizer.chat_template = _read_template(chat_template)
+    if sft.chat_template_path is not None:
+        tokenizer.chat_template = _read_template(sft.chat_template_path)
+    if form == "messages" and not tokenizer.chat_template:
+        raise BaseError(f"{base} has no chat template, which form messages needs: name one, sft.chat_template_path")
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise BaseError(f"the tokenizer of {base} has neither a pad token nor an end token")

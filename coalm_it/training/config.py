@@ -90,8 +90,11 @@ def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Argum
     from transformers import BitsAndBytesConfig
     from trl import SFTConfig
 
-    for key in config.sft.keys() & _TAKEN.keys():
+    for key in sorted(config.sft.keys() & _TAKEN.keys()):
         raise ConfigError(f"sft.{key}: not for the file: {_TAKEN[key]}")
+    for key in ("packing", "padding_free"):
+        if config.sft.get(key) and "flash" not in str(config.sft.get("model_init_kwargs")):
+            raise ConfigError(f"sft.{key}: without FlashAttention (model_init_kwargs) rows would see one another")
     own: dict[str, Any] = {"output_dir": str(out), "report_to": "none", "disable_tqdm": True, "eval_strategy": "epoch"}
     ruled = {} if validates else {"eval_strategy": "no"}
     if not config.sft.get("packing"):

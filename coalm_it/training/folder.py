@@ -52,7 +52,7 @@ class ModelFolder:
 
     def find_checkpoint(self) -> Path | None:
         """The last whole one; the trainer's state is the last file that is written to it."""
-        steps = {int(path.name.rpartition("-")[2]): path for path in self.checkpoints.glob("checkpoint-*")}
+        steps = {int(path.name.rpartition("-")[2]): path for path in self.checkpoints.glob("checkpoint-[0-9]*")}
         for step in sorted(steps, reverse=True):
             try:
                 json.loads((steps[step] / "trainer_state.json").read_bytes())
@@ -75,6 +75,7 @@ class ModelFolder:
 def claim_model_folder(path: Path, settings: dict[str, Any]) -> ModelFolder:
     """Makes `path` the folder of the training with these settings; what is there of it stays, to be gone on with.
 
+    What another training left there before its first checkpoint (it may have been refused its rows) goes away.
     Raises ModelFolderError where something else lies there, be it another training; OutputError.
     """
     folder, marker = ModelFolder(path), path / MARKER
@@ -82,10 +83,13 @@ def claim_model_folder(path: Path, settings: dict[str, Any]) -> ModelFolder:
     if path.exists() and not path.is_dir():
         raise ModelFolderError(f"{path} cannot be a model folder: it is a file")
     if marker.is_file():
-        if marker.read_text(encoding="utf-8").strip() != key:
+        if marker.read_text(encoding="utf-8").strip() == key:
+            return folder
+        if folder.read_run() or folder.checkpoints.exists():
             raise ModelFolderError(f"{path} holds another training (other settings or data): name a new folder")
+        for left in (".work", "base", ".base.part"):
+            shutil.rmtree(path / left, ignore_errors=True)
     elif path.is_dir() and any(not entry.match(f".{MARKER}.*.part") for entry in path.iterdir()):
         raise ModelFolderError(f"{path} holds something else (no {MARKER} in it): name an empty or a new folder")
-    else:
-        write_text(marker, f"{key}\n")
+    write_text(marker, f"{key}\n")
     return folder

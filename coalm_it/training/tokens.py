@@ -7,10 +7,10 @@ max_length at its end, where the target is, so no such row gets that far.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class Count:
     too_long: int = 0
     unfit: int = 0
     """Rows that the chat template does not show whole."""
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, int] = field(default_factory=dict)
     """Why they are unfit, and how many of them."""
 
 
@@ -69,8 +69,7 @@ def write_tokens(
     """
     counted = path.with_suffix(".json")
     if path.is_file() and counted.is_file():
-        saved = json.loads(counted.read_bytes())
-        return Count(**{**saved, "reasons": Counter(saved["reasons"])})
+        return Count(**json.loads(counted.read_bytes()))
     count = Count()
     with write_whole(path) as part, pa.OSFile(str(part), "wb") as file, pa.ipc.new_stream(file, _SCHEMA) as stream:
         examples = _write_examples(rows, tokenizer, count)
@@ -89,7 +88,7 @@ def _write_examples(
             yield row.id, write_example(row.conversation, tokenizer)
         except ChatError as error:
             count.unfit += 1
-            count.reasons[str(error)] += 1
+            count.reasons[str(error)] = count.reasons.get(str(error), 0) + 1
 
 
 def _tokenize_batch(
@@ -117,7 +116,7 @@ def _report(
 ) -> None:
     read = count.rows + count.too_long + count.unfit
     if count.unfit:
-        reason, number = count.reasons.most_common(1)[0]
+        reason, number = max(count.reasons.items(), key=itemgetter(1))
         line = f"{split}: {count.unfit:,} of {read:,} rows are not shown whole ({number:,}: {reason})"
         if not drop_unfit:
             raise RowsError(f"{line}; take another form or template, or leave them out: --drop-unfit")
