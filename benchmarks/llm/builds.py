@@ -1,10 +1,11 @@
 """Whole builds whose thoughts a model writes, against a server of our own (server.py).
 
-    python benchmarks/llm/builds.py                                         # everything, about three minutes
-    python benchmarks/llm/builds.py killed_build --requests 600 --kills 8
+    python benchmarks/llm/builds.py                                         # everything, some minutes
+    python benchmarks/llm/builds.py killed_build --turns 600 --kills 8
 
-killed_build    2,000 requests; kill -9 at 20 random moments, while it asks and while it writes, and on with the same
-                command: what was asked again, what was lost, and whether the data set is the same in the end
+killed_build    2,000 turns, a request for each and for each thought that does not pass; kill -9 at 20 random moments,
+                while it asks and while it writes, and on with the same command: what was asked again, what was lost,
+                and whether the data set is the same in the end
 """
 
 from __future__ import annotations
@@ -164,41 +165,40 @@ class Killed:
         return read_files(self.out) == read_files(self.whole)
 
 
-def kill_builds(folder: Path, requests: int, kills: int, seed: int = 1) -> Killed:
-    """Builds once undisturbed, and once with a kill at so many moments of the work, drawn by `seed`: two thirds fall
-    into the asking, the others into the making of shards and files."""
-    data = write_dialogues(folder / "data", 1 + round(requests / TURNS))
+def kill_builds(folder: Path, turns: int, kills: int, seed: int = 1) -> Killed:
+    """Builds dialogues of about so many turns, once undisturbed, and once with kills at moments drawn by `seed`: two
+    thirds fall into the asking, the others into the making of shards and files."""
+    data = write_dialogues(folder / "data", 1 + round(turns / TURNS))
     out, whole, ledger = folder / "out", folder / "whole", folder / "out.sqlite"
     with start_server() as base_url:
         call_server(base_url, "control", json.dumps(SERVED).encode())
-        finish_build(start_build(base_url, data, folder / "whole", folder / "whole.sqlite"))
-        asked: int = call_server(base_url, "stats")["answered"]
-        end = (
-            asked + len(list((folder / "whole" / ".work").iterdir())) + len(list((folder / "whole").rglob("*.parquet")))
-        )
-        call_server(base_url, "control", json.dumps(SERVED).encode())
-
-        drawn = random.Random(seed)
-        writing = kills // 3
+        finish_build(start_build(base_url, data, whole, folder / "whole.sqlite"))
+        asked, shards, files = _look_at(base_url, whole)
+        call_server(base_url, "control", json.dumps(SERVED).encode())  # counts from zero
+        drawn, writing = random.Random(seed), kills // 3
         moments = [drawn.randrange(asked) for _ in range(kills - writing)]
-        moments += [drawn.randrange(asked + 1, end) for _ in range(writing)]
-        killed = []
-        for moment in sorted(moments):
-            build = start_build(base_url, data, out, ledger)
-            while build.is_alive() and sum(_look_at(base_url, out)) < moment:
-                time.sleep(0.02)
-            if not build.is_alive():
-                continue  # it was quicker
-            build.kill()
-            build.join()
-            while call_server(base_url, "stats")["inside"]:
-                time.sleep(0.02)
-            answered, shards, files = _look_at(base_url, out)
-            killed.append(Kill(answered, _count_stored(ledger), shards, files))
+        moments += [drawn.randrange(asked + 1, asked + shards + files) for _ in range(writing)]
+        killed = [_kill_build(base_url, data, out, ledger, moment) for moment in sorted(moments)]
         finish_build(start_build(base_url, data, out, ledger))
         again: int = call_server(base_url, "stats")["answered"] - asked
-    unstored = sum(kill.answered - kill.stored for kill in killed)
-    return Killed(asked, killed, again, max(0, again - unstored), out, whole)
+    done = [kill for kill in killed if kill is not None]
+    unstored = sum(kill.answered - kill.stored for kill in done)
+    return Killed(asked, done, again, max(0, again - unstored), out, whole)
+
+
+def _kill_build(base_url: str, data: Path, out: Path, ledger: Path, moment: int) -> Kill | None:
+    """Starts it, and kills it once so much is there; None where it was quicker."""
+    build = start_build(base_url, data, out, ledger)
+    while build.is_alive() and sum(_look_at(base_url, out)) < moment:
+        time.sleep(0.02)
+    if not build.is_alive():
+        return None
+    build.kill()
+    build.join()
+    while call_server(base_url, "stats")["inside"]:
+        time.sleep(0.02)
+    answered, shards, files = _look_at(base_url, out)
+    return Kill(answered, _count_stored(ledger), shards, files)
 
 
 def _look_at(base_url: str, out: Path) -> tuple[int, int, int]:
@@ -217,8 +217,8 @@ def _count_stored(ledger: Path) -> int:
         return int(opened.query("SELECT count(*) FROM answers")[0][0])
 
 
-def report_killed(folder: Path, requests: int, kills: int) -> None:
-    killed = kill_builds(folder, requests, kills)
+def report_killed(folder: Path, turns: int, kills: int) -> None:
+    killed = kill_builds(folder, turns, kills)
     asking = [kill for kill in killed.kills if not kill.shards]
     unstored = [kill.answered - kill.stored for kill in killed.kills]
     print(f"\nkilled_build: {killed.requests:,} requests, {IN_FLIGHT} in flight; {len(killed.kills)} kills, ", end="")
@@ -228,15 +228,19 @@ def report_killed(folder: Path, requests: int, kills: int) -> None:
     print(f"    the same bytes as undisturbed: {killed.same_bytes}")
 
 
+SCENARIOS = {"killed_build": report_killed}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="killed_build")
-    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("--turns", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder:
-        report_killed(Path(folder), options.requests, options.kills)
+    for scenario in options.scenarios or SCENARIOS:
+        with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder:
+            SCENARIOS[scenario](Path(folder), options.turns, options.kills)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from small import read_files
 
 
 def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
-    killed = kill_builds(tmp_path, requests=150, kills=5)
+    killed = kill_builds(tmp_path, turns=150, kills=5)
     assert killed.requests > 150
     assert read_files(killed.out) == read_files(killed.whole)
     assert killed.lost == 0
