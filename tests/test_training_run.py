@@ -159,7 +159,7 @@ class Interruption:
     def say(self, line: str) -> None:
         pass
 
-    def advance(self, stage: str, done: int, total: int) -> None:
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
         if done == self.after:
             raise KeyboardInterrupt
 
