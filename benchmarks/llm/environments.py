@@ -57,6 +57,7 @@ def read_versions(peer: Client) -> str:
     requirements = (HERE / "peers" / f"{module.rpartition('.')[2]}.txt").read_text().splitlines()
     pinned = next(line.partition("==")[0].partition("[")[0] for line in requirements if "==" in line)
     frozen = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
-    versions = {one: found for one, _, found in (line.partition("==") for line in frozen.splitlines())}
+    lines = (line.partition("==") for line in frozen.splitlines())
+    versions = {one.lower().replace("_", "-"): found for one, _, found in lines}
     through = [f"{one} {versions[one]}" for one in THROUGH if one in versions]
     return f"{pinned} {versions.get(pinned, '?')} ({', '.join(through)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ LOG = "client.log"
 SAMPLE, WATCH = 0.2, 0.02
 """Seconds between looks at a client's memory; and at the server, where that decides when the client is killed."""
 CALM = 0.2
+"""Share of the machine that others may use while it counts as calm."""
+LONGEST = 100
+"""Characters of why a client ended."""
 SAID = ("Error", "error", "Exception", "RuntimeError")
 
 
@@ -105,8 +109,8 @@ def read_last_words(log: Path) -> str:
     """The line of a client's output that says best why it ended."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = [line for line in lines if line.split(":")[0].split(".")[-1].endswith(SAID)]
-    last = (said or lines or ["no word"])[-1]
-    return last if len(last) < 160 else f"{last[:157]}..."
+    last = re.sub(r"^[\w.]+\.(?=\w+:)", "", (said or lines or ["no word"])[-1])
+    return last if len(last) <= LONGEST else f"{last[: LONGEST - 3]}..."
 
 
 def watch_others() -> Callable[[], float]:

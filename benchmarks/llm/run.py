@@ -36,7 +36,7 @@ from tables import Line, describe_machine, print_speed, print_table
 OURS = own_client("asking only")
 KEEP_NOTHING = ("floor", "lean", "sdk")
 LIMIT = 120.0
-"""Seconds that one run may take."""
+"""Seconds that one run may take; more on a machine that is busy with other things."""
 SPEED = {
     "short": ("--latency 0.1", 3000, 64, 0.1 * 3000 / 64),
     "long": ("--latency 1", 3000, 256, 1 * 3000 / 256),
@@ -45,34 +45,34 @@ SPEED = {
 """How the server is, how many requests, wanted in flight, and the seconds that it ideally takes."""
 
 
-def measure_speed(scenario: str, clients: Sequence[Client], runs: int, peer_runs: int, patience: float) -> None:
+def measure_speed(scenario: str, clients: Sequence[Client], options: argparse.Namespace) -> None:
     """In rounds: what else the machine has to do meanwhile then falls on all alike."""
-    options, count, in_flight, ideal = SPEED[scenario]
+    server, count, in_flight, ideal = SPEED[scenario]
     lines: dict[str, list[Line]] = defaultdict(list)
-    for number in range(runs):
+    for number in range(options.runs):
         for client in clients:
-            if number >= peer_runs and client.name not in CLIENTS:
+            if number >= options.peer_runs and client.name not in CLIENTS:
                 continue
             if len(lines[client.name]) == 1 and lines[client.name][0].run.report is None:
                 continue  # what did not come to its end once does not get hours more
-            wait_for_calm(patience)
+            wait_for_calm(options.patience)
             others = watch_others()
-            with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server(options) as base_url:
-                run = run_client(client, Order(base_url, count, in_flight, folder), LIMIT)
+            with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server(server) as base_url:
+                run = run_client(client, Order(base_url, count, in_flight, folder), options.limit)
                 stats = read_stats(base_url)
             lines[client.name].append(Line(run, stats, number, others()))
             print(f"{scenario} {number + 1} {lines[client.name][-1]}", file=sys.stderr)
-    print_speed(f"{scenario}: {count:,} answers, server {options}, {in_flight} in flight", ideal, count, lines)
+    print_speed(f"{scenario}: {count:,} answers, server {server}, {in_flight} in flight", ideal, count, lines)
 
 
-def measure_again(clients: Sequence[Client]) -> None:
+def measure_again(clients: Sequence[Client], limit: float) -> None:
     count, in_flight = 1000, 64
     rows = []
     for client in clients:
         with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server("--latency 0.02") as base_url:
             asked, cells = 0, []
             for wanted in (count, count, count + 1):
-                run = run_client(client, Order(base_url, wanted, in_flight, folder), LIMIT)
+                run = run_client(client, Order(base_url, wanted, in_flight, folder), limit)
                 before, asked = asked, read_stats(base_url)["requests"]
                 got = run.trouble if run.report is None else f"{run.report.answered:,} rows"
                 cells.append(f"{asked - before:,} ({got})")
@@ -85,7 +85,7 @@ def measure_again(clients: Sequence[Client]) -> None:
     )
 
 
-def measure_killed(clients: Sequence[Client]) -> None:
+def measure_killed(clients: Sequence[Client], limit: float) -> None:
     count, in_flight = 2000, 64
     rows = []
     for client in clients:
@@ -95,11 +95,11 @@ def measure_killed(clients: Sequence[Client]) -> None:
             def is_half_way(base_url: str = base_url) -> bool:
                 return bool(read_stats(base_url)["answered"] >= count // 2)
 
-            run_client(client, order, LIMIT, is_half_way)
+            run_client(client, order, limit, is_half_way)
             at = read_stats(base_url)["answered"]
-            run = run_client(client, order, LIMIT)
+            run = run_client(client, order, limit)
             stats = read_stats(base_url)
-        end = run.trouble if run.report is None else f"{run.report.answered:,}"
+        end = f"{run.report.answered:,}" if run.report else f"{run.trouble}, {stats['answered']:,} answers worked out"
         rows.append([client.name, f"{at:,}", f"{stats['repeated']:,}", end, f"{run.whole:.0f}"])
         print(f"killed {rows[-1]}", file=sys.stderr)
     print_table(
@@ -170,6 +170,8 @@ def main() -> None:
     parser.add_argument("--peer-runs", type=int, default=3, help="of each peer")
     waits = "seconds to wait before each run for a calm machine, where it has other work"
     parser.add_argument("--patience", type=float, default=0.0, metavar="SECONDS", help=waits)
+    longest = "seconds that one run may take"
+    parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS", help=longest)
     default = Path(tempfile.gettempdir(), "coalm-it-peers")
     parser.add_argument("--environments", type=Path, default=default, help="folder for the peers' environments")
     options = parser.parse_args()
@@ -179,11 +181,11 @@ def main() -> None:
     print(describe_machine(peers))
     for scenario in options.scenarios or scenarios:
         if scenario in SPEED:
-            measure_speed(scenario, [*own, *peers], options.runs, options.peer_runs, options.patience)
+            measure_speed(scenario, [*own, *peers], options)
         elif scenario == "again":
-            measure_again([*keeping, *peers])
+            measure_again([*keeping, *peers], options.limit)
         elif scenario == "killed":
-            measure_killed([*keeping, *peers])
+            measure_killed([*keeping, *peers], options.limit)
         elif scenario == "shot":
             measure_shot()
         elif scenario == "ceiling":
