@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from coalm_it.assets import asset, list_assets
 from coalm_it.errors import RequestError
@@ -105,6 +113,14 @@ class Reasoning(Settings):
         "grounded", description="What becomes of a thought that never passed: a grounded one instead, or a reject."
     )
     judge: Judge | None = Field(None, description="A second model that scores what passed.")
+
+    @field_validator("judge", mode="before")
+    @classmethod
+    def _judge_where_it_is_written(cls, value: Any, info: ValidationInfo) -> Any:
+        """A judge of no address of its own is asked where the writer is: no text goes anywhere else unsaid."""
+        if isinstance(value, dict) and "base_url" in info.data:
+            return {"base_url": info.data["base_url"], **value}
+        return value
 
     @model_validator(mode="after")
     def _name_a_model(self) -> Reasoning:

@@ -148,3 +148,13 @@ def test_an_unknown_recipe_is_met_with_the_nearest_name() -> None:
         load_recipe("something else")
     with pytest.raises(RecipeError, match=r"^no recipe 'here/tod\.yaml'"):
         load_recipe("here/tod.yaml")
+
+
+def test_a_judge_without_an_address_is_asked_where_the_writer_is() -> None:
+    local = ["reasoning.writer=annotate", "reasoning.model=m", "reasoning.base_url=http://127.0.0.1:1/v1"]
+    judge = load_recipe("tod", [*local, "reasoning.judge={model: j}"]).reasoning.judge
+    assert judge is not None
+    assert judge.base_url == "http://127.0.0.1:1/v1"
+    other = load_recipe("tod", [*local, "reasoning.judge={model: j, base_url: http://127.0.0.1:2/v1}"]).reasoning.judge
+    assert other is not None
+    assert other.base_url == "http://127.0.0.1:2/v1"

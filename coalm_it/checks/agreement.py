@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from coalm_it.checks.call_grammar import find_tool
 from coalm_it.checks.evidence import read_leaves
-from coalm_it.checks.intentions import find_call, find_gap, find_reply
+from coalm_it.checks.intentions import find_call, find_gap, find_reply, may_call
 from coalm_it.checks.wording import is_code_name, names_tool, read_thought, read_words, split_name
 from coalm_it.schema import Call, Finding, Sample, Tool
 from coalm_it.values import mentions
@@ -27,11 +27,14 @@ def check_agreement(sample: Sample) -> list[Finding]:
 
 
 def _judge_before_reply(sample: Sample, thought: str) -> str:
+    words = read_words(thought)
     names = [tool.name.lower() for tool in sample.tools if tool.name in thought and names_tool(thought, tool.name)]
-    found = find_call(_lower(thought), read_words(thought), names)
-    return (
-        f"announces a call ({found!r}), but the reply follows without one; say what the reply is to do" if found else ""
-    )
+    if not names and not may_call(words):
+        return ""
+    found = find_call(_lower(thought), words, names)
+    if not found:
+        return ""
+    return f"announces a call ({found!r}), but the reply follows without one; say what the reply is to do"
 
 
 def _judge_before_calls(sample: Sample, thought: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from coalm_it.checks.wording import split_name
 from coalm_it.schema import Sample
 from coalm_it.values import Value, find_values, plain_name, read_value, value_text
 
@@ -26,11 +27,14 @@ class Item(NamedTuple):
 def follows(sample: Sample, thought: str, item: Item, known: Sequence[str]) -> bool:
     """Whether an item follows from the known texts, from the tools, and from what the sample counts and dates."""
     # a number that a parameter may be is not what anybody has said
-    named = [*known, *(f"{tool.service} {tool.signature_json}" for tool in sample.tools)]
+    tools = (f"{' '.join(split_name(tool.name))} {tool.service} {tool.signature_json}" for tool in sample.tools)
+    named = [*known, *tools]
     if item.kind == "quote":
         return _is_known_quote(item.words, named)
+    if _is_manner_of_speaking(sample, thought, item.words):
+        return True
     if item.kind == "value":
-        values = [value for value in find_values(thought, sample.clock) if item.words in value.text]
+        values = [value for value in find_values(thought, sample.clock) if item.words.lower() in value.text.lower()]
         if values:
             return any(_is_known_value(sample, thought, value, known) for value in values)
     for part in re.split(r"[-/& ]+", item.words):
@@ -38,20 +42,41 @@ def follows(sample: Sample, thought: str, item: Item, known: Sequence[str]) -> b
             value = Value("number", part, thought.find(part), read_value(part, sample.clock))
             if not _is_known_value(sample, thought, value, known) and not _is_known_word(part, named):
                 return False
-        elif part not in _MONTHS and not _is_known_word(part.removesuffix("'s").strip("'"), named):
+        elif part not in _CALENDAR and not _is_known_word(part.removesuffix("'s").strip("'"), named):
             return False
     return True
 
 
+def _is_manner_of_speaking(sample: Sample, thought: str, words: str) -> bool:
+    """Whether a number is none of the dialogue's: "100% sure", "in 24-hour format", "the 2nd option"."""
+    place = thought.find(words)
+    if any(thought.startswith(phrase, place) for phrase in _SET_PHRASES):
+        return True
+    ordinal = _ORDINAL.fullmatch(words)
+    if ordinal is None or _next_word(thought, place + len(words)) not in _ORDERED:
+        return False
+    return int(ordinal[1]) <= max([5, *_read_counts(sample)])
+
+
+def _next_word(thought: str, end: int) -> str:
+    after = thought[end:].split(None, 1)
+    return after[0].strip(".,;:!?)").lower() if after else ""
+
+
 # --- names and quotations ---
 
-_MONTHS = "January February March April May June July August September October November December".split()
+_CALENDAR = frozenset(
+    "January February March April May June July August September October November December Jan Feb Mar Apr Jun Jul Aug "
+    "Sep Sept Oct Nov Dec Mon Tue Tues Wed Thu Thur Thurs Fri Sat Sun".split()
+)
 _SHOUTED = frozenset("not only no and or all any both before after first now new same still must never".split())
 
 
 def _is_known_word(word: str, known: Sequence[str]) -> bool:
     lowered = word.lower()
-    if len(word) < 2 or word == lowered or word in ("ID", "IDs") or (word.isupper() and lowered in _SHOUTED):
+    if len(word) < 2 or word == lowered or word in ("ID", "IDs"):
+        return True
+    if word.isupper() and (lowered in _SHOUTED or len(word) > 6):  # for emphasis
         return True
     written = re.compile(rf"(?<![^\W_]){re.escape(lowered.removesuffix('s'))}s?(?:'?s)?(?![^\W_])")
     if any(written.search(text.lower()) for text in known):
@@ -81,18 +106,24 @@ COUNTED = frozenset(
 _UNITS = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60}
 _DAYS = {"day": 1, "days": 1, "night": 1, "nights": 1, "week": 7, "weeks": 7}
 _LISTED = frozenset(
-    "details values things pieces questions conditions fields arguments parameters items points more other others "
-    "of left remaining".split()
+    "details values things pieces questions conditions fields arguments parameters items points steps more other "
+    "others of left remaining required missing open main key optional possible different".split()
 )
+"""What a small number before it counts: points of the thought's own making."""
 _WHEN = (" at", " by", " until", " from", " to", " around", " after", " before")
-_RANKED = ("option", "result", "number", "choice", "top", "first", "#", "step")
+_RANKED = ("option", "result", "number", "choice", "top", "first", "all", "#", "step")
+_ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
+_ORDERED = frozenset(
+    "option result choice one match place attempt try time search request question hit entry suggestion item call step "
+    "restaurant hotel event flight bus train film song".split()
+)
+_SET_PHRASES = ("24-hour", "100%", "24/7")
 
 
 def _is_known_value(sample: Sample, thought: str, value: Value, known: Sequence[str]) -> bool:
     clock = sample.clock
     before = thought[: value.start].rstrip().lower()
-    after = thought[value.start + len(value.text) :].split(None, 1)
-    unit = after[0].strip(".,;:!?)").lower() if after else ""
+    unit = _next_word(thought, value.start + len(value.text))
     forms = value.forms
     if value.kind == "number":
         if any(form in ("0", "1") or _counts(sample, form, before, unit) for form in forms):

@@ -68,10 +68,11 @@ _ADVERBS = (
 )
 _CALL = re.compile(
     _ADVERBS
-    + r"(?:search(?! my)|look (?:up|for|again|(?:it|that|this|them) up)|find(?! out| a way)|query|fetch|retrieve|book"
-    r"|reserve|buy|purchase|pay(?! attention)|transfer|schedule|rent|play(?! it safe)|send (?:the money|it to|\$)"
-    r"|(?:re-?)?run (?:the|a|another|that|this|it again)|add (?:the (?:event|alarm)|it to)|set the alarm"
-    r"|place the order"
+    + r"(?:search(?! my)|look (?:up|for(?! their| a yes)|again|(?:it|that|this|them) up)|query(?! them| the user)|fetch"
+    r"|find(?! out| a way| another way| the (?:right|words))|retrieve|book|reserve|buy(?! time)|purchase|schedule|rent"
+    r"|pay(?! (?:close )?attention)|transfer|play(?! it (?:safe|back|by)| along)|send (?:the money|it to|\$)"
+    r"|(?:re-?)?run (?:it again|(?:the|a|another|that|this) (?:\w+ )?(?:search|query|call|request|lookup))"
+    r"|add (?:the (?:event|alarm)|it to)|set the alarm|place the order"
     r"|make (?:the|a|that|this) (?:booking|reservation|transfer|payment|appointment|purchase|call)"
     r"|get the (?:tickets|forecast|weather|balance)|re-?do the search|start the (?:song|film|music)"
     r"|call (?:the (?:service|function|tool|cab|taxi)|a (?:cab|taxi)|it again)"
@@ -87,6 +88,8 @@ _CALLING = frozenset(
 _USE = re.compile(_ADVERBS + r"(?:call|use|invoke|run|try|query|execute|rerun) (?:the )?(\w+)")
 _BEFORE_TOOL = ("on to ", "a case for ", "calling ", "back to ", "time for ")
 _AFTER_TOOL = re.compile(r"(?: again)? (?:it is|can (?:go out|run|go ahead)|comes next|next|once more|again)\b")
+_AGAIN = re.compile(r"[^.;!?]*\b(?:again|now|once more|this time|right away|at once|immediately)\b")
+"""What makes an aim ("I need to find a restaurant") an intention of this moment."""
 _LATER = re.compile(
     r"\b(?:if|once(?! (?:more|again))|when|whenever|(?<!as )(?<!from )before|after(?! all)|afterwards|until|till|unless"
     r"|as soon as|whether|later|provided|in case|pending|await|wait|upon|offer|ask|shall|would|could|may want|might"
@@ -100,15 +103,24 @@ _LACKING = re.compile(
 )
 
 
+def may_call(words: Collection[str]) -> bool:
+    """Whether a thought with these words can announce a call by a verb; most that precede a reply can't."""
+    return not (_CALLING.isdisjoint(words) or _INTENDING.isdisjoint(words))
+
+
 def find_call(lowered: str, words: Collection[str], tools: Collection[str]) -> str:
     """The words by which a thought announces a call of this moment; '' where there are none.
 
     `tools` are the names of functions in it, in small letters.
     """
-    if not (_CALLING.isdisjoint(words) or _INTENDING.isdisjoint(words)):
+    if may_call(words):
         for start, end, sure in _find_intentions(lowered):
             match = _CALL.match(lowered, end) or _match_tool(lowered, end, tools)
-            if match and _is_for_now(lowered, start, match.end(), sure):
+            if (
+                match
+                and (sure or match.re is _USE or _AGAIN.match(lowered, match.end()))
+                and _is_for_now(lowered, start, match.end(), sure)
+            ):
                 return lowered[start : match.end()]
     for tool in tools:
         place = lowered.find(tool)
@@ -150,6 +162,7 @@ _REPLYING = frozenset(
     "propose".split()
 )
 """Whatever announces a reply has one of these."""
+_AFTERWARDS = re.compile(r"[^.!?]*\b(?:once|as soon as|when i|after|afterwards|later)\b")
 _CALL_AT_ALL = re.compile(
     r"\b(?:i'll|i will|i'm going to|let me|let's|i (?:need|have|want) to|i (?:must|should|can|may)|so i|now i|to) "
     + _ADVERBS
@@ -165,7 +178,8 @@ _GAP = re.compile(
 _GAPS = frozenset("missing unknown haven't hasn't don't neither still can't cannot gap thing".split())
 """Whatever says that something is missing has one of these."""
 _NO_GAP = re.compile(
-    r"\b(?:nothing|none|no|not|optional|if|whether|default|can wait)\b|n't (?:need|insist|require|matter)"
+    r"\b(?:nothing|none|no|not|optional|if|whether|default|today|assum\w+|usual|can wait)\b"
+    r"|n't (?:need|insist|require|matter)"
 )
 
 
@@ -182,6 +196,7 @@ def find_reply(lowered: str, words: Collection[str], tools: Collection[Tool]) ->
             match
             and (not match["wanted"] or any(match["wanted"] in name for tool in tools for name in tool.properties))
             and not _LATER.search(lowered[_find_sentence(lowered, start) : start])
+            and not _AFTERWARDS.match(lowered, match.end())
         ):
             return "" if _CALL_AT_ALL.search(lowered) else lowered[start : match.end()]
     return ""

@@ -20,6 +20,8 @@ from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.wording import read_thought, read_words
 from coalm_it.schema import Finding, Sample, Step, Turn
 from coalm_it.values import find_values, read_value, value_text
+from coalm_it.values.dates import Clock
+from coalm_it.values.numbers import NUMBERS
 
 
 def check_thought_facts(sample: Sample) -> list[Finding]:
@@ -63,10 +65,9 @@ _SPECIAL = re.compile(
 """Words with a capital inside a sentence, and numbers, one after another: "Grill & Bar", "March 9th", "6:30 pm"."""
 _QUOTE = re.compile(r"(?<!\w)\"([^\"]+)\"(?!\w)")
 _DIGITS = frozenset("0123456789")
-_IN_WORDS = COUNTED | frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday noon midday midnight half "
-    "quarter o'clock".split()
-)
+_DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday".split())
+_HOURS = frozenset("noon midday midnight half quarter o'clock".split())
+_IN_WORDS = COUNTED | _DAYS | _HOURS
 """Words of which one stands in, or after, each date, time and count in words that is looked for."""
 _PLAIN = frozenset(
     "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD "
@@ -85,25 +86,31 @@ def _read_items(sample: Sample, thought: str) -> list[Item]:
         items = [Item("quote", quote, (quote.strip(" .,!?;:"),)) for quote in _QUOTE.findall(thought)]
         thought = _QUOTE.sub('"', thought)
     for found in _SPECIAL.findall(thought):
-        words = found.rstrip("'-& ")
-        if not _DIGITS.isdisjoint(words):
+        name = found.rstrip("'-& ")
+        if not _DIGITS.isdisjoint(name):
             # a bare number may be an hour, but is a number first
-            items.append(Item("value", words, (words,) if words.isdecimal() else (words, *read_value(words, clock))))
-        elif words not in _PLAIN:
-            items.append(Item("name", words, (words,)))
-    if not _IN_WORDS.isdisjoint(read_words(thought)):
-        items += [
-            Item("value", value.text, (value.text, *value.forms))
-            for value in find_values(thought, clock)
-            if _DIGITS.isdisjoint(value.text) and _is_meant(thought, value.kind, value.text, value.start)
-        ]
+            items.append(Item("value", name, (name,) if name.isdecimal() else (name, *read_value(name, clock))))
+        elif name not in _PLAIN:
+            items.append(Item("name", name, (name,)))
+    words = read_words(thought)
+    if not _IN_WORDS.isdisjoint(words):
+        items += [Item("value", forms[0], forms) for forms in _read_in_words(words, clock)]
+        if not _HOURS.isdisjoint(words):
+            times = [value for value in find_values(thought, clock) if value.kind == "time"]
+            items += [Item("value", time.text, (time.text, *time.forms)) for time in times]
     return items
 
 
-def _is_meant(thought: str, kind: str, text: str, start: int) -> bool:
-    """Whether a value in words is more than a number by itself ("one of them", "the two", "three and four stars")."""
-    end = start + len(text)
-    return kind != "number" or (" and " not in text and not COUNTED.isdisjoint(read_words(thought[end : end + 20])[:1]))
+def _read_in_words(words: tuple[str, ...], clock: Clock) -> Iterator[tuple[str, ...]]:
+    """Days, and numbers before what is counted; a number by itself ("one of them", "the two") says nothing."""
+    before = ""
+    for word in words:
+        if word in _DAYS:
+            day = f"{before} {word}" if before in ("next", "this") and word.endswith("day") else word
+            yield day, *read_value(day, clock)
+        elif word in COUNTED and before in NUMBERS and before != "one":
+            yield before, str(NUMBERS[before])
+        before = word
 
 
 # --- where it stands ---

@@ -224,6 +224,149 @@ ALTERNATIVES = [
     "before I book it.",
 ]
 
+TURNS_OF_PHRASE = [
+    # aims, manners of speaking, dates and numbers as people write them
+    (
+        SUPPER,
+        0,
+        "reply",
+        "I need to find a restaurant for the user, starting with the city and the cuisine.",
+    ),
+    (
+        SUPPER,
+        0,
+        "reply",
+        "I should look for their preferences: city and cuisine. The 1st question is the city.",
+    ),
+    (
+        SUPPER,
+        0,
+        "reply",
+        "Before calling FindRestaurants I need 2 required values, the city and the cuisine.",
+    ),
+    (
+        SUPPER,
+        0,
+        "reply",
+        "I can't use the Find Restaurants function yet; the agent then needs a city first, so I'll ask.",
+    ),
+    (
+        SUPPER,
+        0,
+        "reply",
+        "The user wants to eat out. I'm not 100% sure where, so I must ask which city.",
+    ),
+    (
+        SUPPER,
+        1,
+        "call",
+        "I should search with city=Port Haven and cuisine=Mexican.",
+    ),
+    (
+        SUPPER,
+        1,
+        "call",
+        "I'll tell them what I find as soon as FindRestaurants answers.",
+    ),
+    (
+        SUPPER,
+        1,
+        "call",
+        "Latin American: I'd go with Mexican. I'll tell them what there is once the results are in.",
+    ),
+    (
+        SUPPER,
+        1,
+        "reply",
+        "The top result, Rosa's Cantina, is at 12 Quay Street (650-555-0131). The 2nd option is The Lime Tree Grill & "
+        "Bar.",
+    ),
+    (
+        SUPPER,
+        1,
+        "reply",
+        "3 results. Out of the top 2 I prefer Rosa's Cantina.",
+    ),
+    (
+        SUPPER,
+        4,
+        "reply",
+        "They'd like 6 seats next Friday (3/8). A week from today, that is. No time yet, so I have to ask.",
+    ),
+    (
+        SUPPER,
+        4,
+        "reply",
+        "Fri, Mar 8 for six. What's NOT given is the time; that is my question.",
+    ),
+    (
+        SUPPER,
+        5,
+        "reply",
+        "17:30 in 24-hour format, on Sat 9 March. Everything is CONFIRMED on my side, but they should hear it back.",
+    ),
+    (
+        SUPPER,
+        5,
+        "reply",
+        "5:30pm on Sat, Mar 9. I'll run the details by them before I reserve.",
+    ),
+    (
+        SUPPER,
+        5,
+        "reply",
+        "So 5:30 PM it is. I'll play it safe and read everything back.",
+    ),
+    (
+        SUPPER,
+        6,
+        "reply",
+        "6.30 pm now. I'll repeat the details and look for their confirmation.",
+    ),
+    (
+        SUPPER,
+        7,
+        "call",
+        "They said yes: 6 people at 6:30 PM on 03/09. Sending the booking.",
+    ),
+    (
+        SUPPER,
+        9,
+        "call",
+        "OK to book, 2 people at half past six.",
+    ),
+    (
+        SONGS,
+        2,
+        "reply",
+        "PlayMedia's device isn't given, so TV by default; I'd better check that first.",
+    ),
+    (
+        SONGS,
+        4,
+        "reply",
+        "I need to look for events now, but the city and the type are both missing.",
+    ),
+    (
+        SONGS,
+        5,
+        "call",
+        'Sports in Chicago ("Chi-town"). They haven\'t said a date, so any will do.',
+    ),
+    (
+        SONGS,
+        6,
+        "reply",
+        "It's at 5 in the afternoon: 17:00 in the result.",
+    ),
+    (
+        SONGS,
+        8,
+        "call",
+        "They want something else on the 4th (a Monday), in Chicago again.",
+    ),
+]
+
 WRITTEN = [
     (dialogue, turn, where, thought)
     for dialogue, thoughts in ((SUPPER, SUPPER_THOUGHTS), (SONGS, SONGS_THOUGHTS))
@@ -232,7 +375,9 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize(("dialogue", "turn", "where", "thought"), WRITTEN, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("dialogue", "turn", "where", "thought"), [*WRITTEN, *TURNS_OF_PHRASE], ids=lambda value: str(value)[:40]
+)
 def test_a_good_thought_passes_every_check(dialogue: Dialogue, turn: int, where: str, thought: str) -> None:
     assert run_checks(think(dialogue, turn, where, thought)) == []
 
