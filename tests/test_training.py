@@ -73,10 +73,11 @@ def test_the_sizes_of_the_paper_have_its_settings(
     assert quantization is None or (quantization.load_in_4bit and quantization.bnb_4bit_quant_type == "nf4")
 
 
-def test_a_number_that_yaml_takes_for_a_text_is_the_number(tmp_path: Path) -> None:
-    config = load_training("smoke", ["sft.learning_rate=1e-4"])
-    assert config.sft["learning_rate"] == "1e-4"
-    assert build_arguments(config, tmp_path, validates=False).sft.learning_rate == 0.0001
+def test_what_yaml_takes_for_something_else_is_what_was_meant(tmp_path: Path) -> None:
+    config = load_training("smoke", ["sft.learning_rate=1e-4", "sft.save_strategy=no"])
+    assert (config.sft["learning_rate"], config.sft["save_strategy"]) == ("1e-4", False)
+    sft = build_arguments(config, tmp_path, validates=False).sft
+    assert (sft.learning_rate, sft.save_strategy) == (0.0001, "no")
 
 
 @pytest.mark.parametrize(

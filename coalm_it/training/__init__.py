@@ -21,7 +21,7 @@ from coalm_it.training.card import describe_run, render_run
 from coalm_it.training.config import TINY, Arguments, TrainConfig, build_arguments, load_training
 from coalm_it.training.folder import ModelFolder, claim_model_folder
 from coalm_it.training.progress import report_progress
-from coalm_it.training.rows import SPLITS, Build, Split, check_rows, open_build, read_rows
+from coalm_it.training.rows import Build, Split, check_rows, list_splits, open_build, read_rows
 from coalm_it.training.tokens import NO_LOSS, Count, write_tokens
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _train(
 ) -> dict[str, Any]:
     from accelerate import PartialState
 
-    arguments = build_arguments(config, folder.checkpoints, validates=bool(build.list_files("messages", "validation")))
+    splits = list_splits(build, config.rows)
+    arguments = build_arguments(config, folder.checkpoints, validates="validation" in splits)
     processes = PartialState()
     first = bool(processes.is_main_process)
     listener = listener if first else Silent()
@@ -100,8 +101,7 @@ def _train(
                 drop_long=drop_long,
                 drop_unfit=drop_unfit,
             )
-            for split in SPLITS
-            if build.list_files(config.rows.form, split)
+            for split in splits
         }
     if first:
         show(_mark_tokens(_open_tokens(folder, "train")[0], tokenizer))

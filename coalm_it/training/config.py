@@ -110,13 +110,15 @@ def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Argum
 
 
 def _construct(section: str, kind: Any, values: Mapping[str, Any]) -> Any:
-    """An object of one of the libraries' classes; YAML's 1e-4, which is a text, becomes the number that is meant."""
+    """An object of one of the libraries' classes. YAML's 1e-4 is a text, its `no` is false: what is meant is taken."""
     hints = {**typing.get_type_hints(kind), **_HINTS}
     known = [key for key in inspect.signature(kind).parameters if key != "kwargs"]
     typed = {}
     for key, value in values.items():
         if key not in known:
             raise ConfigError(f"unknown key '{section}.{key}'; {name_nearest(key, known)}")
+        if value is False and key.endswith("_strategy"):
+            value = "no"
         try:
             typed[key] = TypeAdapter(hints.get(key, Any)).validate_python(value)
         except ValidationError as error:

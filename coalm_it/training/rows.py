@@ -20,7 +20,6 @@ from coalm_it.output import MANIFEST, hash_bytes
 from coalm_it.training.config import Rows
 
 Split = Literal["train", "validation"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 _CONFIGS: dict[Form, str] = {"columns": "coalm_it", "messages": "samples"}
 _COLUMNS: dict[Form, list[str]] = {"columns": ["instruction", "input", "output"], "messages": ["messages", "tools"]}
@@ -80,6 +79,11 @@ def check_rows(build: Build, rows: Rows) -> None:
     for part in rows.parts:
         if part not in build.manifest["parts"]:
             raise DataError(f"{build.path} has no part {part!r}; {name_nearest(part, list(build.manifest['parts']))}")
+
+
+def list_splits(build: Build, rows: Rows) -> list[Split]:
+    """train, and validation where it has any of the rows that the section asks for."""
+    return [split for split in get_args(Split) if split == "train" or next(read_rows(build, rows, split), None)]
 
 
 def read_rows(build: Build, rows: Rows, split: Split) -> Iterator[Row]:
