@@ -44,10 +44,10 @@ def evaluate(
     if as_json:
         print(json.dumps(done.results, ensure_ascii=False))
     else:
-        from coalm_it.evaluation.report import format_metrics
+        from coalm_it.evaluation.report import format_metrics, format_outcomes
 
         print_rows(format_metrics(done.results), as_json=False)
-        print_rows(done.results["outcomes"], as_json=False)
+        print_rows(format_outcomes(done.results), as_json=False)
         print(f"{done.out}: {done.results['answered']:,} of {done.results['asked']:,} answered")
     if done.fell_short:
         print(f"coalm-it: {done.fell_short}", file=sys.stderr)

@@ -84,7 +84,7 @@ def write_table(results: Mapping[str, Any]) -> str:
         "",
         *make_table(format_metrics(results)),
         "",
-        *make_table(results["outcomes"]),
+        *make_table(format_outcomes(results)),
     ]
     if results.get("leaderboard"):
         lines += ["", "As the leaderboard counts, in percent, beside what was published:", ""]
@@ -101,6 +101,12 @@ def _say_lost(lost: Mapping[str, int]) -> str:
 def format_metrics(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The metrics as rows of text."""
     return [_format_metric(row) for row in results["metrics"]]
+
+
+def format_outcomes(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The outcomes as rows, without those that nowhere came about."""
+    seen = {name for row in results["outcomes"] for name, value in row.items() if value or name == "right"}
+    return [{name: value for name, value in row.items() if name in seen} for row in results["outcomes"]]
 
 
 def _format_metric(row: Mapping[str, Any]) -> dict[str, Any]:
