@@ -11,7 +11,6 @@ killed_build    2,000 turns, a request for each and for each thought that does n
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import multiprocessing
 import os
@@ -29,12 +28,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from dialogues import write_dialogues
+
 HERE = Path(__file__).parent
-SAMPLES = HERE.parents[1] / "sources" / "samples" / "sgd" / "train"
-TURNS = 7.5
-"""Of a dialogue, on average."""
-A_FILE = 6
-"""Dialogues in one file; each file is a shard."""
 IN_FLIGHT = 64
 SERVED = {"latency": 0.05, "poor": 0.1}
 """Seconds an answer; share of thoughts that do not pass and are asked for again."""
@@ -43,28 +39,7 @@ WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(["coalm_it.pipeline", "coalm_it.reasoning.asking", "coalm_it.terminal"])
 
 
-# --- dialogues, builds, servers ---
-
-
-def write_dialogues(folder: Path, count: int) -> Path:
-    """As many dialogues as wanted in the layout of SGD: the bundled ones over and over, each with an id of its own and
-    a first sentence of its own, so that no two requests about them are the same. Returns the folder."""
-    bundled = [one for path in sorted(SAMPLES.glob("dialogues_*.json")) for one in json.loads(path.read_bytes())]
-    train = folder / "train"
-    train.mkdir(parents=True, exist_ok=True)
-    (train / "schema.json").write_bytes((SAMPLES / "schema.json").read_bytes())
-    dialogues = [_make_own(one, number) for number, one in zip(range(count), itertools.cycle(bundled), strict=False)]
-    for start in range(0, count, A_FILE):
-        path = train / f"dialogues_{start // A_FILE + 1:03d}.json"
-        path.write_text(json.dumps(dialogues[start : start + A_FILE], ensure_ascii=False), encoding="utf-8")
-    return folder
-
-
-def _make_own(dialogue: dict[str, Any], number: int) -> dict[str, Any]:
-    first, *others = dialogue["turns"]
-    # At the end, where it moves none of the places that the annotation names.
-    first = {**first, "utterance": f"{first['utterance']} This is call {number}."}
-    return {**dialogue, "dialogue_id": f"9_{number:05d}", "turns": [first, *others]}
+# --- builds, servers ---
 
 
 def start_build(base_url: str, data: Path, out: Path, ledger: Path, *options: str) -> BaseProcess:
@@ -168,7 +143,7 @@ class Killed:
 def kill_builds(folder: Path, turns: int, kills: int, seed: int = 1) -> Killed:
     """Builds dialogues of about so many turns, once undisturbed, and once with kills at moments drawn by `seed`: two
     thirds fall into the asking, the others into the making of shards and files."""
-    data = write_dialogues(folder / "data", 1 + round(turns / TURNS))
+    data = write_dialogues(folder / "data", turns=turns)
     out, whole, ledger = folder / "out", folder / "whole", folder / "out.sqlite"
     with start_server() as base_url:
         call_server(base_url, "control", json.dumps(SERVED).encode())

@@ -49,9 +49,12 @@ def make_prompt(number: int) -> str:
     return f"{number}: {' '.join(random.Random(number).choices(WORDS, k=PROMPT_WORDS))}"
 
 
-def carry_out(ask: Callable[[Order], int]) -> None:
-    """What a client's main is: does the order on the command line, and leaves its report in the order's folder."""
+def carry_out(ask: Callable[[Order], int], prepare: Callable[[Order], None] | None = None) -> None:
+    """What a client's main is: does the order on the command line, and leaves its report in the order's folder. What
+    `prepare` takes is not in it."""
     order = Order(**json.loads(sys.argv[-1]))
+    if prepare is not None:
+        prepare(order)
     session = os.getsid(0)
     before, started = read_cpu(session), time.perf_counter()
     answered = ask(order)

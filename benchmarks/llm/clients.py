@@ -6,18 +6,23 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import openai
 from client import MAX_TOKENS, Order, carry_out, make_prompt
+from dialogues import write_dialogues
 
+from coalm_it.listener import Silent
 from coalm_it.models import Settings
+from coalm_it.questions import Means, Selection, ask_model, make_budgets, outline_shard
 from coalm_it.reasoning.asking import ask_all
 from coalm_it.reasoning.budget import BudgetError, make_budget
 from coalm_it.reasoning.ledger import open_ledger
 from coalm_it.reasoning.request import Answer, Outcome, Request
+from coalm_it.supplies import find_supplies, hash_inputs, plan_tasks, prepare_recipe
 
 PRICE = {"input": 3.0, "output": 15.0}
 LEDGER = "answers.sqlite"
@@ -54,6 +59,25 @@ def ask_only(order: Order) -> int:
         except BudgetError as error:
             print(error, file=sys.stderr)
     return good
+
+
+def write_corpus(order: Order, *, turns: bool) -> None:
+    """The dialogues that `order_thoughts` asks about; written before the clock starts."""
+    size = {"turns": order.count} if turns else {"count": order.count}
+    write_dialogues(Path(order.folder, "corpus"), **size)
+
+
+def order_thoughts(order: Order, *, turns: bool) -> int:
+    """The first pass of a build: dialogues read, prompts rendered, asked, parsed, checked, stored; a call for each turn
+    or one for each dialogue. Returns the number of calls, those for thoughts that did not pass at first among them."""
+    changes = ["parts.snips=null", f"reasoning.turns_a_request={1 if turns else 100}", "reasoning.writer=annotate"]
+    changes += ["reasoning.model=small", f"reasoning.base_url={order.base_url}"]
+    recipe = prepare_recipe("tod", [*changes, f"reasoning.max_in_flight={order.in_flight}"])
+    folder, means, listener = Path(order.folder), Means(Path(order.folder, LEDGER)), Silent()
+    supplies = find_supplies(recipe, folder / "corpus", listener)
+    tasks = plan_tasks(recipe, supplies, hash_inputs(recipe, supplies), folder)
+    selection = Selection(recipe, tasks, dict(map(outline_shard, tasks)))
+    return len(ask_model(selection, means, make_budgets(recipe.reasoning, means), listener).keys)
 
 
 def ask_sdk(order: Order) -> int:
@@ -127,11 +151,18 @@ def ask_floor(order: Order) -> int:
 
 
 CLIENTS: dict[str, Callable[[Order], int]] = {
+    "a turn a call": partial(order_thoughts, turns=True),
+    "a dialogue a call": partial(order_thoughts, turns=False),
     "asking only": ask_only,
     "lean": ask_lean,
     "sdk": ask_sdk,
     "floor": ask_floor,
 }
 
+PREPARATIONS: dict[str, Callable[[Order], None]] = {
+    "a turn a call": partial(write_corpus, turns=True),
+    "a dialogue a call": partial(write_corpus, turns=False),
+}
+
 if __name__ == "__main__":
-    carry_out(CLIENTS[sys.argv[1]])
+    carry_out(CLIENTS[sys.argv[1]], PREPARATIONS.get(sys.argv[1]))

@@ -12,6 +12,8 @@ killed    2,000 answers, kill -9 half-way, and again: what was asked again, what
 shot      2,000 answers, kill -9 at 20 random moments: ours alone; whether all is the same in the end
 ceiling   a run that would cost $5 and may cost $1: ours alone; what it cost, as the server counted it
 
+Two clients go the whole way of a build's first pass, from the corpus to checked thoughts in the ledger: `a turn a call`
+asks about each turn by itself, `a dialogue a call` about all of a dialogue at once; `asking only` sends ready prompts.
 `floor` is a bare aiohttp pool, `sdk` the openai package as it comes, `lean` the same with its aiohttp transport and
 bare responses: none of the three keeps anything. Prints Markdown.
 """

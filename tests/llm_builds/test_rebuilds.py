@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import finish_build, start_build, write_dialogues
+from builds import finish_build, start_build
+from dialogues import write_dialogues
 from small import (
     assert_one_line,
     build_small,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builds import A_FILE, write_dialogues
+from dialogues import A_FILE, write_dialogues
 from small import DIALOGUES, SAMPLES, assert_adds_up, build_small, read_files, read_rows
 
 from coalm_it.mixture import ShortError

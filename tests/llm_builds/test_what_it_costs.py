@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import write_dialogues
+from dialogues import write_dialogues
 from small import assert_one_line, build_small, read_files, read_rows, run_small
 
 INPUT, OUTPUT = 9.0, 90.0
