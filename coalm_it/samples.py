@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
@@ -25,11 +25,18 @@ def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
 
 
 def make_samples(
-    dialogue: Dialogue, name: str, part: Part, tools: tuple[Tool, ...], origins: Origins | None = None
+    dialogue: Dialogue,
+    name: str,
+    part: Part,
+    tools: tuple[Tool, ...],
+    origins: Origins | None = None,
+    *,
+    turns: Container[int] | None = None,
 ) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
-    `tools` is what the samples show (see `show_tools`); `origins` says who wrote the thought of each ReAct target.
+    `tools` is what the samples show (see `show_tools`); `origins` says who wrote the thought of each ReAct target;
+    `turns` are the numbers of the turns that are wanted, where not all are.
     Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for what a turn's first step or reply is not. A dialogue with
     tools has its states laid out as `varied`: published rows track single turns only.
     """
@@ -63,6 +70,8 @@ def make_samples(
         )
 
     for number, turn in enumerate(dialogue.turns):
+        if turns is not None and number not in turns:
+            continue
         if "state_tracking" in part.task and (any(turn.state.values()) if dialogue.tools else turn.state):
             yield make_sample("state_tracking", number, None)
         for task in ("react_action", "function_call"):

@@ -6,7 +6,7 @@ pass are asked for again, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coalm_it.checks import check_thought
@@ -69,7 +69,8 @@ def _annotate(
             thoughts, mended = _read_thoughts(outcome.text)
             kept = {place: written[number].thought for number, place in enumerate(places, 1) if number in written}
             reasons = _find_faults(asked, still, kept, thoughts, bool(thoughts))
-            messages = (*first, say("assistant", outcome.text[:LONGEST_QUOTE]), say("user", _ask_again(reasons)))
+            if reasons:
+                messages = (*first, say("assistant", outcome.text[:LONGEST_QUOTE]), say("user", _ask_again(reasons)))
         for number in still:
             text = None if number in reasons else thoughts[number]
             written[number] = Written(text, outcome.key, attempt, mended, tuple(reasons.get(number, ())))
@@ -107,7 +108,7 @@ def _find_faults(
     """Number -> what is wrong with the thought that was given for it; those that pass are not in it."""
     put = {place: thoughts[number] for number, place in still.items() if number in thoughts}
     dialogue = put_thoughts(asked.dialogue, {**kept, **put})
-    samples = sample_places(dialogue, asked.tools)
+    samples = sample_places(dialogue, asked.tools, {place.turn for place in still.values()})
     faults = {}
     for number, place in still.items():
         if number not in thoughts:
@@ -117,7 +118,9 @@ def _find_faults(
     return faults
 
 
-def sample_places(dialogue: Dialogue, tools: tuple[Tool, ...]) -> dict[Place, Sample]:
-    """The sample of which each place holds the target's thought."""
-    samples = make_samples(dialogue, "any", _REACT, tools)
+def sample_places(
+    dialogue: Dialogue, tools: tuple[Tool, ...], turns: Container[int] | None = None
+) -> dict[Place, Sample]:
+    """The sample of which each place holds the target's thought; of these turns, where not all are wanted."""
+    samples = make_samples(dialogue, "any", _REACT, tools, turns=turns)
     return {sample.place: sample for sample in samples}
