@@ -34,7 +34,8 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path.name}: not a mapping of {', '.join(model.model_fields)}")
+        keys = [name for name, field in model.model_fields.items() if field.is_required()] or list(model.model_fields)
+        raise ConfigError(f"{path.name}: a mapping with {', '.join(keys)} is expected")
     for change in changes:
         _apply_change(raw, change)
     try:
@@ -66,7 +67,7 @@ def _find_file(kind: Kind, name: str) -> Path:
 def _apply_change(raw: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {change}: write it as KEY.KEY=VALUE")
+        raise ConfigError(f"--set {change}: write it as KEY.KEY=VALUE, e.g. name=mine")
     *outer, last = key.split(".")
     section = raw
     for name in outer:

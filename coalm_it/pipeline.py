@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from coalm_it.assets import fingerprint_package
+from coalm_it.configs import ConfigError
 from coalm_it.engine import RunTasks, start_engine
 from coalm_it.listener import Listener, Silent
 from coalm_it.mixture import (
@@ -43,7 +44,7 @@ from coalm_it.output import (
     write_parquet,
 )
 from coalm_it.questions import Answers, Means, Selection, ask_model, make_budgets, outline_shard
-from coalm_it.recipe import Recipe, RecipeError
+from coalm_it.recipe import Recipe
 from coalm_it.release import render_card
 from coalm_it.schema import SCHEMA_VERSION
 from coalm_it.shards import ShardTask, make_shard
@@ -198,12 +199,12 @@ def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: List
 
 
 def _check_part(recipe: Recipe, name: str, summaries: Sequence[dict[str, Any]]) -> None:
-    """Raises RecipeError where a part's dialogues give not one sample of its tasks."""
+    """Raises ConfigError where a part's dialogues give not one sample of its tasks."""
     dialogues = sum(summary["dialogues"] - summary["filtered"] for summary in summaries)
     if dialogues and not any(summary["rows"] + summary["rejects"] for summary in summaries):
         part = recipe.parts[name]
         tasks, sources = ", ".join(part.task), ", ".join(part.source)
-        raise RecipeError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
+        raise ConfigError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
 
 
 # --- what comes out ---
@@ -223,7 +224,7 @@ class Mixed:
 
 
 def _mix(recipe: Recipe, supplies: list[Supply], tables: dict[str, list[Path]], unasked: Mapping[str, int]) -> Mixed:
-    """Draws, fills and orders. Raises ShortError, unless the recipe allows it; RecipeError for a part of no sample.
+    """Draws, fills and orders. Raises ShortError, unless the recipe allows it; ConfigError for a part of no sample.
 
     What no model was asked about is there all the same, as far as a share of the whole is wanted. Second copies make
     good what the checks turned away, not a corpus that is not there. Quotas are of train rows.

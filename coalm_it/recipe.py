@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from coalm_it.assets import asset, list_assets
-from coalm_it.errors import RequestError
-from coalm_it.models import Price, Settings
+from coalm_it.assets import list_assets
+from coalm_it.configs import load_config
+from coalm_it.models import Settings
 from coalm_it.schema import Task
-
-
-class RecipeError(RequestError):
-    """The recipe cannot be used; the message is one line for the person who wrote it."""
 
 
 class _Section(BaseModel):
@@ -185,64 +177,6 @@ def list_recipes() -> list[str]:
 def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of that name in recipes/, or in the YAML file at that path, with `key.key=value` changes made.
 
-    Raises RecipeError: no such recipe, not YAML, an unknown key (the nearest known one is named), a bad value.
+    Raises ConfigError.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else asset("recipes") / f"{name}.yaml"
-    if not path.is_file():
-        near = difflib.get_close_matches(name, list_recipes(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(list_recipes())}"
-        raise RecipeError(f"no recipe {name!r}; {hint}")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{path.name}: a recipe is a mapping with name and parts")
-    for change in changes:
-        _apply_change(raw, change)
-    try:
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise RecipeError(f"{path.name}: {'; '.join(_explain(error))}") from None
-
-
-def _apply_change(raw: dict[str, Any], change: str) -> None:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise RecipeError(f"--set {change}: write it as KEY.KEY=VALUE, e.g. parts.sgd.rows=1000")
-    *outer, last = key.split(".")
-    section = raw
-    for name in outer:
-        section = section.setdefault(name, {})
-        if not isinstance(section, dict):
-            raise RecipeError(f"--set {change}: {name!r} holds a value, not a section")
-    try:
-        section[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise RecipeError(f"--set {change}: the value is not YAML") from None
-
-
-def _explain(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        where = [str(part) for part in problem["loc"]]
-        if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(where[-1], _known_keys(where[:-1]), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(_known_keys(where[:-1]))}"
-            yield f"unknown key {'.'.join(where)!r}{hint}"
-        elif not where:
-            yield problem["msg"].removeprefix("Value error, ")
-        else:
-            yield f"{'.'.join(where)}: {problem['msg']} (found {problem['input']!r})"
-
-
-def _known_keys(where: list[str]) -> list[str]:
-    sections: dict[str, type[BaseModel]] = {"parts": Part, "reasoning": Reasoning, "expect": Expect}
-    inner: dict[str, type[BaseModel]] = {
-        "mask": Mask,
-        "filter": Filter,
-        "unanswerable": Unanswerable,
-        "judge": Judge,
-        "price": Price,
-    }
-    section = inner.get(where[-1]) or sections[where[0]] if where else Recipe
-    return list(section.model_fields)
+    return load_config("recipes", name, Recipe, changes)

@@ -13,10 +13,11 @@ from typing import Any
 from coalm_it import __version__
 from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
+from coalm_it.configs import ConfigError
 from coalm_it.listener import Listener
 from coalm_it.output import hash_bytes
 from coalm_it.readers import READERS
-from coalm_it.recipe import Recipe, RecipeError, load_recipe
+from coalm_it.recipe import Recipe, load_recipe
 from coalm_it.schema import Inventory
 from coalm_it.shards import ShardTask, read_shard
 from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
@@ -39,11 +40,11 @@ class Supply:
 
 
 def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe of that name or path, changed, with checks that there are. Raises RecipeError."""
+    """The recipe of that name or path, changed, with checks that there are. Raises ConfigError."""
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     for name in {*recipe.checks, *(name for part in recipe.parts.values() for name in part.checks)}:
         if name not in CHECKS:
-            raise RecipeError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
+            raise ConfigError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
     return recipe
 
 

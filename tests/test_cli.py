@@ -206,7 +206,7 @@ def test_sources_lists_what_is_known_and_what_is_there(bundled: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["todd"], r"no recipe 'todd'; did you mean 'tod'\?"),
+        (["todd"], r"no recipes/todd\.yaml; did you mean 'tod'\?"),
         (["tod", "--set", "parts.sgd.row=3"], r"unknown key 'parts\.sgd\.row'; did you mean 'rows'\?"),
         (["tod", "--set", "order=random"], r"order: .*'shuffled' or 'corpus'"),
         (["tod", "--set", "seed"], r"--set seed: write it as KEY\.KEY=VALUE"),

@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from coalm_it.configs import ConfigError
 from coalm_it.pipeline import Built, build
-from coalm_it.recipe import RecipeError
 from coalm_it.sources import SourceError
 
 Edit = Callable[[list[Any]], None]
@@ -380,7 +380,7 @@ def test_parts_may_share_a_source(tmp_path: Path) -> None:
     ],
 )
 def test_a_recipe_that_asks_for_what_is_not_there_is_one_line(tmp_path: Path, changes: list[str], message: str) -> None:
-    with pytest.raises((RecipeError, SourceError), match=message):
+    with pytest.raises((ConfigError, SourceError), match=message):
         build("tod", out=tmp_path / "out", changes=changes)
     assert not (tmp_path / "out").exists()
 

@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from coalm_it.recipe import Recipe, RecipeError, list_recipes, load_recipe
+from coalm_it.configs import ConfigError
+from coalm_it.recipe import Recipe, list_recipes, load_recipe
 
 MINE = """
 name: mine
@@ -66,7 +67,7 @@ def test_a_part_set_to_null_is_left_out(mine: Path) -> None:
     other = "parts.snips={source: snips, task: state_tracking}"
     assert set(load_recipe(str(mine), [other]).parts) == {"sgd", "snips"}
     assert set(load_recipe(str(mine), [other, "parts.sgd=null"]).parts) == {"snips"}
-    with pytest.raises(RecipeError, match=r"parts: .*at least 1 item"):
+    with pytest.raises(ConfigError, match=r"parts: .*at least 1 item"):
         load_recipe(str(mine), ["parts.sgd=null"])
 
 
@@ -92,7 +93,7 @@ def test_the_walk_over_the_keys_reaches_the_parts() -> None:
         ("sede=3", r"unknown key 'sede'; did you mean 'seed'\?"),
         ("parts.sgd.row=3", r"unknown key 'parts\.sgd\.row'; did you mean 'rows'\?"),
         ("expect.rejects_at_least=1", r"unknown key 'expect\.rejects_at_least'; did you mean 'rejects_at_most'\?"),
-        ("reasoning.xyz=1", r"unknown key 'reasoning\.xyz'; known: .*writer"),
+        ("reasoning.xyz=1", r"unknown key 'reasoning\.xyz'; there are: .*writer"),
         ("parts.sgd.rows=0", r"parts\.sgd\.rows: Input should be greater than 0 \(found 0\)"),
         ("parts.sgd.rows=many", r"parts\.sgd\.rows: .* \(found 'many'\)"),
         ("parts.sgd.split=dev", r"parts\.sgd\.split: .*'train', 'validation' or 'test' \(found 'dev'\)"),
@@ -109,13 +110,13 @@ def test_the_walk_over_the_keys_reaches_the_parts() -> None:
         ("order=random", r"order: .*'shuffled' or 'corpus' \(found 'random'\)"),
         ("expect.rejects_at_most=2", r"expect\.rejects_at_most: .*less than or equal to 1 \(found 2\)"),
         ("name.first=x", r"--set name\.first=x: 'name' holds a value, not a section"),
-        ("seed", r"--set seed: write it as KEY\.KEY=VALUE, e\.g\. parts\.sgd\.rows=1000"),
+        ("seed", r"--set seed: write it as KEY\.KEY=VALUE, e\.g\. name=mine"),
         ("=3", r"--set =3: write it as KEY\.KEY=VALUE"),
         ("seed=[1", r"--set seed=\[1: the value is not YAML"),
     ],
 )
 def test_a_wrong_change_is_one_line_that_says_what_is_right(mine: Path, change: str, message: str) -> None:
-    with pytest.raises(RecipeError, match=message) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         load_recipe(str(mine), [change])
     assert "\n" not in str(caught.value)
 
@@ -125,8 +126,8 @@ def test_a_wrong_change_is_one_line_that_says_what_is_right(mine: Path, change: 
     [
         (b"name: [unclosed", r"^bad\.yaml: not YAML: .*line"),
         (b"\xff\xfe\x00", r"^bad\.yaml: not YAML"),
-        (b"", r"^bad\.yaml: a recipe is a mapping with name and parts"),
-        (b"- name: tod", r"^bad\.yaml: a recipe is a mapping with name and parts"),
+        (b"", r"^bad\.yaml: a mapping with name, parts is expected"),
+        (b"- name: tod", r"^bad\.yaml: a mapping with name, parts is expected"),
         (b"name: !!python/object:os.system {}", r"^bad\.yaml: not YAML"),
         (b"name: x\nparts: {a: 3}", r"^bad\.yaml: parts\.a: .* \(found 3\)"),
         (b"name: x", r"^bad\.yaml: parts: Field required"),
@@ -136,17 +137,17 @@ def test_a_wrong_change_is_one_line_that_says_what_is_right(mine: Path, change: 
 def test_a_file_that_is_no_recipe_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_bytes(content)
-    with pytest.raises(RecipeError, match=message) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         load_recipe(str(path))
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_recipe_is_met_with_the_nearest_name() -> None:
-    with pytest.raises(RecipeError, match=r"^no recipe 'todd'; did you mean 'tod'\?$"):
+    with pytest.raises(ConfigError, match=r"^no recipes/todd\.yaml; did you mean 'tod'\?$"):
         load_recipe("todd")
-    with pytest.raises(RecipeError, match=r"^no recipe 'something else'; there are: .*\btod\b"):
+    with pytest.raises(ConfigError, match=r"^no recipes/something else\.yaml; there are: .*\btod\b"):
         load_recipe("something else")
-    with pytest.raises(RecipeError, match=r"^no recipe 'here/tod\.yaml'"):
+    with pytest.raises(ConfigError, match=r"^no here/tod\.yaml; did you mean 'tod'"):
         load_recipe("here/tod.yaml")
 
 
