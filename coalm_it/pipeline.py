@@ -130,7 +130,7 @@ def build(
         unasked = {name: sum(one["unasked"] for one in of_part) for name, of_part in summaries.items()}
         mixed = _mix(recipe, supplies, tables, unasked)
         if not mixed.chosen:
-            raise SourceError("nothing good was found in the corpora: no row to write")
+            raise SourceError(f"no row to write: {_explain_emptiness(summaries)}")
         files = _write_data(mixed, folder, run_tasks, listener)
     manifest = {
         "name": recipe.name,
@@ -205,6 +205,17 @@ def _check_part(recipe: Recipe, name: str, summaries: Sequence[dict[str, Any]]) 
         part = recipe.parts[name]
         tasks, sources = ", ".join(part.task), ", ".join(part.source)
         raise ConfigError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
+
+
+def _explain_emptiness(summaries: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+    rejected_by: Counter[str] = Counter()
+    for of_part in summaries.values():
+        for summary in of_part:
+            rejected_by.update(summary["rejected_by"])
+    if not rejected_by:
+        return "nothing good was found in the corpora"
+    checks = ", ".join(f"{check} {count:,}" for check, count in rejected_by.most_common())
+    return f"every sample was turned away ({checks})"
 
 
 # --- what comes out ---

@@ -64,7 +64,7 @@ def ask_only(order: Order) -> int:
 def write_corpus(order: Order, *, turns: bool) -> None:
     """The dialogues that `order_thoughts` asks about; written before the clock starts."""
     size = {"turns": order.count} if turns else {"count": order.count}
-    write_dialogues(Path(order.folder, "corpus"), **size)
+    write_dialogues(Path(order.folder, "corpus"), a_file=128, **size)  # as many as in a file of SGD
 
 
 def order_thoughts(order: Order, *, turns: bool) -> int:

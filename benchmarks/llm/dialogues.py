@@ -9,10 +9,10 @@ from typing import Any
 
 SAMPLES = Path(__file__).parents[2] / "sources" / "samples" / "sgd" / "train"
 A_FILE = 6
-"""Dialogues in one file; each file is a shard."""
+"""Dialogues in one file, where nothing else is wanted; each file is a shard."""
 
 
-def write_dialogues(folder: Path, count: int = 0, *, turns: int = 0) -> Path:
+def write_dialogues(folder: Path, count: int = 0, *, turns: int = 0, a_file: int = A_FILE) -> Path:
     """Dialogues in the layout of SGD, `count` of them, or of about so many `turns`. Returns the folder.
 
     They are the bundled ones over and over, each with an id of its own and a first sentence of its own, so that no two
@@ -28,9 +28,9 @@ def write_dialogues(folder: Path, count: int = 0, *, turns: int = 0) -> Path:
             break
         dialogues.append(_make_own(dialogue, len(dialogues)))
         turns -= len(dialogue["turns"]) // 2
-    for start in range(0, len(dialogues), A_FILE):
-        path = train / f"dialogues_{start // A_FILE + 1:03d}.json"
-        path.write_text(json.dumps(dialogues[start : start + A_FILE], ensure_ascii=False), encoding="utf-8")
+    for start in range(0, len(dialogues), a_file):
+        path = train / f"dialogues_{start // a_file + 1:03d}.json"
+        path.write_text(json.dumps(dialogues[start : start + a_file], ensure_ascii=False), encoding="utf-8")
     return folder
 
 

@@ -34,6 +34,7 @@ def say(role: str, text: str) -> Message:
     return {"role": role, "content": text}
 
 
+@lru_cache(maxsize=1024)
 def format_clock(clock: datetime.date | None) -> str:
     """The day as `Friday, 2019-03-01`; empty where the dialogue has none."""
     return f"{clock:%A, %Y-%m-%d}" if clock else ""

@@ -161,7 +161,8 @@ def _count_fates(written: Mapping[Place, Written], failed: str) -> Counter[str]:
 
 
 def _explain(one: Written) -> str:
-    return f"no thought passed in {one.attempts} attempts: {'; '.join(one.reasons)}"
+    attempts = "one attempt" if one.attempts == 1 else f"{one.attempts} attempts"
+    return f"no thought passed in {attempts}: {'; '.join(one.reasons)}"
 
 
 # --- provenance ---

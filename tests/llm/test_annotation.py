@@ -24,7 +24,7 @@ DIALOGUES = int(os.environ.get("COALM_IT_LLM_DIALOGUES", "50"))
 def test_every_turn_ends_as_a_checked_thought(served: Callable[..., Settings], tmp_path: Path) -> None:
     settings = served(max_tokens=700, timeout=3000)
     asked = {"model": settings.model, "base_url": settings.base_url, "temperature": 0, "max_tokens": 700}
-    asked |= {"timeout": 3000, "max_in_flight": 16, "turns_a_request": 4, "writer": "annotate"}
+    asked |= {"timeout": 3000, "max_in_flight": 16, "repairs": 1, "writer": "annotate"}
     built = build(
         "tod",
         out=tmp_path / "out",

@@ -20,7 +20,7 @@ from coalm_it.reasoning.transcript import list_places, put_thoughts
 from coalm_it.recipe import Part
 from coalm_it.samples import make_samples, shorten_observations, show_tools
 from coalm_it.schema import Dialogue, Finding, Inventory, Sample
-from coalm_it.sources import Corpus, RawFile, Shard, cut_shards
+from coalm_it.sources import Corpus, RawFile, Shard, SourceError, cut_shards
 
 TRANSPORT = {"errors": 0.05, "overloads": 0.02, "hangs": 0.03, "cuts": 0.04, "twice": 0.04, "garbage": 0.04}
 TEXTS = {"broken": 0.06, "wrong_schema": 0.06, "empty": 0.03, "length": 0.03, "filtered": 0.03}
@@ -73,9 +73,18 @@ def test_what_failed_is_a_reject_with_its_reason_where_the_recipe_wants_that(
     for row in failed:
         (finding,) = row["findings"]
         assert finding["check"] == "reasoning"
-        assert finding["message"].startswith(f"no thought passed in {row['provenance']['attempts']} attempts: ")
+        attempts = row["provenance"]["attempts"]
+        passed_in = "one attempt" if attempts == 1 else f"{attempts} attempts"
+        assert finding["message"].startswith(f"no thought passed in {passed_in}: ")
     assert_origins_are_true(built, rows, tmp_path / "answers.sqlite")
     assert judge_again(built.out) == []
+
+
+def test_a_model_that_writes_nothing_that_passes_is_no_fault_of_the_corpus(server: Any, tmp_path: Path) -> None:
+    server.behave(poor=1.0)
+    changes = ("limit=1", "reasoning.fallback=reject", "reasoning.repairs=0")
+    with pytest.raises(SourceError, match=r"^no row to write: every sample was turned away \(reasoning \d+"):
+        build_small(server, tmp_path / "out", *changes)
 
 
 def test_what_was_turned_down_is_asked_again_another_day(server: Any, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_low_ones_are_rejected_where_the_recipe_wants_that(server: Any, tmp_path
     for row in rejects:
         (finding,), score = row["findings"], model_of(row)["score"]
         if score < 4:
-            why = f"no thought passed in 1 attempts: the judge scores it {score} of 5"
+            why = f"no thought passed in one attempt: the judge scores it {score} of 5"
             assert (finding["check"], finding["message"]) == ("reasoning", why)
         else:  # a good thought before a reply, and none before the call that the reply is about
             assert (finding["where"], finding["message"]) == ("step 0", "the thought is missing")

@@ -86,7 +86,7 @@ def test_every_row_says_whether_its_dialogue_was_rewritten(
         assert fates["replaced"] == len(rows) - fates["first"] > 0
     else:
         assert fates["rejected"] == len(rejects) > 0
-        assert all(row["findings"][0]["message"].startswith("no thought passed in 1 attempts: ") for row in rejects)
+        assert all(row["findings"][0]["message"].startswith("no thought passed in one attempt: ") for row in rejects)
 
 
 def test_a_quota_is_filled_though_rewritten_dialogues_are_shorter(server: Any, rewritten: Path, tmp_path: Path) -> None:
