@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coalm_it.configs import load_config
 from coalm_it.errors import RequestError
+from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.gains import measure_gains, write_gains
 from coalm_it.evaluation.run import Evaluated, evaluate
 from coalm_it.listener import Listener, Silent
@@ -97,7 +98,7 @@ def verify(
     """
     listener, out = listener or Silent(), Path(out)
     wanted = load_config("eval", verification, Verification, changes)
-    measures = _choose_measures(wanted, bfcl, listener)
+    measures = _load_measures(wanted, bfcl, listener)
     training = load_training(wanted.training, [*wanted.changes, f"base={base}"])
     minutes: dict[str, float] = {}
 
@@ -107,14 +108,13 @@ def verify(
     def measure(model: str, folder: str) -> dict[str, Evaluated]:
         return {
             name: evaluate(
-                one.evaluation,
-                data=bfcl if bfcl and one.evaluation == "bfcl" else built.out,
+                evaluation,
+                data=bfcl if bfcl and evaluation.benchmark == "bfcl" else built.out,
                 out=out / folder / name,
                 model=model,
-                changes=one.changes,
                 listener=listener,
             )
-            for name, one in measures.items()
+            for name, evaluation in measures.items()
         }
 
     with _timed("before", minutes, listener):
@@ -140,13 +140,16 @@ def verify(
     return Verified(out, results)
 
 
-def _choose_measures(wanted: Verification, bfcl: str | Path | None, listener: Listener) -> dict[str, Measure]:
-    """Those that can be run. Raises VerificationError for an expectation of one that there is not."""
+def _load_measures(wanted: Verification, bfcl: str | Path | None, listener: Listener) -> dict[str, Evaluation]:
+    """Those that can be run. Raises ConfigError, and VerificationError for an expectation of one that there is not."""
     for gain in wanted.expect:
         if gain.measure not in wanted.measures:
             raise VerificationError(f"expect: no measure {gain.measure!r}; there are: {', '.join(wanted.measures)}")
-    chosen = {name: one for name, one in wanted.measures.items() if one.evaluation != "bfcl" or bfcl}
-    if len(chosen) < len(wanted.measures):
+    loaded = {
+        name: load_config("eval", one.evaluation, Evaluation, one.changes) for name, one in wanted.measures.items()
+    }
+    chosen = {name: one for name, one in loaded.items() if one.benchmark != "bfcl" or bfcl}
+    if len(chosen) < len(loaded):
         listener.say("without --bfcl FOLDER nothing is measured on BFCL")
     return chosen
 
@@ -160,7 +163,7 @@ def _timed(stage: str, minutes: dict[str, float], listener: Listener) -> Iterato
 
 
 def _find_shortfalls(
-    wanted: Verification, measures: Mapping[str, Measure], gains: Sequence[Mapping[str, Any]]
+    wanted: Verification, measures: Mapping[str, Evaluation], gains: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     for expected in wanted.expect:
         if expected.measure not in measures:

@@ -45,6 +45,7 @@ ROOMS = [
     "chat",
     "engine",
     "output",
+    "finished",
     "release",
     "shards",
     "supplies",

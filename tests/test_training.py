@@ -18,12 +18,13 @@ from coalm_it.assets import list_assets
 from coalm_it.chat import tokenize_examples, write_example
 from coalm_it.cli import app
 from coalm_it.configs import ConfigError
+from coalm_it.finished import open_build
 from coalm_it.listener import Silent
 from coalm_it.output import hash_bytes
 from coalm_it.training.base import make_tiny
 from coalm_it.training.config import Rows, build_arguments, load_training
 from coalm_it.training.folder import ModelFolder, ModelFolderError, claim_model_folder
-from coalm_it.training.rows import Row, open_build, read_rows
+from coalm_it.training.rows import Row, read_rows
 from coalm_it.training.tokens import Count, RowsError, write_tokens
 
 
@@ -286,7 +287,7 @@ def test_a_folder_without_manifest_is_no_data_set(copied: Path, tmp_path: Path) 
 
 def test_a_manifest_that_is_none_is_said_to_be_none(copied: Path, tmp_path: Path) -> None:
     (copied / "manifest.json").write_text('{"files": []')
-    line = f"coalm-it: {copied}/manifest.json is not the manifest of a build"
+    line = f"coalm-it: {copied}/manifest.json is no manifest of a build: build it again"
     assert run_train(copied, tmp_path / "model") == (2, [line])
 
 
@@ -304,10 +305,13 @@ def test_a_part_that_the_data_lacks(demo: Path, tmp_path: Path) -> None:
 def test_a_file_that_has_changed_since_it_was_built(copied: Path, tmp_path: Path) -> None:
     (shard,) = (copied / "data" / "coalm_it").iterdir()
     shard.write_bytes(shard.read_bytes() + b"!")
-    line = f"coalm-it: {shard} is not as it was built (sha256): build it anew"
+    line = f"coalm-it: {shard} is not the file that was built: its sha256 has changed; build it again"
     assert run_train(copied, tmp_path / "model") == (2, [line])
     shard.unlink()
-    assert run_train(copied, tmp_path / "model") == (2, [f"coalm-it: {shard} is missing: the build is not whole"])
+    assert run_train(copied, tmp_path / "model") == (
+        2,
+        [f"coalm-it: {shard} is missing: manifest.json lists it; build it again"],
+    )
 
 
 def test_a_folder_that_holds_something_else_is_not_trained_into(demo: Path, tmp_path: Path) -> None:
@@ -371,4 +375,4 @@ def test_a_limit_that_leaves_no_row(demo: Path, tmp_path: Path) -> None:
 
 
 def test_the_manifest_of_a_build_is_its_fingerprint(demo: Path) -> None:
-    assert open_build(demo).fingerprint == hash_bytes((demo / "manifest.json").read_bytes())
+    assert open_build(demo).sha256 == hash_bytes((demo / "manifest.json").read_bytes())

@@ -22,10 +22,11 @@ from typer.testing import CliRunner
 
 from coalm_it.chat import write_example
 from coalm_it.cli import app
+from coalm_it.finished import open_build
 from coalm_it.output import hash_bytes
 from coalm_it.training import Marked, load_training, train
 from coalm_it.training.config import Rows
-from coalm_it.training.rows import open_build, read_rows
+from coalm_it.training.rows import read_rows
 
 SMALL = ["rows.limit=12", "sft.per_device_train_batch_size=2", "sft.num_train_epochs=1", "sft.logging_steps=1"]
 """Six steps."""

@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 
 import coalm_it
 from coalm_it.cli import app
+from coalm_it.configs import load_config
+from coalm_it.evaluation.config import Evaluation
+from coalm_it.verify import Verification
 
 README = (Path(coalm_it.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALL = {
@@ -65,11 +68,20 @@ def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) 
     assert all(gain["n"] > 0 for gain in verified["gains"])
 
 
+def test_what_the_packaged_verification_measures_can_be_measured() -> None:
+    wanted = load_config("eval", "verify", Verification)
+    loaded = {
+        name: load_config("eval", one.evaluation, Evaluation, one.changes) for name, one in wanted.measures.items()
+    }
+    assert {one.benchmark for one in loaded.values()} == {"held_out", "bfcl"}
+
+
 @pytest.mark.parametrize(
     ("changes", "message", "code"),
     [
         (["expect=[{measure: nothing, metric: exact, at_least: 0}]"], "no measure 'nothing'; there are: held_out", 2),
         (["trainings=smoke"], "unknown key 'trainings'; did you mean 'training'", 2),
+        (["measures.held_out.changes=[row=3]"], "unknown key 'row'; did you mean 'rows'", 2),
         (["training=smoky"], "no train/smoky.yaml; did you mean 'smoke'", 2),
     ],
 )

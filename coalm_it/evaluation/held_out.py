@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, get_args
 
 import pyarrow.parquet as pq
 
@@ -25,8 +25,8 @@ from coalm_it.evaluation.parsing import (
     read_move,
     read_object,
 )
+from coalm_it.finished import Config, FinishedBuild, open_build
 from coalm_it.mixture import name_dialogue
-from coalm_it.output import MANIFEST, hash_bytes
 from coalm_it.schema import Call
 
 CONFIGS: Mapping[Form, str] = {"columns": "coalm_it", "messages": "samples"}
@@ -36,15 +36,6 @@ class HeldOutError(RequestError):
     """The build cannot be evaluated on; one line."""
 
 
-class Build(NamedTuple):
-    """A finished build, its validation files as they were written."""
-
-    folder: Path
-    manifest: dict[str, Any]
-    hash: str
-    """Of the manifest."""
-
-
 Due = tuple[Call, ...] | dict[str, Any]
 """Calls (none where none is due), or a state."""
 
@@ -52,29 +43,17 @@ Due = tuple[Call, ...] | dict[str, Any]
 # --- the rows ---
 
 
-def open_build(data: Path) -> Build:
-    """Raises HeldOutError: no finished build, no validation rows, a file that is not as it was written."""
-    path = data / MANIFEST
-    try:
-        content = path.read_bytes()
-        manifest: dict[str, Any] = json.loads(content)
-        files: dict[str, dict[str, Any]] = manifest["files"]
-    except (OSError, ValueError, KeyError):
-        raise HeldOutError(f"{data} is no finished build: there is no {MANIFEST} of one in it") from None
-    names = [name for name in files if "/validation-" in name]
+def open_held_out(data: Path) -> FinishedBuild:
+    """Raises HeldOutError: no validation rows; FolderError: no finished build, a file that is not as it was built."""
+    build = open_build(data)
+    names = [name for config in get_args(Config) for name in build.list_files(config, "validation")]
     if not names:
         raise HeldOutError(f"{data} has no validation rows: build it with --set validation=0.01")
-    for name in names:
-        try:
-            same = hash_bytes((data / name).read_bytes()) == files[name]["sha256"]
-        except OSError:
-            raise HeldOutError(f"{data / name} is missing, which the manifest names: build it again") from None
-        if not same:
-            raise HeldOutError(f"{data / name} is not as it was built (another sha256 than in the manifest)")
-    return Build(data, manifest, hash_bytes(content))
+    build.check_files(names)
+    return build
 
 
-def list_items(build: Build, wanted: Evaluation) -> tuple[list[Item], int]:
+def list_items(build: FinishedBuild, wanted: Evaluation) -> tuple[list[Item], int]:
     """The prompts, and how many rows are none: replies of the published layout, whose prompt shows no functions.
 
     Where there are more rows of a part and task than are wanted, they are drawn by a hash of seed and id.
@@ -92,10 +71,9 @@ def list_items(build: Build, wanted: Evaluation) -> tuple[list[Item], int]:
     return sorted(chosen, key=lambda item: (item.part, item.task, item.id)), len(rows) - len(asked)
 
 
-def _read_rows(build: Build, form: Form) -> Iterator[dict[str, Any]]:
+def _read_rows(build: FinishedBuild, form: Form) -> Iterator[dict[str, Any]]:
     """The rows of `samples`, with the three columns in them where these are asked."""
-    names = sorted(name for name in build.manifest["files"] if name.startswith("data/samples/validation-"))
-    for name in names:
+    for name in build.list_files("samples", "validation"):
         rows: list[dict[str, Any]] = pq.read_table(build.folder / name).to_pylist()
         if form == "columns":
             beside = build.folder / name.replace("/samples/", f"/{CONFIGS[form]}/")
@@ -104,7 +82,7 @@ def _read_rows(build: Build, form: Form) -> Iterator[dict[str, Any]]:
         yield from rows
 
 
-def _decides_nothing(row: Mapping[str, Any], build: Build, form: Form) -> bool:
+def _decides_nothing(row: Mapping[str, Any], build: FinishedBuild, form: Form) -> bool:
     layout = build.manifest["recipe"]["parts"][row["part"]]["layout"]
     return form == "columns" and row["task"] == "react_response" and layout != "varied"
 

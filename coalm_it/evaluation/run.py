@@ -67,8 +67,8 @@ def evaluate(
 
     `data` is the build (held_out) or the folder with BFCL's files. The model is `model`, a folder or a name on the Hub,
     or `model_name` behind the endpoint `base_url`, whose answers are kept in `ledger`. `changes` are KEY.KEY=VALUE.
-    Raises EvaluationError, ConfigError, HeldOutError, BenchmarkError, ModelError, ChatError (the request is wrong),
-    RunError, EndpointError (the world failed), BudgetError (the ceiling is reached).
+    Raises EvaluationError, ConfigError, HeldOutError, FolderError, BenchmarkError, ModelError, ChatError (the request
+    is wrong), RunError, EndpointError (the world failed), BudgetError (the ceiling is reached).
     """
     listener = listener or Silent()
     out = Path(out)
@@ -120,11 +120,11 @@ def _list_items(data: Path, wanted: Evaluation) -> tuple[list[Item], dict[str, A
     """The prompts; what they are made of; how many rows are none."""
     if wanted.benchmark == "bfcl":
         return bfcl.list_items(data, wanted), {"benchmark": "BFCL"}, 0
-    build = held_out.open_build(data)
+    build = held_out.open_held_out(data)
     items, skipped = held_out.list_items(build, wanted)
     return (
         items,
-        {"build": build.manifest["build"], "name": build.manifest["name"], "manifest_sha256": build.hash},
+        {"build": build.manifest["build"], "name": build.manifest["name"], "manifest_sha256": build.sha256},
         skipped,
     )
 

@@ -7,17 +7,15 @@ off, the repository holds no manifest, which is no data set, and the same comman
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from coalm_it.errors import ShortfallError
+from coalm_it.finished import FinishedBuild, open_build
 from coalm_it.listener import Listener, Silent
 from coalm_it.output import DATA_FOLDERS, MANIFEST, FolderError, find_shortfall
 from coalm_it.release.hub import Contents, HubError, HubRequestError, Repository, check_name
-from coalm_it.sources import is_safe_path
 
 _TAG = re.compile(r"(?!main$)[A-Za-z0-9](?:[A-Za-z0-9._+-]*[A-Za-z0-9])?")
 
@@ -69,38 +67,22 @@ def plan_release(folder: Path, repo: str, tag: str | None = None) -> Release:
     ExpectationError; HubRequestError for a name or a tag that is none.
     """
     check_name(repo)
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise FolderError(f"{folder} is no finished build: there is no {MANIFEST} in it")
-    content = path.read_bytes()
-    try:
-        manifest = json.loads(content)
-        files = {str(name): str(file["sha256"]) for name, file in manifest["files"].items()}
-        version = int(manifest["recipe"]["version"])
-        shortfall = find_shortfall(manifest)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise FolderError(f"{path} is no manifest of a build: build it again") from None
-    if shortfall:
+    build = open_build(folder)
+    if shortfall := find_shortfall(build.manifest):
         raise ExpectationError(f"{folder} is not what its recipe expects: {shortfall}")
-    _check_files(folder, files)
-    digest = hashlib.sha256(content).hexdigest()
-    tag = tag or f"v{version}-{digest[:8]}"
+    build.check_files(build.files)
+    _find_strangers(build)
+    tag = tag or f"v{build.manifest['recipe']['version']}-{build.sha256[:8]}"
     if not _TAG.fullmatch(tag) or ".." in tag:
         raise HubRequestError(f"{tag!r} is no tag: letters and digits, between them . _ + - too")
-    return Release(repo, folder, {**files, MANIFEST: digest}, tag)
+    return Release(repo, folder, {**build.files, MANIFEST: build.sha256}, tag)
 
 
-def _check_files(folder: Path, files: dict[str, str]) -> None:
-    for name, sha256 in files.items():
-        path = folder / name
-        if not is_safe_path(name) or not path.is_file():
-            raise FolderError(f"{path} is missing: {MANIFEST} lists it; build it again")
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise FolderError(f"{path} is not the file that was built: its sha256 has changed; build it again")
-    for path in (path for place in DATA_FOLDERS for path in sorted((folder / place).rglob("*"))):
-        # Who loads the data set takes what lies there by its name, but for hidden files.
-        inside = path.relative_to(folder)
+def _find_strangers(build: FinishedBuild) -> None:
+    """Who loads the data set takes what lies there by its name, but for hidden files. Raises FolderError."""
+    files = build.files
+    for path in (path for place in DATA_FOLDERS for path in sorted((build.folder / place).rglob("*"))):
+        inside = path.relative_to(build.folder)
         if path.is_file() and inside.as_posix() not in files and not any(part[0] == "." for part in inside.parts):
             raise FolderError(f"{path} is not of this build: {MANIFEST} does not list it; take it away")
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coalm_it.errors import OutsideError
+from coalm_it.finished import FinishedBuild, Split, open_build
 from coalm_it.listener import Listener, Silent
 from coalm_it.training.base import BaseError, load_tokenizer, make_tiny
 from coalm_it.training.card import describe_run, render_run
 from coalm_it.training.config import TINY, Arguments, TrainConfig, build_arguments, load_training
 from coalm_it.training.folder import ModelFolder, claim_model_folder
 from coalm_it.training.progress import report_progress
-from coalm_it.training.rows import Build, Split, check_rows, list_splits, open_build, read_rows
+from coalm_it.training.rows import check_rows, list_splits, read_rows
 from coalm_it.training.tokens import NO_LOSS, Count, write_tokens
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def train(
     build = open_build(data)
     check_rows(build, config.rows)
     settings = {"config": config.model_dump(mode="json"), "drop_long": drop_long, "drop_unfit": drop_unfit}
-    folder = claim_model_folder(out, {**settings, "data": build.fingerprint})
+    folder = claim_model_folder(out, {**settings, "data": build.sha256})
     finished = folder.read_run()
     if finished:
         return finished
@@ -74,7 +75,7 @@ def train(
 
 def _train(
     config: TrainConfig,
-    build: Build,
+    build: FinishedBuild,
     folder: ModelFolder,
     drop_long: bool,
     drop_unfit: bool,
@@ -128,7 +129,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _prepare_base(config: TrainConfig, build: Build, folder: ModelFolder, arguments: Arguments) -> str:
+def _prepare_base(config: TrainConfig, build: FinishedBuild, folder: ModelFolder, arguments: Arguments) -> str:
     """The folder or Hub name of the base; `tiny` is made where it is not there yet."""
     if config.base != TINY:
         return config.base

@@ -13,8 +13,8 @@ import jinja2
 
 from coalm_it import __version__
 from coalm_it.assets import asset
+from coalm_it.finished import FinishedBuild, Split
 from coalm_it.training.config import TINY, TrainConfig
-from coalm_it.training.rows import Build, Split
 from coalm_it.training.tokens import Count
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets")
@@ -22,7 +22,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate"
 
 def describe_run(
     config: TrainConfig,
-    build: Build,
+    build: FinishedBuild,
     counts: Mapping[Split, Count],
     log: Sequence[Mapping[str, Any]],
     machine: Mapping[str, Any],
@@ -41,7 +41,7 @@ def describe_run(
             "recipe": build.manifest["recipe"]["name"],
             "recipe_version": build.manifest["recipe"]["version"],
             "build": build.manifest["build"],
-            "manifest_sha256": build.fingerprint,
+            "manifest_sha256": build.sha256,
             "trained_on": build.manifest["trained_on"],
         },
         "rows": {split: asdict(count) for split, count in counts.items()},

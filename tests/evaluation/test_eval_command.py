@@ -319,9 +319,9 @@ def test_a_changed_shard_is_refused(built: Path, tmp_path: Path) -> None:
     [shard] = (copy / "data" / "samples").glob("validation-*")
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
     line = complaint(run("held_out", "--data", copy, "--out", tmp_path / "r", *HERE))
-    assert line == f"coalm-it: {shard} is not as it was built (another sha256 than in the manifest)"
+    assert line == f"coalm-it: {shard} is not the file that was built: its sha256 has changed; build it again"
     shard.unlink()
-    assert "is missing, which the manifest names" in complaint(
+    assert "is missing: manifest.json lists it; build it again" in complaint(
         run("held_out", "--data", copy, "--out", tmp_path / "r", *HERE)
     )
 
@@ -330,7 +330,7 @@ def test_a_build_without_validation_rows_is_refused(demo: Path, tmp_path: Path) 
     line = complaint(run("held_out", "--data", demo, "--out", tmp_path / "r", *HERE))
     assert line == f"coalm-it: {demo} has no validation rows: build it with --set validation=0.01"
     assert complaint(run("held_out", "--data", tmp_path, "--out", tmp_path / "r", *HERE)) == (
-        f"coalm-it: {tmp_path} is no finished build: there is no manifest.json of one in it"
+        f"coalm-it: {tmp_path} is no finished build: there is no manifest.json in it"
     )
 
 
