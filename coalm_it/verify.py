@@ -130,7 +130,7 @@ def verify(
         "build": built.manifest["build"],
         "base": base,
         "rows": {split: count["rows"] for split, count in run["rows"].items()},
-        "loss": [run["loss"][0]["loss"], run["loss"][-1]["loss"]],
+        "loss": _compare_losses(run),
         "gains": gains,
         "fell_short": list(_find_shortfalls(wanted, measures, gains)),
         "minutes": minutes,
@@ -152,6 +152,12 @@ def _load_measures(wanted: Verification, bfcl: str | Path | None, listener: List
     if len(chosen) < len(loaded):
         listener.say("without --bfcl FOLDER nothing is measured on BFCL")
     return chosen
+
+
+def _compare_losses(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The first and the last, on the same rows where there are validation rows."""
+    of, curve = ("train", run["loss"]) if len(run["validation_loss"]) < 2 else ("validation", run["validation_loss"])
+    return {"of": of, "first": curve[0]["loss"], "last": curve[-1]["loss"]}
 
 
 @contextmanager

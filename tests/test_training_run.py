@@ -215,7 +215,7 @@ def test_all_weights_learn_from_messages_and_held_out_rows_are_tried(demo: Path,
         out=tmp_path / "model",
         show=shown.extend,
     )
-    assert [entry["step"] for entry in run["validation_loss"]] == [1, 2]
+    assert [entry["step"] for entry in run["validation_loss"]] == [0, 1, 2]
     assert {split: count["rows"] for split, count in run["rows"].items()} == {"train": 4, "validation": 2}
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     base = AutoModelForCausalLM.from_pretrained(tmp_path / "model" / "base")

@@ -66,6 +66,8 @@ def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) 
     verified = json.loads((tmp_path / "verified" / "verify.json").read_bytes())
     assert {gain["measure"] for gain in verified["gains"]} == {"held_out"}
     assert all(gain["n"] > 0 for gain in verified["gains"])
+    assert verified["loss"]["of"] == "validation"
+    assert verified["loss"]["last"] < verified["loss"]["first"]
 
 
 def test_what_the_packaged_verification_measures_can_be_measured() -> None:

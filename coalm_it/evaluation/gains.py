@@ -60,11 +60,11 @@ def write_gains(results: Mapping[str, Any]) -> str:
     """verify.md: what was trained on what, and what came of it."""
     minutes = ", ".join(f"{stage} {spent:g}" for stage, spent in results["minutes"].items())
     rows = ", ".join(f"{count:,} {split}" for split, count in results["rows"].items())
-    first, last = results["loss"]
+    loss = results["loss"]
     lines = [
         f"# {results['recipe']}, verified with {results['base']}",
         "",
-        f"Rows: {rows}. Loss {first:.3f} to {last:.3f}. Minutes: {minutes}.",
+        f"Rows: {rows}. Loss on {loss['of']} rows {loss['first']:.3f} to {loss['last']:.3f}. Minutes: {minutes}.",
         "",
         *make_table(format_gains(results["gains"])),
         *(["", "Short of what was expected:", ""] + [f"- {line}" for line in results["fell_short"]])

@@ -179,6 +179,7 @@ def _run(trainer: SFTTrainer, folder: ModelFolder) -> None:
     import torch
 
     checkpoint = folder.find_checkpoint()
+    trainer.args.eval_on_start &= checkpoint is None  # what goes on has been tried at its start
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError as error:

@@ -84,7 +84,8 @@ def load_training(name: str, changes: Sequence[str] = ()) -> TrainConfig:
 def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Arguments:
     """The libraries' own arguments; checkpoints go to `out`. Raises ConfigError for a key or value of theirs.
 
-    Where there are validation rows, they are tried after each epoch or as often as the file says; else never.
+    Where there are validation rows, they are tried before the first step and after each epoch, or as the file says;
+    else never.
     """
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig
@@ -95,8 +96,9 @@ def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Argum
     for key in ("packing", "padding_free"):
         if config.sft.get(key) and "flash" not in str(config.sft.get("model_init_kwargs")):
             raise ConfigError(f"sft.{key}: without FlashAttention (model_init_kwargs) rows would see one another")
-    own: dict[str, Any] = {"output_dir": str(out), "report_to": "none", "disable_tqdm": True, "eval_strategy": "epoch"}
-    ruled = {} if validates else {"eval_strategy": "no"}
+    own: dict[str, Any] = {"output_dir": str(out), "report_to": "none", "disable_tqdm": True}
+    own |= {"eval_on_start": True, "eval_strategy": "epoch"}
+    ruled = {} if validates else {"eval_on_start": False, "eval_strategy": "no"}
     if not config.sft.get("packing"):
         own["dataset_kwargs"] = {"skip_prepare_dataset": True}
     lora = None if config.lora is None else {"task_type": "CAUSAL_LM", **config.lora}

@@ -1,6 +1,8 @@
 """A real server and a small model write the thoughts of 50 dialogues: what passes at first, after repair, or never.
 
 COALM_IT_CORPORA=CORPORA make test-llm        # 50 dialogues of SGD; without it, the bundled ones
+
+COALM_IT_LLM_DIALOGUES=10 makes it fewer: each takes about two minutes on two cores.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ DIALOGUES = int(os.environ.get("COALM_IT_LLM_DIALOGUES", "50"))
 
 
 def test_every_turn_ends_as_a_checked_thought(served: Callable[..., Settings], tmp_path: Path) -> None:
-    settings = served(max_tokens=700, timeout=3000)
-    asked = {"model": settings.model, "base_url": settings.base_url, "temperature": 0, "max_tokens": 700}
+    settings = served(max_tokens=250, timeout=3000)
+    asked = {"model": settings.model, "base_url": settings.base_url, "temperature": 0, "max_tokens": 250}
     asked |= {"timeout": 3000, "max_in_flight": 16, "repairs": 1, "writer": "annotate"}
     built = build(
         "tod",
