@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from coalm_it.chat import Form
 from coalm_it.output import MANIFEST, FolderError, hash_bytes
 from coalm_it.sources import is_safe_path
 
 Config = Literal["coalm_it", "samples"]
 Split = Literal["train", "validation"]
+CONFIGS: dict[Form, Config] = {"columns": "coalm_it", "messages": "samples"}
+"""Where the rows of a form lie."""
 
 
 @dataclass(frozen=True)

@@ -208,10 +208,8 @@ def _check_part(recipe: Recipe, name: str, summaries: Sequence[dict[str, Any]]) 
 
 
 def _explain_emptiness(summaries: Mapping[str, Sequence[dict[str, Any]]]) -> str:
-    rejected_by: Counter[str] = Counter()
-    for of_part in summaries.values():
-        for summary in of_part:
-            rejected_by.update(summary["rejected_by"])
+    found = (Counter(summary["rejected_by"]) for of_part in summaries.values() for summary in of_part)
+    rejected_by: Counter[str] = sum(found, Counter())
     if not rejected_by:
         return "nothing good was found in the corpora"
     checks = ", ".join(f"{check} {count:,}" for check, count in rejected_by.most_common())

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -25,11 +25,9 @@ from coalm_it.evaluation.parsing import (
     read_move,
     read_object,
 )
-from coalm_it.finished import Config, FinishedBuild, open_build
+from coalm_it.finished import CONFIGS, FinishedBuild, open_build
 from coalm_it.mixture import name_dialogue
 from coalm_it.schema import Call
-
-CONFIGS: Mapping[Form, str] = {"columns": "coalm_it", "messages": "samples"}
 
 
 class HeldOutError(RequestError):
@@ -46,7 +44,7 @@ Due = tuple[Call, ...] | dict[str, Any]
 def open_held_out(data: Path) -> FinishedBuild:
     """Raises HeldOutError: no validation rows; FolderError: no finished build, a file that is not as it was built."""
     build = open_build(data)
-    names = [name for config in get_args(Config) for name in build.list_files(config, "validation")]
+    names = [name for config in CONFIGS.values() for name in build.list_files(config, "validation")]
     if not names:
         raise HeldOutError(f"{data} has no validation rows: build it with --set validation=0.01")
     build.check_files(names)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 
 from coalm_it.cli import app
 
-if int(os.environ.get("RANK", "0")):
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # the first process prints the result
-app(["train", *sys.argv[1:]])
+is_first = int(os.environ.get("RANK", "0")) == 0
+with open(os.devnull, "w") as nowhere, redirect_stdout(sys.stdout if is_first else nowhere):
+    app(["train", *sys.argv[1:]])

@@ -13,10 +13,9 @@ import pyarrow.parquet as pq
 from coalm_it.chat import Conversation, Form, read_conversation
 from coalm_it.configs import name_nearest
 from coalm_it.errors import RequestError
-from coalm_it.finished import Config, FinishedBuild, Split
+from coalm_it.finished import CONFIGS, FinishedBuild, Split
 from coalm_it.training.config import Rows
 
-_CONFIGS: dict[Form, Config] = {"columns": "coalm_it", "messages": "samples"}
 _COLUMNS: dict[Form, list[str]] = {"columns": ["instruction", "input", "output"], "messages": ["messages", "tools"]}
 _ROWS_AT_ONCE = 1000
 
@@ -32,17 +31,17 @@ class Row(NamedTuple):
 
 
 def check_rows(build: FinishedBuild, rows: Rows) -> None:
-    """Raises DataError for a form or a part that the build does not have, and for a file that has changed."""
+    """Raises DataError for a form or a part that the build does not have, FolderError for a file that has changed."""
     # The names and parts of rows stand in config samples alone.
     for form in {rows.form, "messages"}:
-        files = build.list_files(_CONFIGS[form], "train")
+        files = build.list_files(CONFIGS[form], "train")
         if not files:
             have = sorted({name.split("/")[1] for name in build.manifest["files"] if name.startswith("data/")})
             raise DataError(
-                f"{build.folder} has no rows of config {_CONFIGS[form]}, which form {rows.form} needs;"
+                f"{build.folder} has no rows of config {CONFIGS[form]}, which form {rows.form} needs;"
                 f" it has: {', '.join(have) or 'none'}"
             )
-        build.check_files(files + build.list_files(_CONFIGS[form], "validation"))
+        build.check_files(files + build.list_files(CONFIGS[form], "validation"))
     for part in rows.parts:
         if part not in build.manifest["parts"]:
             raise DataError(f"{build.folder} has no part {part!r}; {name_nearest(part, list(build.manifest['parts']))}")
@@ -62,7 +61,7 @@ def read_rows(build: FinishedBuild, rows: Rows, split: Split) -> Iterator[Row]:
 
 
 def _read_raw(build: FinishedBuild, rows: Rows, split: Split) -> Iterator[dict[str, Any]]:
-    samples, texts = build.list_files("samples", split), build.list_files(_CONFIGS[rows.form], split)
+    samples, texts = build.list_files("samples", split), build.list_files(CONFIGS[rows.form], split)
     for named, written in zip(samples, texts, strict=True):
         names = pq.ParquetFile(build.folder / named).iter_batches(_ROWS_AT_ONCE, columns=["id", "part"])
         batches = pq.ParquetFile(build.folder / written).iter_batches(_ROWS_AT_ONCE, columns=_COLUMNS[rows.form])
