@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
@@ -69,18 +69,25 @@ def make_samples(
             provenance=describe(task, turn, step),
         )
 
+    for task, turn, step in list_targets(dialogue, part.task):
+        if turns is None or turn in turns:
+            yield make_sample(task, turn, step)
+
+
+def list_targets(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, int, int | None]]:
+    """Task, turn and step of each target; the step is None where it is a reply or a state."""
+    of_steps: tuple[Task, ...] = ("react_action", "function_call")
+    of_replies: tuple[Task, ...] = ("react_response", "function_call")
     for number, turn in enumerate(dialogue.turns):
-        if turns is not None and number not in turns:
-            continue
-        if "state_tracking" in part.task and (any(turn.state.values()) if dialogue.tools else turn.state):
-            yield make_sample("state_tracking", number, None)
-        for task in ("react_action", "function_call"):
-            if task in part.task:
+        if "state_tracking" in tasks and (any(turn.state.values()) if dialogue.tools else turn.state):
+            yield "state_tracking", number, None
+        for task in of_steps:
+            if task in tasks:
                 for step in range(len(turn.steps)):
-                    yield make_sample(task, number, step)
-        for task in ("react_response", "function_call"):
-            if task in part.task and turn.reply is not None:
-                yield make_sample(task, number, None)
+                    yield task, number, step
+        for task in of_replies:
+            if task in tasks and turn.reply is not None:
+                yield task, number, None
 
 
 def show_tools(dialogue: Dialogue, inventory: Inventory, distractors: int, seed: int) -> tuple[Tool, ...]:

@@ -21,7 +21,7 @@ from coalm_it.reasoning.annotate import Asked
 from coalm_it.reasoning.writing import Reasoned, read_ledger, reason
 from coalm_it.recipe import Part, Recipe, Unanswerable
 from coalm_it.rendering import Renderer, Row
-from coalm_it.samples import make_samples, passes_filter, shorten_observations, show_tools
+from coalm_it.samples import list_targets, make_samples, passes_filter, shorten_observations, show_tools
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample, Tool
 from coalm_it.sources import Corpus, Shard
 from coalm_it.unanswerable import decline, take_tool_away, take_value_away
@@ -95,7 +95,7 @@ def _draw_unanswerable(sample: Sample, shares: Unanswerable, pool: Sequence[Tool
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """A shard's objects live until it is written; looking for cycles among them costs a third of the time."""
+    """A shard's objects live until it is done; looking for cycles among them costs a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -128,6 +128,7 @@ class Contents:
     faults: list[Fault]
 
 
+@_without_garbage_collection()
 def read_shard(task: ShardTask) -> Contents:
     """What the raw bytes of a shard hold for its part."""
     part = task.recipe.parts[task.part]
@@ -155,7 +156,7 @@ def frame_dialogue(task: ShardTask, dialogue: Dialogue) -> Asked:
 def count_samples(task: ShardTask, dialogue: Dialogue) -> int:
     """How many samples a dialogue gives to the part."""
     part = task.recipe.parts[task.part]
-    return part.copies * sum(1 for _ in make_samples(dialogue, task.part, part, ()))
+    return part.copies * sum(1 for _ in list_targets(dialogue, part.task))
 
 
 def _is_chosen(task: ShardTask, dialogue: Dialogue) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ import openai
 from client import MAX_TOKENS, Order, carry_out, make_prompt
 from dialogues import write_dialogues
 
+from coalm_it.engine import start_engine
 from coalm_it.listener import Silent
 from coalm_it.models import Settings
 from coalm_it.questions import Means, Selection, ask_model, make_budgets, outline_shard
@@ -76,7 +78,8 @@ def order_thoughts(order: Order, *, turns: bool) -> int:
     folder, means, listener = Path(order.folder), Means(Path(order.folder, LEDGER)), Silent()
     supplies = find_supplies(recipe, folder / "corpus", listener)
     tasks = plan_tasks(recipe, supplies, hash_inputs(recipe, supplies), folder)
-    selection = Selection(recipe, tasks, dict(map(outline_shard, tasks)))
+    with start_engine(os.cpu_count() or 1) as run_tasks:
+        selection = Selection(recipe, tasks, dict(run_tasks(outline_shard, tasks)))
     return len(ask_model(selection, means, make_budgets(recipe.reasoning, means), listener).keys)
 
 

@@ -6,8 +6,9 @@ pass are asked for again, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from coalm_it.checks import check_thought
 from coalm_it.reasoning.inquiries import Inquiry, Written
@@ -43,17 +44,19 @@ class Asked:
 def plan_annotation(asked: Asked, reasoning: Reasoning) -> Iterator[Inquiry[dict[Place, Written]]]:
     """An inquiry for each stretch of `turns_a_request` turns; none depends on another."""
     turns = range(len(asked.dialogue.turns))
+    tell = cache(lambda turn: write_lines(asked.dialogue, (turn,)))  # each stretch tells the turns before it again
     for start in turns[:: reasoning.turns_a_request]:
         stretch = turns[start : start + reasoning.turns_a_request]
         places = list_places(asked.dialogue, stretch)
         if places:
-            yield _annotate(asked, stretch, places, reasoning)
+            yield _annotate(asked, tell, stretch, places, reasoning)
 
 
 def _annotate(
-    asked: Asked, stretch: range, places: Sequence[Place], reasoning: Reasoning
+    asked: Asked, tell: Callable[[int], str], stretch: range, places: Sequence[Place], reasoning: Reasoning
 ) -> Inquiry[dict[Place, Written]]:
-    first = _ask(asked.dialogue, stretch, places)
+    before = "\n".join(map(tell, range(stretch.start)))
+    first = _ask(asked.dialogue, before, stretch, places)
     messages, sample = first, 0
     written: dict[int, Written] = {}
     still = dict(enumerate(places, 1))
@@ -80,8 +83,7 @@ def _annotate(
     return {place: written[number] for number, place in enumerate(places, 1)}
 
 
-def _ask(dialogue: Dialogue, stretch: range, places: Sequence[Place]) -> tuple[Message, ...]:
-    before = write_lines(dialogue, range(stretch.start))
+def _ask(dialogue: Dialogue, before: str, stretch: range, places: Sequence[Place]) -> tuple[Message, ...]:
     lines = write_lines(dialogue, stretch, places)
     functions = describe_tools(dialogue.tools)
     user = render("annotate", "user", format_clock(dialogue.clock), functions, before, lines)

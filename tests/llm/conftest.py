@@ -47,6 +47,8 @@ def address(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     # It answers one request after the other. Its continuous batching is faster for short prompts, and many times slower
     # for the long ones of an annotation, all of which it reads at once.
     command = [sys.executable, "-m", "transformers.cli.transformers", "serve", smollm2.name]
+    if "bf16" in Path("/proc/cpuinfo").read_text():  # twice as fast, where the processor can
+        command += ["--dtype", "bfloat16"]
     # Threads that wait actively take the time of those that work, where there are few processors.
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
     with log.open("w") as file:
