@@ -135,7 +135,7 @@ class Recipe(_Section):
     )
     observation_results: int = Field(2, ge=0, description="Unused results that an observation shows beside the used.")
     distractors: int = Field(6, ge=0, description="Functions of other services among the tools of `messages`.")
-    limit: int | None = Field(None, gt=0, description="Only the first so many dialogues of each part: a quick look.")
+    limit: int | None = Field(None, gt=0, description="A quick look: the first so many dialogues that a part takes.")
     reasoning: Reasoning = Field(Reasoning(), description="Who writes the thoughts.")
     checks: dict[str, bool] = Field({}, description="Checks to turn off (name: false); all others run.")
     expect: Expect = Field(Expect(), description="What the build must meet.")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class ShardTask:
     recipe: Recipe
     path: Path
     limit: int | None = None
-    """At most so many dialogues."""
+    """At most so many dialogues, not counting those that the part's filter leaves out."""
     ledger: Path | None = None
     """Where a model's answers lie, for a part whose thoughts a model writes."""
     dialogues: frozenset[str] | None = None
@@ -114,18 +113,23 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
         return Row("", "", "", [], None, "{}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Contents:
     """What a shard holds for its part."""
 
-    count: int
+    count: int = 0
     """Dialogues, those among them that the part's filter leaves out."""
-    dialogues: list[Dialogue]
+    dialogues: list[Dialogue] = field(default_factory=list)
     """Those that the part takes; of their observations what the rows show."""
-    ready: list[Sample]
+    ready: list[Sample] = field(default_factory=list)
     """Finished samples, of a published set that is read back."""
-    filtered: int
-    faults: list[Fault]
+    filtered: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def taken(self) -> int:
+        """What a limit counts."""
+        return len(self.dialogues) + len(self.ready)
 
 
 @_without_garbage_collection()
@@ -133,18 +137,23 @@ def read_shard(task: ShardTask) -> Contents:
     """What the raw bytes of a shard hold for its part."""
     part = task.recipe.parts[task.part]
     read = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
-    records = list(islice(read, task.limit))
-    faults = [record for record in records if isinstance(record, Fault)]
-    good = [record for record in records if isinstance(record, Dialogue)]
-    taken = [dialogue for dialogue in good if passes_filter(dialogue, part.filter)]
-    return Contents(
-        count=len(records) - len(faults),
-        dialogues=[shorten_observations(dialogue, task.recipe.observation_results) for dialogue in taken],
-        ready=[record for record in records if isinstance(record, Sample) and record.task in part.task],
-        filtered=len(good) - len(taken),
-        # a file that cannot be read is one fault, however many shards it is cut into
-        faults=[fault for fault in faults if fault.record is not None or not task.shard.index],
-    )
+    contents = Contents()
+    for record in read:
+        contents.count += not isinstance(record, Fault)
+        if isinstance(record, Fault):
+            # a file that cannot be read is one fault, however many shards it is cut into
+            if record.record is not None or not task.shard.index:
+                contents.faults.append(record)
+        elif isinstance(record, Sample):
+            if record.task in part.task:
+                contents.ready.append(record)
+        elif passes_filter(record, part.filter):
+            contents.dialogues.append(shorten_observations(record, task.recipe.observation_results))
+        else:
+            contents.filtered += 1
+        if contents.taken == task.limit:
+            break
+    return contents
 
 
 def frame_dialogue(task: ShardTask, dialogue: Dialogue) -> Asked:

@@ -136,7 +136,7 @@ def _cut_to_limit(tasks: Sequence[ShardTask], limit: int) -> Iterator[ShardTask]
         if left[task.part]:
             path = task.path.with_stem(f"{task.path.stem}-{left[task.part]}")
             task = replace(task, path=path, limit=left[task.part])
-            left[task.part] -= read_shard(task).count
+            left[task.part] -= read_shard(task).taken
             yield task
 
 

@@ -353,6 +353,16 @@ def test_a_limit_takes_the_first_dialogues_of_each_part(demo: Path, tmp_path: Pa
     assert sgd == [all_rows[row["id"]] for row in sgd], "a quick look shows the rows of the whole build"
 
 
+def test_a_limit_counts_the_dialogues_that_the_filter_lets_pass(tmp_path: Path) -> None:
+    """Of the bundled dialogues 1_00005, 2_00001, 2_00004 and 2_00006 are about coaches; 14 are in the first file."""
+    changes = ["parts.sgd.filter={services: [Coaches_1]}", "limit=2"]
+    built = build("tod", out=tmp_path / "out", changes=changes)
+    count = built.manifest["parts"]["sgd"]
+    assert (count["dialogues"], count["filtered"]) == (14 + 2, 14)
+    names = {row["dialogue_id"] for row in read_rows(built.out) if row["part"] == "sgd"}
+    assert names == {"1_00005", "2_00001"}
+
+
 def test_parts_may_share_a_source(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(

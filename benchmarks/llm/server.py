@@ -2,8 +2,8 @@
 
     python benchmarks/llm/server.py --latency 0.1 --allow 16
 
-It prints its base URL. `POST /control` with settings (see Behaviour) changes what it does and sets its counts to zero;
-`GET /stats` says what it saw. An answer is a function of the request alone, so two runs get the same.
+It prints its base URL. `POST /control` with settings (see Behaviour) changes what it does, drops what it is at and sets
+its counts to zero; `GET /stats` says what it saw. An answer is a function of the request alone, so two runs get the same.
 It speaks chat completions, files and batches. A prompt's tokens are a quarter of its characters, as in English text.
 """
 
@@ -135,9 +135,12 @@ class Server:
     def __init__(self, behaviour: Behaviour) -> None:
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Json] = {}
+        self.working: set[asyncio.Task[Any]] = set()
         self.set_behaviour(behaviour)
 
     def set_behaviour(self, behaviour: Behaviour) -> None:
+        for task in self.working:  # a late answer would count among the new ones
+            task.cancel()
         self.behaviour = behaviour
         self.stats = Stats()
         self.random = random.Random(behaviour.seed)
@@ -154,14 +157,17 @@ class Server:
             if self.behaviour.tell_key and error.text:
                 error.text = error.text.replace('message": "', f'message": "{_read_key(request)}: ')
             return error
-        stats = self.stats
+        stats, task = self.stats, asyncio.current_task()
+        assert task is not None
         stats.inside += 1
         stats.most_at_once = max(stats.most_at_once, stats.inside)
+        self.working.add(task)
         try:
             async with self.slots:
                 return await self._work(request, body)
         finally:
             stats.inside -= 1
+            self.working.discard(task)
 
     def _refuse(self, request: web.Request, body: Json) -> web.Response | None:
         behaviour = self.behaviour

@@ -90,8 +90,13 @@ class Endpoint:
             text = text.replace(self._key, "***")
         return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 3]}..."
 
+    def _require_key(self) -> None:
+        if not self._key and self.address.startswith(OPENAI):
+            raise EndpointError(f"no API key: put it into the environment variable {KEY_VARIABLE}")
+
     async def ask(self, request: Request) -> Completion | Trouble | Rejection:
         """One attempt. Raises EndpointError."""
+        self._require_key()
         # As it is when the request goes out: another one may change it meanwhile.
         dialect = self.dialect
         content = json.dumps(build_body(request, self.settings, dialect)).encode()
@@ -218,6 +223,7 @@ class Endpoint:
 
     @contextmanager
     def _one_line(self, what: str) -> Iterator[None]:
+        self._require_key()
         try:
             yield
         except openai.APIStatusError as error:
@@ -253,10 +259,11 @@ def _read_status(error: openai.APIStatusError) -> ServerError:
 
 @asynccontextmanager
 async def open_endpoint(settings: Settings, say: Callable[[str], None] = print) -> AsyncIterator[Endpoint]:
-    """A client for the endpoint of `settings`, with a pool of connections of its own. Raises EndpointError: no key."""
+    """A client for the endpoint of `settings`, with a pool of connections of its own. Raises EndpointError.
+
+    That a key is missing is an error once something is asked: whoever has all answers needs none.
+    """
     key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not key and settings.base_url.startswith(OPENAI):
-        raise EndpointError(f"no API key: put it into the environment variable {KEY_VARIABLE}")
     if not re.fullmatch(r"[!-~]*", key):
         raise EndpointError(f"the environment variable {KEY_VARIABLE} holds characters that no API key has")
     limits = httpx2.Limits(

@@ -101,15 +101,19 @@ def test_one_worker_and_two_give_the_same_bytes(server: Any, tmp_path: Path) -> 
     assert read_files(two.out) == read_files(one.out)
 
 
-def test_two_builds_that_share_a_ledger_ask_each_request_once(server: Any, tmp_path: Path) -> None:
-    server.behave(latency=0.05)
+@pytest.mark.parametrize("faults", [{}, {"errors": 0.1, "overloads": 0.05, "poor": 0.1}], ids=["usual", "faulty"])
+def test_two_builds_that_share_a_ledger_pay_for_each_answer_once(
+    server: Any, tmp_path: Path, faults: dict[str, float]
+) -> None:
+    server.behave(latency=0.05, **faults)
     data, ledger = write_dialogues(tmp_path / "data", 15), tmp_path / "answers.sqlite"
     outs = [tmp_path / "one", tmp_path / "two"]
     for build in [start_build(server.base_url, data, out, ledger) for out in outs]:
         finish_build(build)
     assert read_files(outs[0]) == read_files(outs[1])
     keys = (outs[0] / "requests.txt").read_text().split()
-    assert server.stats["requests"] == server.stats["answered"] == len(keys) > 90
+    assert server.stats["answered"] == len(keys) > 90
+    assert server.stats["requests"] == len(keys) + sum(server.stats["faults"].values())
     alone = tmp_path / "alone"
     finish_build(start_build(server.base_url, data, alone, ledger, "--offline"))
     assert read_files(alone) == read_files(outs[0])
@@ -139,3 +143,25 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
     assert read_files(out) == read_files(one_by_one.out)
     assert not [path for path in out.parent.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
     assert (server.stats["batches"], server.stats["answered"], server.stats["requests"]) == (1, 4, 4)
+
+
+def test_thoughts_that_do_not_pass_are_ordered_in_further_batches(server: Any, tmp_path: Path) -> None:
+    server.behave(poor=0.1)
+    one_by_one = build_small(server, tmp_path / "one" / "out", FEW)
+    assert one_by_one.manifest["parts"]["sgd"]["thoughts"]["repaired"] > 0
+    asked = server.stats["requests"]
+    server.behave(poor=0.1)
+    (tmp_path / "two").mkdir()
+    out = tmp_path / "two" / "out"
+    while not (out / "manifest.json").exists():  # each start collects what is done, and orders what is missing
+        ordered = server.stats["batches"]
+        build = start_small(server, out, FEW, options=["--batch"])
+        while build.poll() is None and server.stats["batches"] == ordered:
+            time.sleep(0.1)
+        if build.poll() is None:
+            build.send_signal(signal.SIGINT)
+        _, errors = build.communicate()
+        assert build.returncode in (0, 130), errors
+    assert read_files(out) == read_files(one_by_one.out)
+    assert 2 <= server.stats["batches"] <= 3
+    assert server.stats["answered"] == asked

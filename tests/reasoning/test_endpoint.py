@@ -324,6 +324,14 @@ def test_without_a_key_openai_is_not_even_asked(
         ask(questions(1), Settings(model="gpt-4o-mini"))
 
 
+def test_whoever_has_all_answers_needs_no_key(
+    server: Any, questions: Questions, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = ask(questions(3), server.settings())
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert ask(questions(3), server.settings(base_url=Settings(model="any").base_url)) == answers
+
+
 def test_a_server_that_needs_a_key_says_which_variable(
     server: Any, questions: Questions, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
