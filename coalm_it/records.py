@@ -12,8 +12,9 @@ from typing import Any, NoReturn, TypeVar
 import orjson
 
 from coalm_it.calls import CallSyntaxError, parse_calls
+from coalm_it.corpora import RawFile, Shard
 from coalm_it.schema import Fault
-from coalm_it.sources import RawFile, Shard, SourceError
+from coalm_it.sources import SourceError
 
 T = TypeVar("T")
 

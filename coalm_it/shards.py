@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it.checks import CHECKS, run_checks
+from coalm_it.corpora import Corpus, Shard
 from coalm_it.draw import stable_hash
 from coalm_it.masking import draw_mask, mask_sample
 from coalm_it.output import TableBuilder, write_table
@@ -22,7 +23,6 @@ from coalm_it.recipe import Part, Recipe, Unanswerable
 from coalm_it.rendering import Renderer, Row
 from coalm_it.samples import list_targets, make_samples, passes_filter, shorten_observations, show_tools
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample, Tool
-from coalm_it.sources import Corpus, Shard
 from coalm_it.unanswerable import decline, take_tool_away, take_value_away
 
 

@@ -14,13 +14,14 @@ from coalm_it import __version__
 from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
 from coalm_it.configs import ConfigError
+from coalm_it.corpora import Corpus, RawFile, cut_shards, find_corpora
 from coalm_it.listener import Listener
 from coalm_it.output import hash_bytes
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe, load_recipe
 from coalm_it.schema import Inventory
 from coalm_it.shards import ShardTask, read_shard
-from coalm_it.sources import Corpus, RawFile, Source, SourceError, cut_shards, find_corpora, load_source
+from coalm_it.sources import Source, SourceError, load_source
 
 SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
 PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}

@@ -14,10 +14,11 @@ from hub_server import Account, Hub, serve_hub
 from hypothesis import settings
 
 from coalm_it.assets import asset
+from coalm_it.corpora import Corpus, cut_shards, find_corpora
 from coalm_it.models import Settings
 from coalm_it.readers import READERS
 from coalm_it.schema import Dialogue, Inventory
-from coalm_it.sources import Corpus, cut_shards, find_corpora, load_source
+from coalm_it.sources import load_source
 
 SERVER = Path(__file__).parents[1] / "benchmarks" / "llm" / "server.py"
 

@@ -27,9 +27,10 @@ import yaml
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
+from coalm_it.corpora import find_corpora
 from coalm_it.fetch import Fetched, Hosts, fetch_corpora
 from coalm_it.fetch.archives import ArchiveError, Member, hash_tree, unpack
-from coalm_it.sources import SourceError, find_corpora, list_sources, load_source
+from coalm_it.sources import SourceError, list_sources, load_source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = bytes(range(256)) * 4_000

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from coalm_it.corpora import RawFile, Shard
 from coalm_it.records import (
     BadRecord,
     BrokenLine,
@@ -19,7 +20,7 @@ from coalm_it.records import (
     read_records,
 )
 from coalm_it.schema import Dialogue, Fault, Turn
-from coalm_it.sources import RawFile, Shard, SourceError
+from coalm_it.sources import SourceError
 
 
 def write(folder: Path, name: str, content: str | bytes) -> RawFile:

@@ -26,6 +26,7 @@ ROOMS = [
     "configs",
     "recipe",
     "sources",
+    "corpora",
     "listener",
     "fetch",
     "records",

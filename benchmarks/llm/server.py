@@ -3,7 +3,7 @@
     python benchmarks/llm/server.py --latency 0.1 --allow 16
 
 It prints its base URL. `POST /control` with settings (see Behaviour) changes what it does, drops what it is at and sets
-its counts to zero; `GET /stats` says what it saw. An answer is a function of the request alone, so two runs get the same.
+its counts to zero; `GET /stats` says what it saw. An answer is a function of the request alone: two runs get the same.
 It speaks chat completions, files and batches. A prompt's tokens are a quarter of its characters, as in English text.
 """
 

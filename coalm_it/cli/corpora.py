@@ -16,7 +16,7 @@ from coalm_it.cli.app import Data, Json, app, mistakes_in_one_line, print_rows
 def sources(data: Data = None, as_json: Json = False) -> None:
     """List the corpora that are known and, with --data, what is there."""
     with mistakes_in_one_line():
-        from coalm_it.sources import describe_sources
+        from coalm_it.corpora import describe_sources
 
         rows = describe_sources(data)
     print_rows(rows, as_json)

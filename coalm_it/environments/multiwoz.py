@@ -27,11 +27,12 @@ from typing import Any
 import yaml
 
 from coalm_it.assets import asset
+from coalm_it.corpora import RawFile
 from coalm_it.draw import stable_hash
 from coalm_it.environments.matching import is_exact, is_part, plain_venue, same_name
 from coalm_it.multiwoz_values import COUNTS, DONT_CARE, TIMES, format_pounds, name_slot, normalise
 from coalm_it.schema import Call, Tool
-from coalm_it.sources import RawFile, SourceError
+from coalm_it.sources import SourceError
 
 Record = dict[str, Any]
 Observation = dict[str, Any]

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from coalm_it.corpora import cut_shards, find_corpora
 from coalm_it.readers import coalm_it, messages, multiwoz, sgd, snips, toolace, xlam
 from coalm_it.schema import Dialogue, Fault
-from coalm_it.sources import SourceError, cut_shards, find_corpora, load_source
+from coalm_it.sources import SourceError, load_source
 
 READERS: dict[str, ModuleType] = {
     "snips": snips,

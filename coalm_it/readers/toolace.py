@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
 from coalm_it.conversations import Message, Result, build_turns
+from coalm_it.corpora import Corpus, Shard
 from coalm_it.records import (
     BadRecord,
     convert_records,
@@ -38,7 +39,6 @@ from coalm_it.records import (
     refuse_constant,
 )
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Tool
-from coalm_it.sources import Corpus, Shard
 from coalm_it.toolspecs import read_tools
 
 Rule = Literal["word", "arguments", "result", "required"]

@@ -23,9 +23,9 @@ from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
 from coalm_it.conversations import Message, Result, Role, build_turns
+from coalm_it.corpora import Corpus, Shard
 from coalm_it.records import BadRecord, convert_records, decode_result, get_field, number_record
 from coalm_it.schema import Call, Dialogue, Fault, Inventory
-from coalm_it.sources import Corpus, Shard
 from coalm_it.toolspecs import read_tools
 
 ROLES: dict[str, Role] = {

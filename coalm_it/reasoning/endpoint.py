@@ -56,6 +56,8 @@ STOPPING = {
 }
 LONG_PROMPT = {"context_length_exceeded", "string_above_max_length"}
 FILTERED = {"content_filter", "content_policy_violation"}
+PINNED = "server is pinned to "
+"""What `transformers serve` says, with a 400, where another model than its own is asked."""
 SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
 
@@ -152,7 +154,7 @@ class Endpoint:
             raise EndpointError(f"{self.address}: the quota is used up ({message})")
         if status in STOPPING:
             raise EndpointError(f"{self.address}: {self._explain(status)} ({message})")
-        if status == 404 or "model_not_found" in error.kinds:
+        if status == 404 or "model_not_found" in error.kinds or PINNED in error.message.lower():
             raise EndpointError(f"{self.address}: no model {self.settings.model!r} there, or no such API ({message})")
         if status in (429, 529) or (status == 503 and error.wait is not None):
             return Trouble(message, refused=True, wait=error.wait, charged=False)

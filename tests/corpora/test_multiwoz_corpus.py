@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from coalm_it.checks.database import check_database
+from coalm_it.corpora import find_corpora
 from coalm_it.environments.multiwoz import execute, load_databases
 from coalm_it.readers import read_dialogues
 from coalm_it.recipe import Part
 from coalm_it.samples import make_samples, shorten_observations
 from coalm_it.schema import Call, Dialogue, Finding
-from coalm_it.sources import find_corpora, load_source
+from coalm_it.sources import load_source
 
 pytestmark = pytest.mark.corpora
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from coalm_it.corpora import RawFile
 from coalm_it.environments.matching import agrees, is_exact, same_name
 from coalm_it.environments.multiwoz import Databases, Outcome, execute, load_databases
 from coalm_it.schema import Call
-from coalm_it.sources import RawFile, SourceError
+from coalm_it.sources import SourceError
 
 
 def list_files(folder: Path) -> dict[str, RawFile]:

@@ -10,6 +10,7 @@ import pytest
 from coalm_it.models import Settings
 from coalm_it.reasoning.asking import ask_all
 from coalm_it.reasoning.attempts import Tally
+from coalm_it.reasoning.endpoint import EndpointError
 from coalm_it.reasoning.ledger import open_ledger
 from coalm_it.reasoning.request import Answer, Failure, Outcome, Request
 
@@ -62,3 +63,11 @@ def test_an_answer_that_is_cut_off_is_kept_apart(served: Callable[..., Settings]
     assert isinstance(story, Failure)
     assert (story.reason, story.completion_tokens) == ("length", 8)
     assert story.text
+
+
+def test_another_model_than_the_servers_own_stops_it_with_one_line(
+    served: Callable[..., Settings], tmp_path: Path
+) -> None:
+    request = Request(({"role": "user", "content": "Hello"},), where="hello")
+    with pytest.raises(EndpointError, match=r"no model 'gpt-4o' there, or no such API \(400: .*smollm2"):
+        ask(tmp_path / "answers.sqlite", [request], served(model="gpt-4o", max_tokens=8))

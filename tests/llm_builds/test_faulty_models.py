@@ -12,6 +12,7 @@ import pytest
 from small import SAMPLES, assert_adds_up, build_small, export_used, read_files, read_rows
 
 from coalm_it.checks import CHECKS, run_checks
+from coalm_it.corpora import Corpus, RawFile, Shard, cut_shards
 from coalm_it.pipeline import Built
 from coalm_it.readers import READERS
 from coalm_it.reasoning.ledger import open_ledger
@@ -20,7 +21,7 @@ from coalm_it.reasoning.transcript import list_places, put_thoughts
 from coalm_it.recipe import Part
 from coalm_it.samples import make_samples, shorten_observations, show_tools
 from coalm_it.schema import Dialogue, Finding, Inventory, Sample
-from coalm_it.sources import Corpus, RawFile, Shard, SourceError, cut_shards
+from coalm_it.sources import SourceError
 
 TRANSPORT = {"errors": 0.05, "overloads": 0.02, "hangs": 0.03, "cuts": 0.04, "twice": 0.04, "garbage": 0.04}
 TEXTS = {"broken": 0.06, "wrong_schema": 0.06, "empty": 0.03, "length": 0.03, "filtered": 0.03}

@@ -11,12 +11,12 @@ import pytest
 from small import DIALOGUES, SAMPLES, assert_adds_up, build_small, read_rows
 
 from coalm_it.calls import format_calls
+from coalm_it.corpora import Corpus, cut_shards
 from coalm_it.readers import READERS
 from coalm_it.reasoning.grounded import write_thoughts
 from coalm_it.reasoning.ledger import open_ledger
 from coalm_it.reasoning.request import Answer
 from coalm_it.schema import Dialogue
-from coalm_it.sources import Corpus, cut_shards
 
 REWRITE = ("reasoning.writer=rewrite", "reasoning.repairs=0", "expect.rejects_at_most=1")
 AT = "2026-01-31T12:00:00Z"

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coalm_it.corpora import Corpus, RawFile, Shard
 from coalm_it.pipeline import build
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
 from coalm_it.schema import Fault, Sample
-from coalm_it.sources import Corpus, RawFile, Shard
 
 TASKS = ["state_tracking", "function_call", "react_action", "react_response"]
 

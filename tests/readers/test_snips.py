@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from coalm_it.corpora import Corpus, Shard, cut_shards, find_corpora
 from coalm_it.readers import snips
 from coalm_it.schema import Dialogue, Fault
-from coalm_it.sources import Corpus, Shard, cut_shards, find_corpora, load_source
+from coalm_it.sources import load_source
 
 
 def find(folder: Path, layout: str) -> Corpus:
