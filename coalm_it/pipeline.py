@@ -138,7 +138,13 @@ def build(
         "build": key,
         "versions": list_versions(),
         "recipe": recipe.model_dump(mode="json"),
-        "parts": {name: _count_part(summaries.get(name, []), mixed.counts[name]) for name in recipe.parts},
+        "parts": {
+            name: {
+                "published": sum(one.source.count_dialogues(part.split) for one in supplies if one.part == name),
+                **_count_part(summaries.get(name, []), mixed.counts[name]),
+            }
+            for name, part in recipe.parts.items()
+        },
         "faults": faults,
         "sources": {supply.source.name: describe_source(supply) for supply in supplies},
         "trained_on": sorted({f"{supply.source.name} {recipe.parts[supply.part].split}" for supply in supplies}),

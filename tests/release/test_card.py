@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from dialogues import write_dialogues
 from huggingface_hub import DatasetCard
 from typer.testing import CliRunner
 
@@ -152,6 +153,16 @@ def test_every_number_is_the_manifests(made: str, request: pytest.FixtureRequest
     lost = sum(part["rejects"] + part["faults"] for part in manifest["parts"].values())
     judged = sum(part["candidates"] + part["faults"] for part in manifest["parts"].values())
     assert f"they are {lost:,} of {judged:,}." in card
+
+
+def test_a_part_of_a_corpus_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    write_dialogues(tmp_path / "data", 15)
+    built = build("tod", out=tmp_path / "out", data=tmp_path / "data", changes=["parts.snips=null", "limit=10"])
+    assert (
+        "from split train of sgd; 10 of the 16,142 published dialogues read." in (built.out / "README.md").read_text()
+    )
+    manifest = {**built.manifest, "parts": {"sgd": {**built.manifest["parts"]["sgd"], "dialogues": 16_142}}}
+    assert "from split train of sgd; 16,142 dialogues read." in render_card(manifest)
 
 
 def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
