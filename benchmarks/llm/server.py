@@ -86,6 +86,8 @@ class Behaviour:
     no_usage: bool = False
     refuse_schema: bool = False
     """Whether response_format is an error, as on a server without structured output."""
+    schema_beside: bool = False
+    """Whether a schema is understood beside json_object alone, and json_schema is a 500, as with llama-cpp-python."""
     refuse_max_tokens: bool = False
     """Whether max_tokens is an error, as with models that want max_completion_tokens."""
     wrong_parameter: str = ""
@@ -191,6 +193,8 @@ class Server:
             return _error(404, f"The model `{body['model']}` does not exist", "model_not_found", param="model")
         if behaviour.refuse_schema and "response_format" in body:
             return _error(400, "response_format of type json_schema is not supported", None, param="response_format")
+        if behaviour.schema_beside and "json_schema" in body.get("response_format", {}):
+            return _error(500, "response_format.type should be 'text' or 'json_object'", "internal_server_error")
         if behaviour.refuse_max_tokens and "max_tokens" in body:
             text = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
             return _error(400, text, "unsupported_parameter", param="max_tokens")
@@ -372,7 +376,8 @@ def make_text(body: Json, digest: bytes, poor: float) -> str:
     """A few sentences drawn by `digest`; where the request has a JSON schema, an object that fits it; where it shows a
     conversation with places <1>, <2>, ... for thoughts, thoughts that could stand there, but for a share of `poor`."""
     drawn = random.Random(digest)
-    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    wanted = body.get("response_format", {})
+    schema = wanted.get("schema") or wanted.get("json_schema", {}).get("schema")
     following = dict(PLACE.findall(str(body["messages"][1]["content"]))) if len(body["messages"]) > 1 else {}
     wanted = list(schema["properties"]) if schema else list(following)
     if following and following.keys() >= set(wanted):

@@ -158,12 +158,12 @@ class Endpoint:
             raise EndpointError(f"{self.address}: no model {self.settings.model!r} there, or no such API ({message})")
         if status in (429, 529) or (status == 503 and error.wait is not None):
             return Trouble(message, refused=True, wait=error.wait, charged=False)
-        if status in (408, 409, 425) or status >= 500:
-            return Trouble(message, wait=error.wait, charged=status in (408, 504))
         if error.kinds & FILTERED:
             return Rejection(message, filtered=True)
         if not error.kinds & LONG_PROMPT and self._adapt(error, sent):
             return Trouble(message, charged=False, changed=True)
+        if status in (408, 409, 425) or status >= 500:
+            return Trouble(message, wait=error.wait, charged=status in (408, 504))
         return Rejection(message)
 
     def _explain(self, status: int) -> str:
@@ -177,9 +177,12 @@ class Endpoint:
         if sent.limit == "max_tokens" and "max_completion_tokens" in said:
             self.dialect = replace(self.dialect, limit="max_completion_tokens")
             return True
-        if sent.schemas and re.search(r"response_format|json_schema|structured|guided|grammar", said):
-            if self.dialect.schemas:
-                self.dialect = replace(self.dialect, schemas=False)
+        words = "response_format" if error.status >= 500 else r"response_format|json_schema|structured|guided|grammar"
+        if sent.schemas and re.search(words, said):
+            if self.dialect.schemas == sent.schemas == "json_schema" and "json_object" in said:
+                self.dialect = replace(self.dialect, schemas="json_object")
+            elif self.dialect.schemas == sent.schemas:
+                self.dialect = replace(self.dialect, schemas=None)
                 why = self.clean(error.message)
                 self._say(f"{self.address}: no structured output there; answers are read as they come ({why})")
             return True

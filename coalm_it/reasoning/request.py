@@ -89,7 +89,8 @@ def request_key(request: Request, settings: Settings) -> str:
 class Dialect:
     """What the server at hand turned out to understand; the key of a request does not depend on it."""
 
-    schemas: bool = True
+    schemas: Literal["json_schema", "json_object"] | None = "json_schema"
+    """How it is told a schema: as OpenAI has it, or beside `json_object`, as llama-cpp-python wants it; None: not."""
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
 
@@ -99,9 +100,11 @@ def build_body(request: Request, settings: Settings, dialect: Dialect) -> dict[s
     parameters[dialect.limit] = parameters.pop("max_tokens")
     if settings.seed is not None:
         parameters["seed"] = settings.seed + request.sample
-    if request.schema is not None and dialect.schemas:
+    if request.schema is not None and dialect.schemas == "json_schema":
         schema = {"name": "answer", "schema": request.schema, "strict": True}
         parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif request.schema is not None and dialect.schemas == "json_object":
+        parameters["response_format"] = {"type": "json_object", "schema": request.schema}
     if request.tools:
         parameters["tools"] = request.tools
     return {"model": settings.model, "messages": request.messages, **parameters}

@@ -265,6 +265,19 @@ def test_without_structured_output_it_goes_on_and_says_so_once(server: Any, ques
     assert "no structured output" in said[0]
 
 
+def test_a_server_that_wants_the_schema_beside_json_object_gets_it_there(
+    server: Any, questions: Questions, path: Path
+) -> None:
+    server.behave(schema_beside=True)
+    requests = [Request(request.messages, schema=SCHEMA) for request in questions(20)]
+    said: list[str] = []
+    got: list[Outcome] = []
+    with open_ledger(path) as ledger:
+        ask_all(requests, server.settings(), ledger, lambda request, outcome: got.append(outcome), say=said.append)
+    assert all(re.fullmatch(r'\{"thought": ".+", "sure": (true|false)\}', outcome.text) for outcome in got)
+    assert (len(got), said) == (20, [])
+
+
 def test_a_model_that_wants_max_completion_tokens_gets_them(server: Any, questions: Questions, ask: Ask) -> None:
     server.behave(refuse_max_tokens=True)
     assert all(isinstance(outcome, Answer) for outcome in ask(questions(5), server.settings()).values())
