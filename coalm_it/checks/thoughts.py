@@ -28,13 +28,17 @@ _FILLING = frozenset(
     "take action step steps handle process processing this that it the a an of in for with by and user user's users "
     "request message turn appropriate appropriately accordingly properly helpful help helping assist assisting best "
     "way make be is here how based has have about thing things first understand understood noted sure follow execute "
-    "perform task".split()
+    "perform task yes no please sorry thank thanks you you're your welcome hello hi goodbye bye great nice day true "
+    "false".split()
 )
 """Words of which a thought alone says nothing."""
+_JOINING = frozenset("at on in of the a an and or for with by from".split())
+"""Words that stand between values and say nothing of them."""
 
 
 def check_thoughts(sample: Sample) -> list[Finding]:
-    """Thoughts that are copied, empty, too long, in another language, decorated, or that speak of being written.
+    """Thoughts that are copied, empty, too long, in another language, decorated, spoken to the user, or that speak of
+    being written.
 
     Copied is what repeats the user's words, the reply, or another thought of the dialogue so far.
     """
@@ -174,7 +178,7 @@ def _count_scripts(text: str) -> Counter[str]:
 
 
 def _judge_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
-    if _FILLING.issuperset(words):
+    if _FILLING.issuperset(words) or _is_bare_value(sample, thought):
         return f"({thought!r}) says nothing; say what the user wants, what is known or missing, and what to do"
     if len(words) > MAX_WORDS and (count := len(thought.split())) > MAX_WORDS:
         return f"has {count} words; say it in one to three short sentences"
@@ -183,6 +187,21 @@ def _judge_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
         if count > MAX_SENTENCES:
             return f"has {count} sentences; one to three are enough"
     return ""
+
+
+def _is_bare_value(sample: Sample, thought: str) -> bool:
+    """Whether a thought is nothing but names and values: whether no word is left beside them, numbers, and words with a
+    capital inside a sentence."""
+    own, starts = set(), True
+    for token in thought.split():
+        word = token.strip(".,:;!?\"'“”‘’()")
+        if word and word[0].isalpha() and (starts or not word[0].isupper()) and word not in _JOINING:
+            own.add(word.lower())
+            if len(own) > 3:
+                return False
+        starts = token[-1] in ".:;!?"
+    values = [*_read_values(sample), *(value for act in sample.current.labels.user_acts for value in act.canonical)]
+    return own <= set(read_words(" ".join([*values, *(tool.name for tool in sample.tools)])))
 
 
 _LABEL = re.compile(
@@ -215,6 +234,32 @@ def _judge_shape(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     return ""
 
 
+# --- talk to the user ---
+
+_ADDRESSES = frozenset("you your yours yourself you're you've you'll you'd".split())
+_ADDRESS = re.compile(r"\b(?<!thank )you(?:rs?|rself|'re|'ve|'ll|'d)?\b")
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|‘[^’]*’(?!\w)|(?<!\w)'[^']*(?:'\w[^']*)*'(?!\w)")
+_REPORTING = re.compile(
+    r"\b(?:ask|say|said|tell|told|offer|question|repl[iy]|answer|confirm|wonder|check|suggest|propos|word|thank)"
+)
+"""Words after which a thought tells what is to be said: "I'll ask what time you have in mind"."""
+
+
+def _judge_address(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+    if _ADDRESSES.isdisjoint(words):
+        return ""
+    text = _QUOTED.sub("…", thought.replace("’", "'"))
+    for turn in sample.turns:  # songs are called "Call Me By Your Name" too
+        for value in read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in turn.steps]):
+            if "ou" in value:
+                text = text.replace(value, "…")
+    for sentence in split_sentences(text):
+        found = _ADDRESS.search(sentence.lower())
+        if found and not _REPORTING.search(sentence.lower()[: found.start()]):
+            return f"speaks to the user ({sentence[:60]!r}); think of the user in the third person"
+    return ""
+
+
 # --- talk about being written ---
 
 _SAYING = re.compile(
@@ -225,14 +270,14 @@ _SAYING = re.compile(
     r"|\bthe (?:agent|assistant) (?:proceeds|proceeded|goes on|went on|(?:then|next|subsequently) (?:calls|asks|replies"
     r"|says|offers|responds|confirms|tells|books|searches|makes|uses))\b"
     r"|\bnext (?:turn|line|message|utterance)s? (?:will|shows?|says?|is|asks?|calls?|confirms?|has|contains?)\b"
-    r"|\bfollowing (?:turn|line|message|utterance)\b"
+    r"|\bfollowing (?:turn|line|message|utterance)\b|\b(?:the|this|my|these) thoughts?\b(?! of\b)"
     r"|\bslot[ -](?:value|name|filling|type)s?\b|\b(?:required|missing|mandatory|filled|unfilled) slots?\b"
     r"|\b(?:the|this|my|system|user|per) prompt\b(?! (?:reply|service|answer|response))|\bgap (?:#|no\.? ?|number )?\d"
 )
 _TRIGGERS = frozenset(
     "ai language training ground json annotation annotations annotated annotator transcript transcripts dialog "
     "dialogue provided shows shown seen follows following actual original agent assistant turn turns line lines "
-    "message messages utterance slot slots prompt gap".split()
+    "message messages utterance slot slots prompt gap thought thoughts".split()
 )
 """One of these words stands in whatever the expression finds; most thoughts have none."""
 _NAME_IN_CODE = re.compile(r"\b[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+\b")
@@ -258,4 +303,4 @@ def _is_said(sample: Sample, words: str) -> bool:
     return any(words in text.lower() for text in texts)
 
 
-_JUDGES = (_judge_copy, _judge_repetition, _judge_language, _judge_length, _judge_shape, _judge_talk)
+_JUDGES = (_judge_copy, _judge_repetition, _judge_language, _judge_length, _judge_shape, _judge_address, _judge_talk)

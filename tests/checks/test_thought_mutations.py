@@ -285,6 +285,47 @@ KINDS = {
         {"thoughts"},
         0.8,
     ),
+    "a bare value": Kind(
+        lambda s: pick(
+            s,
+            (
+                "6",
+                "2019-03-01",
+                s.tools[0].name,
+                "PORT HAVEN",
+                *(str(v) for call in s.calls for v in call.arguments.values()),
+            ),
+        ),
+        {"thoughts", "thought_facts"},
+        1.0,
+    ),
+    "a courtesy": Kind(
+        say(
+            "Thank you",
+            "I'm sorry",
+            "Sorry.",
+            "You are welcome",
+            "No, thank you for your help",
+            "Goodbye! Have a nice day!",
+        ),
+        {"thoughts"},
+        1.0,
+    ),
+    "talk to the user": Kind(
+        add(
+            "You can find a table there.",
+            "Is there anything else I can do for you?",
+            "You've made your reservation.",
+            "Your request is plain, and I will see to it.",
+        ),
+        {"thoughts"},
+        1.0,
+    ),
+    "talk about the thought": Kind(
+        say("The thought is different from the original.", "This thought leads to what the agent does."),
+        {"thoughts"},
+        1.0,
+    ),
     "talk about the model": Kind(add("As an AI language model I can't taste it."), {"thoughts"}, 1.0),
     "talk about the annotation": Kind(
         add(

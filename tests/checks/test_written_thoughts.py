@@ -365,6 +365,9 @@ TURNS_OF_PHRASE = [
         "call",
         "They want something else on the 4th (a Monday), in Chicago again.",
     ),
+    (SUPPER, 4, "reply", "A table for six on Friday the 8th. I'll ask: what time would you like?"),
+    (SUPPER, 4, "reply", "The time is missing. 'When should I book your table?' is what I need to know next."),
+    (SUPPER, 10, "reply", "They said thank you, and all is booked. A short goodbye."),
 ]
 
 WRITTEN = [
