@@ -240,7 +240,7 @@ _ADDRESSES = frozenset("you your yours yourself you're you've you'll you'd".spli
 _ADDRESS = re.compile(r"\b(?<!thank )you(?:rs?|rself|'re|'ve|'ll|'d)?\b")
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|‘[^’]*’(?!\w)|(?<!\w)'[^']*(?:'\w[^']*)*'(?!\w)")
 _REPORTING = re.compile(
-    r"\b(?:ask|say|said|tell|told|offer|question|repl[iy]|answer|confirm|wonder|check|suggest|propos|word|thank)"
+    r"\b(?:ask|say|said|tell|told|offer|question|repl[iy]|answer|confirm|wonder|check|suggest|propos|word)"
 )
 """Words after which a thought tells what is to be said: "I'll ask what time you have in mind"."""
 

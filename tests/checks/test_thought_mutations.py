@@ -316,6 +316,7 @@ KINDS = {
             "You can find a table there.",
             "Is there anything else I can do for you?",
             "You've made your reservation.",
+            "Thanks, I'm glad to have you here.",
             "Your request is plain, and I will see to it.",
         ),
         {"thoughts"},

@@ -368,6 +368,7 @@ TURNS_OF_PHRASE = [
     (SUPPER, 4, "reply", "A table for six on Friday the 8th. I'll ask: what time would you like?"),
     (SUPPER, 4, "reply", "The time is missing. 'When should I book your table?' is what I need to know next."),
     (SUPPER, 10, "reply", "They said thank you, and all is booked. A short goodbye."),
+    (SUPPER, 10, "reply", "A thank you, and no further wish. I'll see them off."),
 ]
 
 WRITTEN = [

@@ -1,7 +1,7 @@
 """A real model behind a real server, with no hub: `coalm-it model smollm2`, then `transformers serve`.
 
 COALM_IT_SMOLLM2 names the folder in which the model lies, or into which it is made (538 MB, a minute). `make test-llm`
-installs what that needs.
+installs what that needs. COALM_IT_LLM_SERVER is the base URL of another server that calls its model smollm2.
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ def smollm2() -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base URL of a server of its own, which ends with the tests."""
+def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a server of its own, which ends with the tests; or of the one that COALM_IT_LLM_SERVER names."""
+    if elsewhere := os.environ.get("COALM_IT_LLM_SERVER"):
+        yield elsewhere
+        return
+    smollm2: Path = request.getfixturevalue("smollm2")
     log = tmp_path_factory.mktemp("serve") / "log.txt"
     port = find_free_port()
     # Started beside the folder, so that the model's name is the folder's and no path of a machine.

@@ -2,7 +2,7 @@
 
 COALM_IT_CORPORA=CORPORA make test-llm        # 50 dialogues of SGD; without it, the bundled ones
 
-COALM_IT_LLM_DIALOGUES=10 makes it fewer: each takes about two minutes on two cores.
+COALM_IT_LLM_DIALOGUES=10 makes it fewer: each takes about a minute on two cores.
 """
 
 from __future__ import annotations
