@@ -200,7 +200,9 @@ def _is_bare_value(sample: Sample, thought: str) -> bool:
             if len(own) > 3:
                 return False
         starts = token[-1] in ".:;!?"
-    values = [*_read_values(sample), *(value for act in sample.current.labels.user_acts for value in act.canonical)]
+    labels = [turn.labels for turn in sample.turns]
+    acts = [act for label in labels for act in (*label.user_acts, *label.system_acts) if act.slot != "intent"]
+    values = [*_read_values(sample), *(value for act in acts for value in act.canonical)]
     return own <= set(read_words(" ".join([*values, *(tool.name for tool in sample.tools)])))
 
 

@@ -196,6 +196,13 @@ def list_points(sample: Sample) -> str | None:
     return f"- {first}.\n- {'. '.join(rest)}" if rest else None
 
 
+def find_offered(sample: Sample) -> str | None:
+    """A name of the turn before, and where it is."""
+    acts = [act for turn in sample.history[-1:] for act in turn.labels.system_acts if act.name == "OFFER"]
+    names = [act.canonical[0] for act in acts if act.canonical and act.canonical[0].istitle()]
+    return f"{names[0]} in {names[-1]}." if names else None
+
+
 FOREIGN = (
     "El usuario quiere encontrar un lugar para comer y todavía me falta la ciudad, así que voy a preguntar.",
     "Der Nutzer möchte einen Tisch reservieren, aber die Uhrzeit fehlt noch, also frage ich danach.",
@@ -299,6 +306,7 @@ KINDS = {
         {"thoughts", "thought_facts"},
         1.0,
     ),
+    "a name that was offered": Kind(before_reply(find_offered), {"thoughts"}, 1.0),
     "a courtesy": Kind(
         say(
             "Thank you",
