@@ -200,10 +200,12 @@ def _is_bare_value(sample: Sample, thought: str) -> bool:
             if len(own) > 3:
                 return False
         starts = token[-1] in ".:;!?"
-    labels = [turn.labels for turn in sample.turns]
-    acts = [act for label in labels for act in (*label.user_acts, *label.system_acts) if act.slot != "intent"]
-    values = [*_read_values(sample), *(value for act in acts for value in act.canonical)]
-    return own <= set(read_words(" ".join([*values, *(tool.name for tool in sample.tools)])))
+    values = [tool.name for tool in sample.tools]
+    for turn in sample.turns:
+        values += read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in turn.steps])
+        acts = (*turn.labels.user_acts, *turn.labels.system_acts)
+        values += [value for act in acts if act.slot != "intent" for value in act.canonical]
+    return own <= set(read_words(" ".join(values)))
 
 
 _LABEL = re.compile(
