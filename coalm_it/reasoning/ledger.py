@@ -42,6 +42,7 @@ from coalm_it.reasoning.ledger_file import (
     explain_error,
     insert_outcomes,
     insert_row,
+    make_file,
     plain_errors,
     prepare,
     run,
@@ -242,6 +243,8 @@ def _open(path: Path, *, readonly: bool) -> sqlite3.Connection:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LedgerError(f"{path}: its folder cannot be made: {error.strerror}") from None
+        if not path.exists():
+            make_file(path)
     db = connect(path, readonly=readonly)
     try:
         prepare(path, db, readonly=readonly)

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -137,6 +138,22 @@ def prepare(path: Path, db: sqlite3.Connection, *, readonly: bool) -> None:
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise DamagedError(f"{path}: the ledger is damaged: {verdict}")
+
+
+def make_file(path: Path) -> None:
+    """A new ledger at `path`, if there is none: it appears whole, for whoever else is about to make it."""
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    with closing(connect(fresh, readonly=False)) as db:
+        prepare(fresh, db, readonly=False)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass  # another process was quicker
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            fresh.rename(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _is_empty(db: sqlite3.Connection) -> bool:

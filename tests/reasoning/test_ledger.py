@@ -10,8 +10,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,25 @@ def test_what_leaves_the_request_the_same_leaves_the_key(
 def test_keys_stay_what_they_are() -> None:
     """Published answers hang on them."""
     assert request_key(REQUEST, SETTINGS) == "157ee7e0175d2f72f5662aadbe22995c"
+
+
+def test_several_who_make_the_same_ledger_at_once_share_it(tmp_path: Path) -> None:
+    together = 4
+
+    def claim(path: Path, barrier: threading.Barrier) -> set[str]:
+        barrier.wait()
+        with open_ledger(path) as ledger:
+            ledger.stay_alive().result()
+            claimed = ledger.claim(["one", "other"]).result()
+            barrier.wait()  # nobody leaves before all have asked
+            return claimed
+
+    with ThreadPoolExecutor(together) as threads:
+        for number in range(10):
+            path, barrier = tmp_path / f"{number}.sqlite", threading.Barrier(together, timeout=30)
+            claims = list(threads.map(claim, [path] * together, [barrier] * together))
+            assert sorted(key for claimed in claims for key in claimed) == ["one", "other"]
+    assert not list(tmp_path.glob(".*"))
 
 
 # --- in good hands ---
