@@ -12,7 +12,7 @@ from collections import Counter
 
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.wording import names_tool, read_thought, read_words, split_sentences
-from coalm_it.schema import Finding, Sample
+from coalm_it.schema import Finding, Sample, Turn
 
 MAX_WORDS = 90
 MAX_SENTENCES = 6
@@ -83,15 +83,16 @@ def _is_copy(sample: Sample, words: tuple[str, ...], text: tuple[str, ...]) -> b
     runs = {text[place : place + 3] for place in range(len(text) - 2)}
     copied = {place + more for place in range(len(words) - 2) if words[place : place + 3] in runs for more in (0, 1, 2)}
     # names and values are the same in whatever is said of them, and a few words of a longer text are no copy of it
-    values = set(read_words(" ".join(_read_values(sample))))
+    values = set(read_words(" ".join(_read_values(sample.current))))
     free = [place for place, word in enumerate(words) if word not in values]
     shared = sum(place in copied for place in free)
     return shared >= 4 and 2 * len(copied) >= len(text) and shared >= _COPIED * len(free)
 
 
-def _read_values(sample: Sample) -> list[str]:
-    """What this turn's calls name and bring."""
-    return read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in sample.current.steps])
+def _read_values(*turns: Turn) -> list[str]:
+    """What the calls of these turns name and bring."""
+    steps = [step for turn in turns for step in turn.steps]
+    return read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in steps])
 
 
 def _judge_repetition(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
@@ -147,7 +148,7 @@ def _is_foreign(sample: Sample, thought: str, words: tuple[str, ...]) -> bool:
     spoken = [word for turn in sample.turns for word in (*read_words(turn.user), *read_words(turn.reply or ""))]
     if sum(word in _ENGLISH for word in spoken) < 0.12 * len(spoken):
         return False
-    known = {*spoken, *read_words(" ".join(_read_values(sample)))} - _ENGLISH
+    known = {*spoken, *read_words(" ".join(_read_values(sample.current)))} - _ENGLISH
     plain = [word for word in _PLAIN_WORD.findall(thought) if len(word) > 1 and word not in known]
     return len(plain) > 15 or len(_OTHERS.intersection(words) - known) > 2
 
@@ -200,9 +201,8 @@ def _is_bare_value(sample: Sample, thought: str) -> bool:
             if len(own) > 3:
                 return False
         starts = token[-1] in ".:;!?"
-    values = [tool.name for tool in sample.tools]
+    values = [*(tool.name for tool in sample.tools), *_read_values(*sample.turns)]
     for turn in sample.turns:
-        values += read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in turn.steps])
         acts = (*turn.labels.user_acts, *turn.labels.system_acts)
         values += [value for act in acts if act.slot != "intent" for value in act.canonical]
     return own <= set(read_words(" ".join(values)))
@@ -253,10 +253,9 @@ def _judge_address(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if _ADDRESSES.isdisjoint(words):
         return ""
     text = _QUOTED.sub("…", thought.replace("’", "'"))
-    for turn in sample.turns:  # songs are called "Call Me By Your Name" too
-        for value in read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in turn.steps]):
-            if "ou" in value:
-                text = text.replace(value, "…")
+    for value in _read_values(*sample.turns):  # songs are called "Call Me By Your Name" too
+        if "ou" in value:
+            text = text.replace(value, "…")
     for sentence in split_sentences(text):
         found = _ADDRESS.search(sentence.lower())
         if found and not _REPORTING.search(sentence.lower()[: found.start()]):
@@ -302,8 +301,7 @@ def _judge_talk(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
 def _is_said(sample: Sample, words: str) -> bool:
     """Whether the dialogue itself has the words: what is said, asked of services or returned by them."""
     texts = [text for turn in sample.turns for text in (turn.user, turn.reply or "")]
-    for turn in sample.turns:
-        texts += read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in turn.steps])
+    texts += _read_values(*sample.turns)
     return any(words in text.lower() for text in texts)
 
 

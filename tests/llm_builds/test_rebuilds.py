@@ -108,7 +108,10 @@ def test_two_builds_that_share_a_ledger_pay_for_each_answer_once(
     server.behave(latency=0.05, **faults)
     data, ledger = write_dialogues(tmp_path / "data", 15), tmp_path / "answers.sqlite"
     outs = [tmp_path / "one", tmp_path / "two"]
-    for build in [start_build(server.base_url, data, out, ledger) for out in outs]:
+    builds = [start_build(server.base_url, data, out, ledger) for out in outs]
+    for build in builds:  # neither may go on into the next test
+        build.join()
+    for build in builds:
         finish_build(build)
     assert read_files(outs[0]) == read_files(outs[1])
     keys = (outs[0] / "requests.txt").read_text().split()
