@@ -29,8 +29,8 @@ import orjson
 import pyarrow.parquet as pq
 
 from coalm_it import __version__
-from coalm_it.corpora import find_corpora
-from coalm_it.sources import load_source
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import load_source
 
 COMMAND = [sys.executable, "-c", "from coalm_it.cli import app; app()"]
 PROC = Path("/proc")

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from coalm_it.checks import CHECKS
 from coalm_it.readers import read_dialogues
-from coalm_it.reasoning.grounded import write_thoughts
 from coalm_it.recipe import Part
-from coalm_it.samples import make_samples, shorten_observations
+from coalm_it.samples.targets import make_samples, shorten_observations
 from coalm_it.schema import Dialogue
+from coalm_it.thoughts.grounded import write_thoughts
 
 
 def main() -> None:

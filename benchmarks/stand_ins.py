@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it.checks.call_grammar import check_call_grammar
+from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.draw import draw_items, stable_hash
 from coalm_it.schema import Call, Sample, Step, Turn
-from coalm_it.toolspecs import read_tools
 
 XLAM, IRRELEVANCE, CONVERSATIONS, ASSISTANT_TURNS = 60_000, 7_500, 11_300, 13_819
 OPENINGS = "|Please: |Hi! |Hello, |Could you help? |A question: |Quick one: |Good morning. |Hey, |For work: ".split("|")

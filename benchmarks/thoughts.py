@@ -19,10 +19,10 @@ from functools import cache
 from pathlib import Path
 
 from coalm_it.readers import read_dialogues
-from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.reasoning.grounded.words import plain_value, short_value, speak
-from coalm_it.samples import shorten_observations
+from coalm_it.samples.targets import shorten_observations
 from coalm_it.schema import Dialogue, Turn
+from coalm_it.thoughts.grounded import write_thoughts
+from coalm_it.thoughts.grounded.words import plain_value, short_value, speak
 
 CLOSING = ({"GOODBYE"}, {"REQ_MORE"})
 

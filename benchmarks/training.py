@@ -27,7 +27,7 @@ from transformers import AutoTokenizer, PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import SFTTrainer
 
-from coalm_it.finished import open_build
+from coalm_it.dataset.finished import open_build
 from coalm_it.training import load_training, train
 from coalm_it.training.base import make_tiny
 from coalm_it.training.config import TrainConfig, build_arguments

@@ -11,7 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOM_OF = {
-    "build": "coalm_it.pipeline",
+    "build": "coalm_it.pipeline.build",
     "check": "coalm_it.checks",
     "decode_messages": "coalm_it.rendering",
     "read_dialogues": "coalm_it.readers",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from coalm_it.assets import list_assets
 from coalm_it.configs import load_config
-from coalm_it.models import Settings
+from coalm_it.model_settings import Settings
 from coalm_it.schema import Task
 
 
@@ -18,14 +18,14 @@ class _Section(BaseModel):
 
 
 class Mask(_Section):
-    """Other names for functions and parameters, as Hammer trains with them (see masking.py)."""
+    """Other names for functions and parameters, as Hammer trains with them (see samples/masking)."""
 
     style: Literal["plain", "hammer"] = Field("plain", description="hammer: lengths and alphabet as published.")
     probability: float = Field(2 / 3, ge=0, le=1, description="Share of the copies that are masked.")
 
 
 class Unanswerable(_Section):
-    """Samples whose request no call can answer, made from those that a call answers (see unanswerable/)."""
+    """Samples whose request no call can answer, made from those that a call answers (see samples/unanswerable)."""
 
     no_function: float = Field(0, ge=0, le=1, description="Share that loses the function that it calls.")
     no_value: float = Field(0, ge=0, le=1, description="Share whose request loses a required value.")

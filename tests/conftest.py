@@ -14,11 +14,12 @@ from hub_server import Account, Hub, serve_hub
 from hypothesis import settings
 
 from coalm_it.assets import asset
-from coalm_it.corpora import Corpus, cut_shards, find_corpora
-from coalm_it.models import Settings
+from coalm_it.corpora.corpus import Corpus, cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import load_source
+from coalm_it.model_settings import Settings
 from coalm_it.readers import READERS
 from coalm_it.schema import Dialogue, Inventory
-from coalm_it.sources import load_source
 
 SERVER = Path(__file__).parents[1] / "benchmarks" / "llm" / "server.py"
 
@@ -58,7 +59,7 @@ def bundled() -> Path:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recipe tod, built from the bundled corpora with two workers. Only to be looked at."""
-    from coalm_it.pipeline import build
+    from coalm_it.pipeline.build import build
 
     return build("tod", out=tmp_path_factory.mktemp("demo") / "tod", workers=2).out
 

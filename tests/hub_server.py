@@ -32,7 +32,7 @@ from xet_storage import XetStorage
 LARGE = (".parquet", ".arrow")
 """What the .gitattributes of a new data set gives to large file storage, whatever its size."""
 
-Trick = Callable[["Asked"], None]
+Trick = Callable[["HubRequest"], None]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Hub:
         self.tricks: list[tuple[str, str, Trick]] = []
         self.asked: list[tuple[str, str]] = []
         """Method and path of each request."""
-        self.server = _Server(("127.0.0.1", 0), type("Handler", (Asked,), {"hub": self}))
+        self.server = _Server(("127.0.0.1", 0), type("Handler", (HubRequest,), {"hub": self}))
         self.server.faults = []
         self.address = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -141,7 +141,7 @@ def serve_hub() -> Iterator[Hub]:
 # --- what goes wrong ---
 
 
-def cut(asked: Asked) -> None:
+def cut(asked: HubRequest) -> None:
     """Hangs up in the middle of what comes in."""
     asked.rfile.read(int(asked.headers.get("Content-Length") or 0) // 2)
     asked.connection.shutdown(socket.SHUT_RDWR)
@@ -151,7 +151,7 @@ def cut(asked: Asked) -> None:
 def reply(status: int, body: Any = "", **headers: str) -> Trick:
     """Reads what comes in and answers something else."""
 
-    def trick(asked: Asked) -> None:
+    def trick(asked: HubRequest) -> None:
         asked.read_body()
         asked.send(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -177,7 +177,7 @@ class Refusal(Exception):
         self.status, self.code = status, code
 
 
-class Asked(BaseHTTPRequestHandler):
+class HubRequest(BaseHTTPRequestHandler):
     """One request, answered by the first route that fits."""
 
     protocol_version = "HTTP/1.1"
@@ -272,14 +272,14 @@ class Asked(BaseHTTPRequestHandler):
             raise Refusal(403, "Your token does not have write access to this repository")
 
 
-def who_am_i(asked: Asked, body: bytes) -> None:
+def who_am_i(asked: HubRequest, body: bytes) -> None:
     account = asked.account
     if account is None:
         raise Refusal(401, "Invalid username or password.")
     asked.send(200, {"type": "user", "name": account.name, "orgs": [{"name": name} for name in account.organisations]})
 
 
-def create_repo(asked: Asked, body: bytes) -> None:
+def create_repo(asked: HubRequest, body: bytes) -> None:
     wanted = json.loads(body)
     assert wanted["type"] == "dataset"
     name = f"{wanted['organization']}/{wanted['name']}"
@@ -290,12 +290,12 @@ def create_repo(asked: Asked, body: bytes) -> None:
     asked.send(200, {"url": f"{asked.hub.address}/datasets/{name}", "name": name})
 
 
-def change_settings(asked: Asked, body: bytes, name: str) -> None:
+def change_settings(asked: HubRequest, body: bytes, name: str) -> None:
     asked.write(name).private = json.loads(body)["visibility"] == "private"
     asked.send(200, {})
 
 
-def describe(asked: Asked, body: bytes, name: str, revision: str = "main") -> None:
+def describe(asked: HubRequest, body: bytes, name: str, revision: str = "main") -> None:
     repo, commit = asked.read(name, revision)
     card = commit.files.get("README.md", File(b"")).content.decode()
     head = yaml.safe_load(card.split("---\n")[1]) if card.startswith("---\n") else {}
@@ -312,7 +312,7 @@ def _point(file: File, key: str) -> dict[str, Any]:
     return {"lfs": pointer} if file.large else {}
 
 
-def list_tree(asked: Asked, body: bytes, name: str, revision: str, folder: str = "") -> None:
+def list_tree(asked: HubRequest, body: bytes, name: str, revision: str, folder: str = "") -> None:
     _, commit = asked.read(name, revision)
     inside = f"{folder}/" if folder else ""
     below = [path for path in sorted(commit.files) if path.startswith(inside)]
@@ -326,7 +326,7 @@ def list_tree(asked: Asked, body: bytes, name: str, revision: str, folder: str =
     asked.send(200, [_describe_entry(commit, path) for path in shown])
 
 
-def list_paths(asked: Asked, body: bytes, name: str, revision: str) -> None:
+def list_paths(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
     _, commit = asked.read(name, revision)
     wanted = json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode())["paths"]
     there = [path for path in wanted if any(f"{file}/".startswith(f"{path}/") for file in commit.files)]
@@ -340,7 +340,7 @@ def _describe_entry(commit: Commit, path: str) -> dict[str, Any]:
     return {"type": "file", "path": path, "oid": file.oid, "size": len(file.content), **_point(file, "oid")}
 
 
-def resolve(asked: Asked, body: bytes, name: str, revision: str, path: str) -> None:
+def resolve(asked: HubRequest, body: bytes, name: str, revision: str, path: str) -> None:
     _, commit = asked.read(name, revision)
     file = commit.files.get(path)
     if file is None:
@@ -360,7 +360,7 @@ SIZES = {"n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M"}
 LICENCES = {"other", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
 
 
-def validate_card(asked: Asked, body: bytes) -> None:
+def validate_card(asked: HubRequest, body: bytes) -> None:
     """The Hub's own rules are not public; these are some that it is known to have."""
     _, opening, rest = json.loads(body)["content"].partition("---\n")
     errors, warnings = [], []
@@ -378,7 +378,7 @@ def validate_card(asked: Asked, body: bytes) -> None:
     asked.send(400 if errors else 200, told)
 
 
-def plan_upload(asked: Asked, body: bytes, name: str, revision: str) -> None:
+def plan_upload(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
     files = asked.write(name).commits[-1].files
     answers = []
     for wanted in json.loads(body)["files"]:
@@ -389,7 +389,7 @@ def plan_upload(asked: Asked, body: bytes, name: str, revision: str) -> None:
     asked.send(200, {"files": answers})
 
 
-def plan_large_files(asked: Asked, body: bytes, name: str) -> None:
+def plan_large_files(asked: HubRequest, body: bytes, name: str) -> None:
     asked.write(name)
     objects = []
     for wanted in json.loads(body)["objects"]:
@@ -398,14 +398,14 @@ def plan_large_files(asked: Asked, body: bytes, name: str) -> None:
     asked.send(200, {"transfer": "basic", "objects": objects})
 
 
-def store_large_file(asked: Asked, body: bytes, sha256: str) -> None:
+def store_large_file(asked: HubRequest, body: bytes, sha256: str) -> None:
     if hashlib.sha256(body).hexdigest() != sha256:
         raise Refusal(400, "The content is not what its name says")
     asked.hub.objects[sha256] = body
     asked.send(200)
 
 
-def give_xet_token(asked: Asked, body: bytes, name: str, kind: str, revision: str) -> None:
+def give_xet_token(asked: HubRequest, body: bytes, name: str, kind: str, revision: str) -> None:
     asked.read(name) if kind == "read" else asked.write(name)
     if asked.hub.xet is None:
         raise Refusal(404, "Not Found")
@@ -414,20 +414,20 @@ def give_xet_token(asked: Asked, body: bytes, name: str, kind: str, revision: st
     asked.send(200, given, {names[key]: str(value) for key, value in given.items()})
 
 
-def store_xorb(asked: Asked, body: bytes, name: str) -> None:
+def store_xorb(asked: HubRequest, body: bytes, name: str) -> None:
     assert asked.hub.xet is not None
     asked.hub.xet.add_xorb(name, body)
     asked.send(200, {"was_inserted": True})
 
 
-def store_shard(asked: Asked, body: bytes) -> None:
+def store_shard(asked: HubRequest, body: bytes) -> None:
     assert asked.hub.xet is not None
     for content in asked.hub.xet.read_files(body):
         asked.hub.objects[hashlib.sha256(content).hexdigest()] = content
     asked.send(200, {"result": 1})
 
 
-def commit_files(asked: Asked, body: bytes, name: str, revision: str) -> None:
+def commit_files(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
     assert revision == "main"
     repo = asked.write(name)
     head, *changes = [json.loads(line) for line in body.splitlines()]
@@ -449,7 +449,7 @@ def commit_files(asked: Asked, body: bytes, name: str, revision: str) -> None:
     asked.send(200, {"commitOid": oid, "commitUrl": f"{asked.hub.address}/datasets/{name}/commit/{oid}"})
 
 
-def add_tag(asked: Asked, body: bytes, name: str, revision: str) -> None:
+def add_tag(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
     repo, tag = asked.write(name), json.loads(body)["tag"]
     commit = repo.find(revision)
     if commit is None:

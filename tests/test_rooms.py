@@ -15,52 +15,15 @@ import coalm_it
 
 PACKAGE = Path(coalm_it.__file__).parent
 
-ROOMS = [
-    "errors",
-    "schema",
-    "draw",
-    "calls",
-    "values",
-    "models",
-    "assets",
-    "configs",
-    "recipe",
-    "sources",
-    "corpora",
-    "listener",
-    "fetch",
-    "records",
-    "toolspecs",
-    "conversations",
-    "multiwoz_values",
-    "environments",
-    "readers",
-    "samples",
-    "masking",
-    "unanswerable",
-    "checks",
-    "reasoning",
-    "mixture",
-    "split",
-    "rendering",
-    "chat",
-    "engine",
-    "output",
-    "finished",
-    "release",
-    "shards",
-    "supplies",
-    "questions",
-    "preview",
-    "pipeline",
-    "training",
-    "evaluation",
-    "verify",
-    "smollm2",
-    "terminal",
-    "cli",
-]
-USERS_OF_PIPELINE = {"verify", "terminal", "cli"}
+ROOMS = """
+    schema errors draw calls observations listener files values
+    assets configs model_settings recipe
+    corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
+""".split()
+USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}
+USED_BY_LLM = {"schema", "errors", "draw", "calls", "observations", "listener", "files", "values"}
+USED_BY_LLM |= {"configs", "model_settings", "llm"}
+"""It asks a model about anything: nothing that is made of dialogues or of our templates."""
 HEAVY = {"torch", "datasets", "pandas", "transformers", "pyarrow"}
 
 
@@ -90,6 +53,8 @@ def faults_of(module: str, code: str) -> list[str]:
             continue
         if used == "pipeline" and room not in USERS_OF_PIPELINE:
             faults.append(f"{module}: pipeline is only for {', '.join(sorted(USERS_OF_PIPELINE))}")
+        elif room == "llm" and used not in USED_BY_LLM:
+            faults.append(f"{module}: llm knows nothing of {used}")
         elif ROOMS.index(used) > ROOMS.index(room):
             faults.append(f"{module}: {used} lies below it")
         elif used == room == "readers" and corpus and inside[0] != corpus.partition(".")[0]:
@@ -114,10 +79,10 @@ def test_a_room_uses_only_rooms_above_it(module: str) -> None:
     ("module", "code", "fault"),
     [
         ("readers.sgd", "from coalm_it.schema import Call", None),
-        ("readers.sgd", "from coalm_it import calls, sources", None),
+        ("readers.sgd", "from coalm_it import calls, corpora", None),
         ("readers", "from coalm_it.readers import sgd, snips", None),
         ("checks.grounding", "import coalm_it.checks.structure", None),
-        ("cli", "def build():\n    from coalm_it.pipeline import build", None),
+        ("cli", "def build():\n    from coalm_it.pipeline.build import build", None),
         ("cli", "from coalm_it import __version__", None),
         ("readers.multiwoz.acts", "from coalm_it.readers.multiwoz.memory import Memory", None),
         ("readers.multiwoz.acts", "from coalm_it.readers.sgd import read", "a reader uses no other reader"),
@@ -125,7 +90,8 @@ def test_a_room_uses_only_rooms_above_it(module: str) -> None:
         ("readers.sgd", "from coalm_it.readers import snips", "a reader uses no other reader"),
         ("schema", "def f():\n    import coalm_it.calls as c", "calls lies below it"),
         ("samples", "from coalm_it import rendering", "rendering lies below it"),
-        ("training", "from coalm_it.pipeline import build", "pipeline is only for cli, terminal, verify"),
+        ("training", "from coalm_it.pipeline.build import build", "pipeline is only for cli, pipeline, verify"),
+        ("llm.online", "from coalm_it.recipe import Recipe", "llm knows nothing of recipe"),
         ("utils", "", "not in the list of rooms"),
     ],
 )

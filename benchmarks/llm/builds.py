@@ -36,7 +36,7 @@ SERVED = {"latency": 0.05, "poor": 0.1}
 """Seconds an answer; share of thoughts that do not pass and are asked for again."""
 WARM = multiprocessing.get_context("forkserver")
 """Starts builds in processes of their own that need not import everything anew, which takes two seconds."""
-WARM.set_forkserver_preload(["coalm_it.pipeline", "coalm_it.reasoning.asking", "coalm_it.terminal"])
+WARM.set_forkserver_preload(["coalm_it.pipeline.build", "coalm_it.llm.online", "coalm_it.cli.terminal"])
 
 
 # --- builds, servers ---
@@ -184,7 +184,7 @@ def _look_at(base_url: str, out: Path) -> tuple[int, int, int]:
 
 
 def _count_stored(ledger: Path) -> int:
-    from coalm_it.reasoning.ledger import open_ledger
+    from coalm_it.llm.ledger import open_ledger
 
     if not ledger.exists():
         return 0

@@ -16,15 +16,16 @@ import openai
 from client import MAX_TOKENS, Order, carry_out, make_prompt
 from dialogues import write_dialogues
 
-from coalm_it.engine import start_engine
 from coalm_it.listener import Silent
-from coalm_it.models import Settings
-from coalm_it.questions import Means, Selection, ask_model, make_budgets, outline_shard
-from coalm_it.reasoning.asking import ask_all
-from coalm_it.reasoning.budget import BudgetError, make_budget
-from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.reasoning.request import Answer, Outcome, Request
-from coalm_it.supplies import find_supplies, hash_inputs, plan_tasks, prepare_recipe
+from coalm_it.llm.budget import BudgetError, make_budget
+from coalm_it.llm.ledger import open_ledger
+from coalm_it.llm.online import ask_all
+from coalm_it.llm.request import Answer, Outcome, Request
+from coalm_it.model_settings import Settings
+from coalm_it.pipeline.engine import start_engine
+from coalm_it.pipeline.model_pass import AnswerSource, ask_model, make_budgets
+from coalm_it.pipeline.plan import find_part_sources, hash_inputs, plan_tasks, prepare_recipe
+from coalm_it.pipeline.selection import Selection, outline_shard
 
 PRICE = {"input": 3.0, "output": 15.0}
 LEDGER = "answers.sqlite"
@@ -75,12 +76,12 @@ def order_thoughts(order: Order, *, turns: bool) -> int:
     changes = ["parts.snips=null", f"reasoning.turns_a_request={1 if turns else 100}", "reasoning.writer=annotate"]
     changes += ["reasoning.model=small", f"reasoning.base_url={order.base_url}"]
     recipe = prepare_recipe("tod", [*changes, f"reasoning.max_in_flight={order.in_flight}"])
-    folder, means, listener = Path(order.folder), Means(Path(order.folder, LEDGER)), Silent()
-    supplies = find_supplies(recipe, folder / "corpus", listener)
-    tasks = plan_tasks(recipe, supplies, hash_inputs(recipe, supplies), folder)
+    folder, answer_source, listener = Path(order.folder), AnswerSource(Path(order.folder, LEDGER)), Silent()
+    part_sources = find_part_sources(recipe, folder / "corpus", listener)
+    tasks = plan_tasks(recipe, part_sources, hash_inputs(recipe, part_sources), folder)
     with start_engine(os.cpu_count() or 1) as run_tasks:
         selection = Selection(recipe, tasks, dict(run_tasks(outline_shard, tasks)))
-    return len(ask_model(selection, means, make_budgets(recipe.reasoning, means), listener).keys)
+    return len(ask_model(selection, answer_source, make_budgets(recipe.reasoning, answer_source), listener).keys)
 
 
 def ask_sdk(order: Order) -> int:

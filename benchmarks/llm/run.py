@@ -137,7 +137,7 @@ def measure_shot() -> None:
 
 
 def read_texts(order: Order) -> dict[str, str]:
-    from coalm_it.reasoning.exchange import read_outcomes
+    from coalm_it.llm.ledger.maintenance import read_outcomes
 
     return {outcome.key: outcome.text for outcome in read_outcomes(Path(order.folder, LEDGER))}
 

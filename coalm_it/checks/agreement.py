@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from coalm_it.checks.call_grammar import find_tool
+from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.intentions import find_call, find_gap, find_reply, may_call
 from coalm_it.checks.wording import is_code_name, names_tool, read_thought, read_words, split_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coalm_it.calls import CallSyntaxError, Syntax, format_calls, parse_calls
+from coalm_it.calls import CallSyntaxError, Syntax, find_tool, format_calls, parse_calls
 from coalm_it.schema import Call, Finding, Layout, Sample, Tool
 
 _SYNTAX: dict[Layout, Syntax] = {"react_action": "python", "toolace": "bracket", "hammer": "json", "varied": "json"}
@@ -37,14 +37,6 @@ def check_call_grammar(sample: Sample) -> list[Finding]:
         message = f"the call of {sample.calls[0].name} is not read back as it was written"
         findings.append(Finding(check="call_grammar", where="target", message=message))
     return findings
-
-
-def find_tool(call: Call, tools: tuple[Tool, ...]) -> Tool | None:
-    """The tool that a call means: by name, and by service where the call has one."""
-    for tool in tools:
-        if tool.name == call.name and (not call.service or tool.service == call.service):
-            return tool
-    return None
 
 
 def _check_call(call: Call, tools: tuple[Tool, ...]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from coalm_it.checks.call_grammar import find_tool
+from coalm_it.calls import find_tool
 from coalm_it.schema import Act, Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coalm_it.checks.call_grammar import find_tool
+from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import Origin, find_speaker, is_observed, is_public, read_acts, read_leaves
 from coalm_it.schema import Call, Finding, Sample
 from coalm_it.values import same_value, value_text

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from coalm_it.checks.evidence import (
-    find_facts,
-    find_speaker,
-    is_annotated,
-    is_observed,
-    is_public,
-    read_leaves,
-)
+from coalm_it.checks.evidence import find_facts, find_speaker, is_annotated, is_observed, is_public, read_leaves
 from coalm_it.schema import Finding, Sample
 from coalm_it.values import contains, mentions, read_value, same_value, value_text
 

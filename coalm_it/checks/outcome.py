@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from coalm_it.checks.call_grammar import find_tool
+from coalm_it.calls import find_tool
 from coalm_it.checks.claims import Claim, read_claims, read_counts, says_booked, says_nothing_found
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.schema import Call, Finding, Sample, Turn

@@ -6,13 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from coalm_it.checks.evidence import (
-    find_facts,
-    find_speaker,
-    is_annotated,
-    is_observed,
-    read_acts,
-)
+from coalm_it.checks.evidence import find_facts, find_speaker, is_annotated, is_observed, read_acts
 from coalm_it.schema import Act, Call, Finding, Sample
 from coalm_it.values import contains, mentions, same_value, value_text
 

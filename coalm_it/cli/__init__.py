@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import building, corpora, evaluating, ledger, model, publishing, training, verifying
+from coalm_it.cli import build, eval, ledger, model, publish, sources, train, verify
 from coalm_it.cli.app import app
 
-__all__ = ["app", "building", "corpora", "evaluating", "ledger", "model", "publishing", "training", "verifying"]
+__all__ = ["app", "build", "eval", "ledger", "model", "publish", "sources", "train", "verify"]

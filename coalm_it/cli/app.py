@@ -50,6 +50,6 @@ def print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, default=str))
         return
-    from coalm_it.terminal import print_table
+    from coalm_it.cli.terminal import print_table
 
     print_table(rows)

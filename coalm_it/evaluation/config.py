@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from coalm_it.chat import Form
 from coalm_it.evaluation.bfcl_data import CATEGORIES
-from coalm_it.models import Settings
+from coalm_it.model_settings import Settings
+from coalm_it.rendering.chat import Form
 
 _FROM_ELSEWHERE = ("model", "base_url", "max_tokens")
 
@@ -16,7 +16,7 @@ _LEFT_OPEN: dict[str, Any] = {
     name: (field.annotation, field) for name, field in Settings.model_fields.items() if name not in _FROM_ELSEWHERE
 }
 Endpoint = create_model("Endpoint", __config__=ConfigDict(frozen=True, extra="forbid"), **_LEFT_OPEN)
-"""How an endpoint is asked: of a model's settings (see models.py) those that the evaluation leaves open."""
+"""How an endpoint is asked: of a model's settings (see model_settings) those that the evaluation leaves open."""
 
 
 class Evaluation(BaseModel):

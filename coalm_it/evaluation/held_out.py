@@ -10,23 +10,24 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from coalm_it.chat import Form, read_conversation
-from coalm_it.draw import stable_hash
-from coalm_it.errors import RequestError, ShortfallError
-from coalm_it.evaluation.config import Evaluation
-from coalm_it.evaluation.items import Item, Judged, Outcome, Output, explain_silence, explain_unread, write_calls
-from coalm_it.evaluation.metrics import Scores, score_calls, score_state
-from coalm_it.evaluation.parsing import (
+from coalm_it.calls.markup import (
     COLUMN_FORMATS,
+    FENCE,
     TEMPLATE_FORMATS,
     Format,
     Reading,
     find_format,
     read_move,
-    read_object,
+    split_thought,
 )
-from coalm_it.finished import CONFIGS, FinishedBuild, open_build
-from coalm_it.mixture import name_dialogue
+from coalm_it.dataset.finished import CONFIGS, FinishedBuild, open_build
+from coalm_it.draw import stable_hash
+from coalm_it.errors import RequestError, ShortfallError
+from coalm_it.evaluation.config import Evaluation
+from coalm_it.evaluation.items import Item, Judged, Outcome, Output, explain_silence, explain_unread, write_calls
+from coalm_it.evaluation.metrics import Scores, score_calls, score_state
+from coalm_it.mixture.quotas import name_dialogue
+from coalm_it.rendering.chat import Form, read_conversation
 from coalm_it.schema import Call
 
 
@@ -170,3 +171,13 @@ def describe_due(item: Item) -> Any:
     if isinstance(item.due, dict):
         return item.due
     return write_calls(item.due) or "no call"
+
+
+def read_object(output: str) -> tuple[str | None, dict[str, Any] | None]:
+    """Thought, and the one JSON object that a state is; None where it is none."""
+    thought, body = split_thought(output)
+    try:
+        value = json.loads(FENCE.sub("", body))
+    except (ValueError, RecursionError):
+        return thought, None
+    return thought, value if isinstance(value, dict) else None

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from coalm_it.chat import Conversation
+from coalm_it.calls.markup import OTHER_FORMAT, Format, Reading
 from coalm_it.evaluation.metrics import Scores
-from coalm_it.evaluation.parsing import OTHER_FORMAT, Format, Reading
+from coalm_it.rendering.chat import Conversation
 from coalm_it.schema import Call
 
 Outcome = Literal["right", "wrong", "no call", "needless call", "other format", "unparsable", "cut off", "lost"]

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coalm_it.chat import Conversation, write_example, write_prompt
 from coalm_it.errors import OutsideError, RequestError
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Output
 from coalm_it.listener import Listener
-from coalm_it.models import Settings
+from coalm_it.model_settings import Settings
+from coalm_it.rendering.chat import Conversation, write_example, write_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from coalm_it.reasoning.request import Outcome, Request
+    from coalm_it.llm.request import Outcome, Request
 
 STAGE = "answers"
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
@@ -157,10 +157,10 @@ def ask_there(settings: Settings, items: Sequence[Item], ledger: Path | None, li
     What is answered stays in the ledger, however it ends.
     """
     try:
-        from coalm_it.reasoning.asking import ask_all
-        from coalm_it.reasoning.budget import make_budget
-        from coalm_it.reasoning.ledger import open_ledger
-        from coalm_it.reasoning.request import Request
+        from coalm_it.llm.budget import make_budget
+        from coalm_it.llm.ledger import open_ledger
+        from coalm_it.llm.online import ask_all
+        from coalm_it.llm.request import Request
     except ImportError as missing:
         raise ModelError(str(missing)) from None
     outputs: dict[int, Output] = {}

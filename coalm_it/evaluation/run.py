@@ -15,16 +15,9 @@ from coalm_it.evaluation import bfcl, held_out
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Output
 from coalm_it.evaluation.models import ask_here, ask_there
-from coalm_it.evaluation.report import (
-    Judgements,
-    count_lost,
-    count_outcomes,
-    measure,
-    write_predictions,
-    write_table,
-)
+from coalm_it.evaluation.report import Judgements, count_lost, count_outcomes, measure, write_predictions, write_table
+from coalm_it.files import write_text
 from coalm_it.listener import Listener, Silent
-from coalm_it.output import write_text
 
 RESULTS, TABLE, PREDICTIONS = "results.json", "results.md", "predictions.jsonl"
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from coalm_it.corpora import cut_shards, find_corpora
+from coalm_it.corpora.corpus import cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import SourceError, load_source
 from coalm_it.readers import coalm_it, messages, multiwoz, sgd, snips, toolace, xlam
 from coalm_it.schema import Dialogue, Fault
-from coalm_it.sources import SourceError, load_source
 
 READERS: dict[str, ModuleType] = {
     "snips": snips,

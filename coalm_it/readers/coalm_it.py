@@ -22,10 +22,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, Syntax, parse_calls
-from coalm_it.corpora import Corpus, Shard
-from coalm_it.records import BadRecord, convert_records, get_field, parse_json
+from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.records import BadRecord, convert_records, get_field, parse_json
+from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Fault, Inventory, Layout, Sample, Step, Task, Tool, Turn
-from coalm_it.toolspecs import read_tools
 
 _BLOCK = re.compile(r"\[BEGIN OF ([A-Z ]+)\]\n?(.*?)\n?\[END OF \1\]", re.DOTALL)
 _QUERY = re.compile(r"\[BEGIN OF QUERY\].*?\[END OF QUERY\]", re.DOTALL)

@@ -28,11 +28,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls
-from coalm_it.conversations import Message, Result, Role, build_turns
-from coalm_it.corpora import Corpus, Shard
-from coalm_it.records import BadRecord, convert_records, decode_result, get_field, number_record, parse_json
+from coalm_it.corpora.conversations import Message, Result, Role, build_turns
+from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.records import BadRecord, convert_records, decode_result, get_field, number_record, parse_json
+from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory
-from coalm_it.toolspecs import read_tools
 
 ROLES: dict[str, Role] = {
     "system": "system",

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple, NotRequired
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
-from coalm_it.corpora import Corpus, Shard
+from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.sources import SourceError
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Step, Tool, Turn
-from coalm_it.sources import SourceError
 
 CLOCK = datetime.date(2019, 3, 1)
 FOLDERS = {"train": "train", "validation": "dev", "test": "test"}

@@ -27,9 +27,9 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
-from coalm_it.corpora import Corpus, RawFile, Shard
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.corpora.sources import SourceError
 from coalm_it.schema import Dialogue, Fault, Inventory, Turn
-from coalm_it.sources import SourceError
 
 T = TypeVar("T")
 Slots = dict[str, tuple[str, ...]]

@@ -27,9 +27,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.conversations import Message, Result, build_turns
-from coalm_it.corpora import Corpus, Shard
-from coalm_it.records import (
+from coalm_it.corpora.conversations import Message, Result, build_turns
+from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.records import (
     BadRecord,
     convert_records,
     decode_result,
@@ -38,8 +38,8 @@ from coalm_it.records import (
     parse_json,
     refuse_constant,
 )
+from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Tool
-from coalm_it.toolspecs import read_tools
 
 Rule = Literal["word", "arguments", "result", "required"]
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from coalm_it.dataset.finished import FinishedBuild, Split, open_build
 from coalm_it.errors import OutsideError
-from coalm_it.finished import FinishedBuild, Split, open_build
 from coalm_it.listener import Listener, Silent
 from coalm_it.training.base import BaseError, load_tokenizer, make_tiny
 from coalm_it.training.card import describe_run, render_run

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coalm_it.assets import asset
-from coalm_it.chat import Form
 from coalm_it.errors import OutsideError, RequestError
 from coalm_it.listener import Listener
+from coalm_it.rendering.chat import Form
 from coalm_it.training.rows import Row
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import jinja2
 
 from coalm_it import __version__
 from coalm_it.assets import asset
-from coalm_it.finished import FinishedBuild, Split
+from coalm_it.dataset.finished import FinishedBuild, Split
 from coalm_it.training.config import TINY, TrainConfig
 from coalm_it.training.tokens import Count
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from coalm_it.chat import Form
 from coalm_it.configs import ConfigError, load_config, name_nearest
+from coalm_it.rendering.chat import Form
 
 if TYPE_CHECKING:
     from peft import LoraConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it.errors import RequestError
-from coalm_it.output import hash_bytes, write_text
+from coalm_it.files import hash_bytes, write_text
 
 MARKER = ".coalm-it-run"
 RUN = "run.json"

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coalm_it.chat import Conversation, Form, read_conversation
 from coalm_it.configs import name_nearest
+from coalm_it.dataset.finished import CONFIGS, FinishedBuild, Split
 from coalm_it.errors import RequestError
-from coalm_it.finished import CONFIGS, FinishedBuild, Split
+from coalm_it.rendering.chat import Conversation, Form, read_conversation
 from coalm_it.training.config import Rows
 
 _COLUMNS: dict[Form, list[str]] = {"columns": ["instruction", "input", "output"], "messages": ["messages", "tools"]}

@@ -1,6 +1,6 @@
 """Rows as tokens: an Arrow file of input_ids and labels, as TRL takes them, and what was left out on the way.
 
-The labels of the prompt are -100: exactly the target's tokens bear loss (see chat.py). TRL cuts what is longer than
+The labels of the prompt are -100: exactly the target's tokens bear loss (see rendering/chat.py). TRL cuts what is longer than
 max_length at its end, where the target is, so no such row gets that far.
 """
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from coalm_it.chat import ChatError, Example, tokenize_examples, write_example
 from coalm_it.errors import ShortfallError
+from coalm_it.files import write_text, write_whole
 from coalm_it.listener import Listener
-from coalm_it.output import write_text, write_whole
+from coalm_it.rendering.chat import ChatError, Example, tokenize_examples, write_example
 from coalm_it.training.rows import Row
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import datetime
 from typing import Any
 
 from coalm_it.recipe import Part
-from coalm_it.samples import make_samples
+from coalm_it.samples.targets import make_samples
 from coalm_it.schema import Act, Call, Dialogue, Labels, Sample, Step, Tool, Turn
 
 CLOCK = datetime.date(2019, 3, 1)

@@ -13,13 +13,14 @@ import pytest
 
 from coalm_it.checks import CHECKS, run_checks
 from coalm_it.checks.grounding import trace_argument
-from coalm_it.corpora import cut_shards, find_corpora
+from coalm_it.corpora.corpus import cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import load_source
 from coalm_it.readers import READERS
-from coalm_it.reasoning.grounded import write_thoughts
 from coalm_it.recipe import Part
-from coalm_it.samples import make_samples, shorten_observations
+from coalm_it.samples.targets import make_samples, shorten_observations
 from coalm_it.schema import Dialogue, Fault, Sample
-from coalm_it.sources import load_source
+from coalm_it.thoughts.grounded import write_thoughts
 
 pytestmark = pytest.mark.corpora
 

@@ -20,9 +20,9 @@ from coalm_it.checks import run_checks
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.draw import stable_hash
 from coalm_it.readers import read_dialogues
-from coalm_it.reasoning.grounded import write_thoughts
-from coalm_it.samples import make_samples, shorten_observations
+from coalm_it.samples.targets import make_samples, shorten_observations
 from coalm_it.schema import Dialogue, Sample
+from coalm_it.thoughts.grounded import write_thoughts
 
 CHECKS_OF_THOUGHTS = ("thoughts", "agreement", "thought_facts", "leak", "outcome")
 

@@ -13,14 +13,14 @@ from scripted import serve
 from typer.testing import CliRunner
 
 from coalm_it.assets import asset, list_assets
-from coalm_it.chat import Conversation
 from coalm_it.cli import app
 from coalm_it.evaluation.bfcl_data import CATEGORIES, SCORED
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Output
 from coalm_it.evaluation.models import ask_here
 from coalm_it.listener import Silent
-from coalm_it.pipeline import build
+from coalm_it.pipeline.build import build
+from coalm_it.rendering.chat import Conversation
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {"type": "dict", "properties": {"x": {"type": "String"}}, "required": ["x"]}

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coalm_it.corpora import Corpus, RawFile, Shard
-from coalm_it.pipeline import build
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.pipeline.build import build
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
 from coalm_it.schema import Fault, Sample

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from coalm_it.corpora import Corpus, Shard, cut_shards, find_corpora
+from coalm_it.corpora.corpus import Corpus, Shard, cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import load_source
 from coalm_it.readers import multiwoz, read_dialogues
 from coalm_it.readers.multiwoz.acts import read_count
 from coalm_it.schema import Act, Dialogue, Fault, Step
-from coalm_it.sources import load_source
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SPLITS = ("train", "validation", "test")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import coalm_it
+from coalm_it.corpora.sources import SourceError
 from coalm_it.schema import Dialogue
-from coalm_it.sources import SourceError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

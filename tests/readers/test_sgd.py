@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from coalm_it.corpora import Corpus, cut_shards, find_corpora
+from coalm_it.corpora.corpus import Corpus, cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import SourceError, load_source
 from coalm_it.readers import read_dialogues, sgd
 from coalm_it.schema import Act, Call, Dialogue, Fault, Turn
-from coalm_it.sources import SourceError, load_source
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sgd" / "raw"
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from coalm_it.corpora import Corpus, Shard, cut_shards, find_corpora
+from coalm_it.corpora.corpus import Corpus, Shard, cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import load_source
 from coalm_it.readers import snips
 from coalm_it.schema import Dialogue, Fault
-from coalm_it.sources import load_source
 
 
 def find(folder: Path, layout: str) -> Corpus:

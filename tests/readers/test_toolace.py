@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from coalm_it.calls import decode_calls
-from coalm_it.corpora import Corpus, RawFile, cut_shards, find_corpora
+from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.sources import load_source
+from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.readers import toolace
 from coalm_it.readers.toolace import read_system, restore_name
-from coalm_it.records import BadRecord
 from coalm_it.schema import Call, Dialogue, Fault, Step, Tool, Turn
-from coalm_it.sources import load_source
-from coalm_it.toolspecs import read_tools
 
 
 def function(name: str, *required: str, **types: str) -> dict[str, Any]:

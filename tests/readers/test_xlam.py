@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from coalm_it.corpora import Corpus, RawFile, Shard, cut_shards, find_corpora
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard, cut_shards
+from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.sources import load_source
 from coalm_it.readers import xlam
 from coalm_it.schema import Call, Dialogue, Fault, Step, Turn
-from coalm_it.sources import load_source
 
 TOOLS = [
     {"name": "get_tide", "description": "Tides.", "parameters": {"harbour": {"type": "str", "description": "Where."}}},

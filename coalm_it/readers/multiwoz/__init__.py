@@ -25,16 +25,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from coalm_it.corpora import Corpus, RawFile, Shard
-from coalm_it.environments.multiwoz import DOMAINS, Databases, load_databases
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.sources import SourceError
 from coalm_it.readers.multiwoz.acts import read_system_acts, read_user_acts
 from coalm_it.readers.multiwoz.bookings import book, knows_booked, plan_booking, read_outcome, settle_domains
+from coalm_it.readers.multiwoz.databases import DOMAINS, Databases, load_databases
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, read_frames, read_log
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
 from coalm_it.readers.multiwoz.searches import SEARCH_BY, plan_search, search
-from coalm_it.records import BadRecord
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Step, Turn
-from coalm_it.sources import SourceError
 
 LISTS = {"validation": "valListFile", "test": "testListFile"}
 """Where all splits are in one data.json: the files that list the others; the rest is train."""

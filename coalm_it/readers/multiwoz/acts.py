@@ -19,12 +19,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from coalm_it.environments.matching import agrees, is_exact
-from coalm_it.environments.multiwoz import Record, find_named
-from coalm_it.multiwoz_values import normalise
 from coalm_it.readers.multiwoz.bookings import BOOK_BY, BOOKED, name_key
+from coalm_it.readers.multiwoz.databases import Record, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn
+from coalm_it.readers.multiwoz.matching import agrees, is_exact
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
+from coalm_it.readers.multiwoz.values import normalise
 from coalm_it.schema import Act
 from coalm_it.values import read_value
 

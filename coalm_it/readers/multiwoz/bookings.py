@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coalm_it.environments.matching import agrees
-from coalm_it.environments.multiwoz import Observation, Outcome, Record, execute, find_named
-from coalm_it.multiwoz_values import normalise
+from coalm_it.readers.multiwoz.databases import Observation, Outcome, Record, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
+from coalm_it.readers.multiwoz.matching import agrees
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory, type_arguments
+from coalm_it.readers.multiwoz.values import normalise
 from coalm_it.schema import Call
 
 BOOK_BY = {

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from coalm_it.multiwoz_values import ABSENT, join_tokens, name_slot, read_surfaces
-from coalm_it.records import BadRecord, get_field
+from coalm_it.corpora.records import BadRecord, get_field
+from coalm_it.readers.multiwoz.values import ABSENT, join_tokens, name_slot, read_surfaces
 
 RawState = dict[str, dict[str, tuple[str, ...]]]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coalm_it.environments.matching import agrees, is_exact
-from coalm_it.environments.multiwoz import Databases, Record, find_named
-from coalm_it.multiwoz_values import COUNTS, DONT_CARE, normalise
+from coalm_it.readers.multiwoz.databases import Databases, Record, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
+from coalm_it.readers.multiwoz.matching import agrees, is_exact
+from coalm_it.readers.multiwoz.values import COUNTS, DONT_CARE, normalise
 from coalm_it.values import mentions
 
 BOOK_SLOTS = frozenset({"day", "time", "stay", "people"})

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coalm_it.environments.matching import agrees
-from coalm_it.environments.multiwoz import Observation, Record, execute, find_named
+from coalm_it.readers.multiwoz.databases import Observation, Record, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn
+from coalm_it.readers.multiwoz.matching import agrees
 from coalm_it.readers.multiwoz.memory import Memory, type_arguments
 from coalm_it.schema import Call
 

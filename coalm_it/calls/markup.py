@@ -1,0 +1,132 @@
+"""What a model wrote, read: its thought, its calls or its text, or that it cannot be read.
+
+A row asks for one call format, and only that one is right. What is written in another known one is read all the same,
+so that a report can tell "the wrong format" from "no idea"; it counts as unparsable. What looks like a call and is none
+is unparsable too, and never taken for the decision not to call.
+
+    python, bracket, json, openai      as in calls.py; JSON may stand in a code fence, as in Hammer's published rows
+    tags                               as chat templates write calls: <tool_call>{...}</tool_call> (Qwen, Hermes; SmolLM
+                                       with a list inside), <|python_tag|>{...} and a bare {"name", "parameters"}
+                                       (Llama), [TOOL_CALLS][...] (Mistral), <|tool_call|>[...] (Granite)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple, get_args
+
+from coalm_it.calls import CallSyntaxError, parse_calls
+from coalm_it.schema import Call
+
+Format = Literal["python", "bracket", "json", "openai", "tags"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+COLUMN_FORMATS: tuple[Format, ...] = ("json", "openai", "bracket", "python")
+"""Those that the columns of a row may ask for; python last, since a bracket list may hold a call that looks like it."""
+TEMPLATE_FORMATS: tuple[Format, ...] = ("tags", "json", "openai", "bracket")
+"""Those that a chat template may ask for: the row itself asks for none."""
+
+OTHER_FORMAT = "another format"
+"""Begins the fault of calls that are in a format, but not in one that is due."""
+
+_THINK = re.compile(r"\s*(?:<think>)?(?P<thought>.*?)</think>", re.DOTALL)
+_THOUGHT_LINE = re.compile(r"\s*Thought:(?P<thought>[^\n]*)(?:\n|$)")
+_SPEAKER = re.compile(r"\s*(?:System|Assistant):[ \t]*")
+_ACTION = re.compile(r"^[ \t]*Action:[ \t]*", re.MULTILINE)
+_TAGGED = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+_TAIL = re.compile(r"(?:<\|python_tag\|>|\[TOOL_CALLS\]|<\|tool_call\|>)(.*)", re.DOTALL)
+FENCE = re.compile(r"\s*```[\w+-]*\s*|\s*```\s*$")
+_SEEMS_CALL = re.compile(
+    r"""\s*(?:[\[{<]|```|Action:|[\w.]+\()|<tool_call|<\|python_tag|\[TOOL_CALLS|"tool_calls"\s*:"""
+)
+
+
+class Reading(NamedTuple):
+    """`calls` None: none were written, and `text` is what was said; `fault`: why it cannot be read."""
+
+    thought: str | None
+    text: str
+    calls: tuple[Call, ...] | None = None
+    fault: str | None = None
+
+    @property
+    def makes_no_call(self) -> bool:
+        """Whether it is plain text, or the empty list of calls."""
+        return self.fault is None and not self.calls
+
+
+def read_move(output: str, formats: Sequence[Format], functions: Collection[str] = ()) -> Reading:
+    """Reads calls in one of the `formats`, or text. `functions`: the names of those that were shown."""
+    thought, body = split_thought(output)
+    if not body.strip():
+        return Reading(thought, "", fault="nothing was written" if thought is None else "nothing but a thought")
+    for form in formats:
+        calls = _parse(body, form)
+        if calls is not None:
+            return Reading(thought, body, calls)
+    for form in FORMATS:
+        if form not in formats and _parse(body, form):
+            return Reading(thought, body, fault=f"{OTHER_FORMAT}: {form}")
+    if _SEEMS_CALL.match(body) or _names_call(body, functions):
+        return Reading(thought, body, fault="a call that cannot be read")
+    return Reading(thought, body)
+
+
+def find_format(output: str) -> Format | None:
+    """The format of a row's own calls; None where its target is text."""
+    _, body = split_thought(output)
+    return next((form for form in COLUMN_FORMATS if _parse(body, form) is not None), None)
+
+
+def split_thought(output: str) -> tuple[str | None, str]:
+    """What was thought, if it was said to be a thought, and the rest without the speaker's label."""
+    thought = None
+    if found := _THINK.match(output):
+        thought, output = found["thought"].strip(), output[found.end() :]
+    elif output.lstrip().startswith("<think>"):
+        return output.lstrip().removeprefix("<think>").strip(), ""
+    if found := _THOUGHT_LINE.match(output):
+        thought, output = found["thought"].strip(), output[found.end() :]
+    speaker = _SPEAKER.match(output)
+    return thought, output[speaker.end() :] if speaker else output
+
+
+def _parse(body: str, form: Format) -> tuple[Call, ...] | None:
+    try:
+        if form == "tags":
+            return _parse_tags(body)
+        if form in ("json", "openai"):
+            opening = FENCE.sub("", body, count=1).lstrip()[:1]
+            is_openai = opening == "{" and '"tool_calls"' in body
+            return parse_calls(body, "json") if (is_openai if form == "openai" else opening == "[") else None
+        return parse_calls(_ACTION.sub("", body) if form == "python" else body, form)
+    except CallSyntaxError:
+        return None
+
+
+def _parse_tags(body: str) -> tuple[Call, ...] | None:
+    """Raises CallSyntaxError. What stands before and between the tags is said beside the calls."""
+    inside = _TAGGED.findall(body)
+    if inside and "<tool_call>" in _TAGGED.sub("", body):
+        raise CallSyntaxError("a tag that does not end")
+    if not inside and (tail := _TAIL.search(body)):
+        inside = [tail[1]]
+    if not inside and body.lstrip().startswith("{"):
+        inside = [body]
+    return tuple(call for text in inside for call in _parse_inside(text)) if inside else None
+
+
+def _parse_inside(text: str) -> Iterator[Call]:
+    text = text.strip()
+    if text.startswith("[") and not re.match(r"\[\s*[{\]]", text):
+        yield from parse_calls(text, "bracket")
+    else:  # Llama puts a semicolon between several
+        yield from parse_calls(re.sub(r"\}\s*;\s*\{", "}\n{", text), "json")
+
+
+def _names_call(body: str, functions: Collection[str]) -> bool:
+    """Whether a shown function is called somewhere in the text, by whatever syntax."""
+    if not functions:
+        return False
+    names = "|".join(map(re.escape, sorted(functions, key=len, reverse=True)))
+    return re.search(rf"""(?<![\w.])(?:{names})\(|"(?:name|tool)"\s*:\s*"(?:{names})\"""", body) is not None

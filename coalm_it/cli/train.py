@@ -1,0 +1,62 @@
+"""train: a model from a build."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coalm_it.cli.app import Json, app, mistakes_in_one_line, print_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A YAML file of train/, or one of your own.")],
+    data: Annotated[Path, typer.Option(help="A finished build folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model: empty, new, or this training cut off.")],
+    drop_long: Annotated[
+        bool, typer.Option("--drop-long", help="Leave out rows that are longer than sft.max_length.")
+    ] = False,
+    drop_unfit: Annotated[
+        bool, typer.Option("--drop-unfit", help="Leave out rows that the chat template does not show whole.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a value of the file: sft.learning_rate=1e-4")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model; loss is on each row's target alone. The same command goes on where it was cut off."""
+    with mistakes_in_one_line():
+        from coalm_it.cli.terminal import listen, show_tokens
+        from coalm_it.training import load_training
+        from coalm_it.training import train as train_model
+
+        loaded = load_training(config, changes or ())
+        with listen() as listener:
+            options: dict[str, Any] = {"drop_long": drop_long, "drop_unfit": drop_unfit}
+            run = train_model(loaded, data=data, out=out, listener=listener, show=show_tokens, **options)
+    if as_json:
+        print(json.dumps(run, ensure_ascii=False))
+        return
+    print_rows([_summarise(run)], as_json=False)
+    print(f"{out}: done in {run['seconds']:,.1f} s")
+
+
+def _summarise(run: Mapping[str, Any]) -> dict[str, object]:
+    rows = run["rows"]["train"]
+    checked = run["validation_loss"]
+    return {
+        "rows": f"{rows['rows']:,}",
+        "too long": f"{rows['too_long']:,}",
+        "unfit": f"{rows['unfit']:,}",
+        "tokens": f"{rows['tokens']:,}",
+        "steps": f"{run['steps']:,}",
+        "loss": f"{run['loss'][0]['loss']:.3f} to {run['loss'][-1]['loss']:.3f}",
+        "held out": f"{checked[-1]['loss']:.3f}" if checked else "",
+        "tokens/s": f"{run['tokens_a_second']:,.0f}",
+    }

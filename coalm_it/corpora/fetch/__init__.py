@@ -1,0 +1,219 @@
+"""Downloads what sources/*.yaml names, into DATA/SOURCE/LAYOUT/, where a build finds it.
+
+Several files at once, each gone on with where it was cut off; what is there and right is not brought again. A file or
+a folder takes its name only when it is whole and right, so that a build never reads half of one.
+
+A folder on GitHub (SGD) comes out of the archive of its commit, unpacked on the way: one request and 23 MB instead
+of 184 and 400 MB. GitHub makes that archive anew for each who asks, not always in the same bytes, so it is not the
+archive that is pinned but git's id of the folder.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from urllib.parse import quote
+
+import httpx2
+
+from coalm_it.corpora.fetch.download import fetch_file, fetch_folders, open_client, unpack_fetched
+from coalm_it.corpora.fetch.hub import fetch_hub_file, list_files
+from coalm_it.corpora.fetch.job import FIRST_PAUSE, FetchError, Job, Stopped
+from coalm_it.corpora.sources import Fetch, RemoteFile, Source, SourceError, is_safe_path, list_sources, load_source
+from coalm_it.listener import Listener, Silent
+
+AT_ONCE = 4
+"""Files that are brought at the same time."""
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Who answers for GitHub and the Hub; mirrors have other names."""
+
+    raw: str = "https://raw.githubusercontent.com"
+    archives: str = "https://codeload.github.com"
+    hub: str | None = None
+    """None: the one of huggingface_hub, which HF_ENDPOINT changes."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of one layout of a source."""
+
+    source: str
+    layout: str
+    folder: Path
+    bytes: int
+    """Written in this run."""
+    status: str
+    """"fetched", "was there" or "failed"."""
+    failure: str = ""
+    """One line."""
+
+
+@dataclass
+class _Batch:
+    """The jobs of one layout. What one of them fails at spares the others."""
+
+    source: str
+    layout: str
+    folder: Path
+    jobs: list[Job] = field(default_factory=list)
+    failure: str = ""
+
+
+def fetch_corpora(
+    names: Sequence[str],
+    data: Path,
+    *,
+    listener: Listener | None = None,
+    at_once: int = AT_ONCE,
+    pause: float = FIRST_PAUSE,
+    hosts: Hosts | None = None,
+) -> list[Fetched]:
+    """Brings sources into `data`, without names all that are known; one result each, also where it failed.
+
+    A name is that of a source, which gives the layout that its YAML names first, or SOURCE/LAYOUT, or the path of a
+    YAML file. `pause` is the seconds before a second try. Raises SourceError before anything is fetched.
+    """
+    wanted = [_find_layout(name) for name in names or [source.name for source in list_sources() if source.fetch]]
+    if data.exists() and not data.is_dir():
+        raise SourceError(f"{data} is a file; --data takes a folder")
+    listener, hosts, stop = listener or Silent(), hosts or Hosts(), threading.Event()
+    with open_client() as client:
+        batches = {}
+        for source, layout in wanted:
+            batch = batches[source.name, layout] = _Batch(source.name, layout, data / source.name / layout)
+            for fetch in source.fetch:
+                if fetch.layout != layout:
+                    continue
+                if not fetch.pinned and not all(file.sha256 or file.tree for file in fetch.files):
+                    listener.say(f"{source.name}: {fetch.hub or fetch.url} is not pinned: what comes may change")
+                try:
+                    works = list(_plan_works(fetch, batch.folder, client, hosts))
+                except FetchError as error:
+                    batch.failure = str(error)
+                    continue
+                batch.jobs += [Job(work, total, stop, pause) for work, total in works]
+        _run(list(batches.values()), at_once, stop, listener)
+    return [_sum_up(batch) for batch in batches.values()]
+
+
+def _find_layout(name: str) -> tuple[Source, str]:
+    """The source and the layout that a name on the command line means."""
+    is_path = name.endswith((".yaml", ".yml"))
+    source_name, _, layout = (name, "", "") if is_path else name.partition("/")
+    source = load_source(source_name)
+    layouts = list(dict.fromkeys(fetch.layout for fetch in source.fetch))
+    if not layouts:
+        raise SourceError(f"{source.name}: nothing says from where to fetch it; see {source.homepage}")
+    if layout and layout not in layouts:
+        raise SourceError(f"{source.name} has no layout {layout!r} to fetch; there are: {', '.join(layouts)}")
+    layout = layout or layouts[0]
+    if not is_safe_path(f"{source.name}/{layout}"):
+        raise SourceError(f"{source.name}/{layout} cannot be the name of a folder")
+    return source, layout
+
+
+def _plan_works(
+    fetch: Fetch, folder: Path, client: httpx2.Client, hosts: Hosts
+) -> Iterator[tuple[Callable[[Job], None], int | None]]:
+    """What is to be done for an entry, and how many bytes each piece of work brings. Raises SourceError, FetchError."""
+    if fetch.hub:
+        for file in list_files(fetch, hosts.hub):
+            yield partial(fetch_hub_file, fetch, file, folder, hosts.hub), file.size
+        return
+    folders = [file for file in fetch.files if file.path.endswith("/")]
+    if folders:
+        url = f"{hosts.archives}/{fetch.github}/tar.gz/{fetch.revision}"
+        sizes = [file.size for file in folders if file.size is not None]
+        total = sum(sizes) if len(sizes) == len(folders) else None
+        yield partial(fetch_folders, client, url, folder, folders), total
+    base = f"{hosts.raw}/{fetch.github}/{fetch.revision}" if fetch.github else str(fetch.url).rstrip("/")
+    for file in fetch.files:
+        url = f"{base}/{quote(file.path)}"
+        if file.unpack:
+            yield partial(unpack_fetched, client, url, folder / _strip_suffix(file), file), file.size
+        elif file not in folders:
+            yield partial(fetch_file, client, url, folder / file.path, file), file.size
+
+
+def _strip_suffix(file: RemoteFile) -> str:
+    name = re.sub(r"(\.tar\.\w+|\.tar|\.tgz|\.zip)$", "", file.path, flags=re.IGNORECASE)
+    if name == file.path:
+        raise SourceError(f"{file.path} cannot be unpacked: only .zip, .tar, .tgz and .tar.SOMETHING can")
+    return name
+
+
+# --- at once ---
+
+
+def _run(batches: Sequence[_Batch], at_once: int, stop: threading.Event, listener: Listener) -> None:
+    """Does all jobs. Ctrl-C ends it at once, even while a server keeps everyone waiting: the threads are daemons."""
+    queue: SimpleQueue[tuple[_Batch, Job]] = SimpleQueue()
+    for batch in batches:
+        for job in batch.jobs:
+            queue.put((batch, job))
+    crashes: list[Exception] = []
+    work = partial(_work, queue, stop, crashes)
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    told: dict[str, int] = {}
+    try:
+        while alive := [thread for thread in threads if thread.is_alive()]:
+            alive[0].join(0.1)
+            _report(batches, told, listener)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(1.0)
+    _report(batches, told, listener)
+    if crashes:
+        raise crashes[0]
+
+
+def _work(queue: SimpleQueue[tuple[_Batch, Job]], stop: threading.Event, crashes: list[Exception]) -> None:
+    while not stop.is_set():
+        try:
+            batch, job = queue.get_nowait()
+        except Empty:
+            return
+        if batch.failure:
+            continue
+        try:
+            job.work(job)
+        except Stopped:
+            return
+        except FetchError as error:
+            batch.failure = str(error)
+        except OSError as error:
+            batch.failure = f"{error.filename or batch.folder} cannot be written: {error.strerror or error}"
+        except Exception as error:
+            crashes.append(error)
+            stop.set()
+
+
+def _report(batches: Sequence[_Batch], told: dict[str, int], listener: Listener) -> None:
+    """Says what is new: lines, and how much of each batch is there, once it is known how much there will be."""
+    for batch in batches:
+        for job in batch.jobs:
+            while job.notes:
+                listener.say(job.notes.pop(0))
+        sizes = [job.total for job in batch.jobs if job.total is not None]
+        stage = f"{batch.source}/{batch.layout}, kB"
+        done, total = (-(-count // 1000) for count in (sum(job.done for job in batch.jobs), sum(sizes)))
+        if len(sizes) == len(batch.jobs) and total and told.get(stage) != done:
+            told[stage] = done
+            listener.advance(stage, done, total)
+
+
+def _sum_up(batch: _Batch) -> Fetched:
+    written = sum(job.written for job in batch.jobs)
+    status = "failed" if batch.failure else "fetched" if written else "was there"
+    return Fetched(batch.source, batch.layout, batch.folder, written, status, batch.failure)

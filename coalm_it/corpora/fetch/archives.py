@@ -1,0 +1,126 @@
+"""Unpacks archives that may be hostile, and pins folders by the id that git gives them."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from coalm_it.corpora.sources import is_safe_path
+
+CHUNK = 1 << 18
+MOST_BYTES = 20_000_000_000
+MOST_FILES = 200_000
+
+
+class ArchiveError(ValueError):
+    """An archive that is not unpacked; one line that does not name it."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive. It can be read until the next one is asked for."""
+
+    name: str
+    content: IO[bytes] | None
+    """None where it is no plain file: a link, a device."""
+
+
+def unpack_file(path: Path, folder: Path, tell: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
+    """Unpacks a zip or a tar file, compressed or not, as `unpack` does. Raises ArchiveError."""
+    try:
+        with path.open("rb") as file:
+            members = _read_zip(file) if path.suffix.lower() == ".zip" else read_tar(file)
+            unpack(members, folder, tell, most_bytes)
+    # RuntimeError is an encrypted member, NotImplementedError a compression that Python lacks.
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise ArchiveError(f"it cannot be read: {error}") from None
+
+
+def read_tar(stream: IO[bytes]) -> Iterator[Member]:
+    """The files of a tar file as they come, so that it need not be kept. What is broken raises as in tarfile."""
+    with tarfile.open(fileobj=stream, mode="r|*", bufsize=CHUNK) as archive:
+        for info in archive:
+            if not info.isdir():
+                yield Member(info.name, archive.extractfile(info) if info.isreg() else None)
+
+
+def _read_zip(file: IO[bytes]) -> Iterator[Member]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if stat.S_ISLNK(info.external_attr >> 16):
+                yield Member(info.filename, None)
+            else:
+                with archive.open(info) as content:
+                    yield Member(info.filename, content)
+
+
+def unpack(members: Iterator[Member], folder: Path, tell: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
+    """Writes plain files into the new folder `folder`, hidden ones left out; `tell` hears of the bytes written.
+
+    Nothing is written elsewhere, and no more than `most_bytes`. Raises ArchiveError, and leaves what is there by then.
+    """
+    folder.mkdir(parents=True)
+    files = written = 0
+    for member in members:
+        if not is_safe_path(member.name):
+            raise ArchiveError(f"{member.name!r} would lie outside the folder that it is unpacked to")
+        path = PurePosixPath(member.name.replace("\\", "/"))
+        if any(part.startswith(".") for part in path.parts):
+            continue
+        if member.content is None:
+            raise ArchiveError(f"{member.name!r} is no plain file but a link or a device")
+        files += 1
+        if files > MOST_FILES:
+            raise ArchiveError(f"it holds more than {MOST_FILES:,} files")
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            out = target.open("xb")
+        except FileExistsError:
+            raise ArchiveError(f"it holds {member.name!r} twice") from None
+        with out:
+            while chunk := member.content.read(CHUNK):
+                written += len(chunk)
+                if written > most_bytes:
+                    raise ArchiveError(f"it unpacks to more than {most_bytes:,} bytes")
+                out.write(chunk)
+                tell(len(chunk))
+
+
+def hash_tree(folder: Path) -> str:
+    """The id of a folder's content in git (`git rev-parse COMMIT:FOLDER`): it pins every name and every byte.
+
+    Hidden files are left out, and none is taken to be executable.
+    """
+    return _hash_folder(folder).hex()
+
+
+def _hash_folder(folder: Path) -> bytes:
+    entries = []
+    for path in folder.iterdir():
+        name = path.name.encode()
+        if name.startswith(b"."):
+            continue
+        if path.is_dir():
+            entries.append((name + b"/", b"40000 " + name + b"\0" + _hash_folder(path)))
+        else:
+            entries.append((name, b"100644 " + name + b"\0" + _hash_file(path)))
+    body = b"".join(line for _, line in sorted(entries))
+    return hashlib.sha1(b"tree %d\0" % len(body) + body, usedforsecurity=False).digest()
+
+
+def _hash_file(path: Path) -> bytes:
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()

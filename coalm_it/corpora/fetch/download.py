@@ -1,0 +1,290 @@
+"""HTTPS: files that go on where they were cut off, and folders of a repository out of its archive.
+
+Whether what came is right is said by a sha256 (of a file) or a git id (of a folder), not by the server. So a part is
+only gone on with where there is a sha256 to say afterwards that the halves belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tarfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from coalm_it import __version__
+from coalm_it.corpora.fetch.archives import (
+    CHUNK,
+    MOST_BYTES,
+    ArchiveError,
+    Member,
+    hash_tree,
+    read_tar,
+    unpack,
+    unpack_file,
+)
+from coalm_it.corpora.fetch.job import FetchError, Job
+from coalm_it.corpora.sources import RemoteFile, is_safe_url
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+TRIES = 5
+"""How often the same byte is asked for."""
+LONGEST_WAIT = 120.0
+BUSY = {408, 425, 429, 500, 502, 503, 504}
+
+
+class _Again(Exception):
+    """It may be better next time, after `wait` seconds where the server names them."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+def open_client() -> httpx2.Client:
+    """One for all threads. It takes the machine's proxies and certificates, and follows redirects only to HTTPS."""
+    return httpx2.Client(
+        follow_redirects=True,
+        timeout=httpx2.Timeout(30, connect=10),
+        # The bytes as they lie there: a range of a compressed answer would be of another file.
+        headers={"User-Agent": f"coalm-it/{__version__}", "Accept-Encoding": "identity"},
+        event_hooks={"request": [_refuse_unsafe]},
+    )
+
+
+def _refuse_unsafe(request: httpx2.Request) -> None:
+    if not is_safe_url(str(request.url)):
+        raise FetchError(f"{request.url}: not HTTPS; a redirect leads there")
+
+
+# --- files ---
+
+
+def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
+    """Brings one file to `target`, whole and right, or raises FetchError; what came so far waits beside it."""
+    if target.is_file():
+        fault = find_fault(target, file)
+        if not fault:
+            job.skip()
+            return
+        job.notes.append(f"{target} is brought anew: {fault}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    # What goes on with a part and turns out wrong is tried once from the start: the part may be of something else.
+    for _ in range(1 + part.exists()):
+        _insist(job, url, lambda: _receive(client, url, part, file, job))
+        fault = find_fault(part, file)
+        if not fault:
+            part.replace(target)
+            return
+        part.unlink()
+    raise FetchError(f"{url}: {fault}")
+
+
+def find_fault(path: Path, file: RemoteFile) -> str:
+    """What is wrong with the file at `path`, or ""."""
+    size = path.stat().st_size
+    if file.size is not None and size != file.size:
+        return f"{size:,} bytes instead of {file.size:,}"
+    if file.sha256 is not None:
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if digest != file.sha256:
+            return f"its sha256 is {digest} instead of {file.sha256}"
+    return ""
+
+
+def _receive(client: httpx2.Client, url: str, part: Path, file: RemoteFile, job: Job) -> None:
+    """One attempt: writes to `part` what it lacks."""
+    size = file.size
+    start = part.stat().st_size if file.sha256 and part.exists() else 0
+    if start and start == size:
+        job.done = start
+        return
+    with _open(client, url, start) as response:
+        if response.status_code == 416:
+            part.unlink()
+            raise _Again("the part is longer than the file", wait=0)
+        if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            start = 0  # a server that knows no ranges sends everything
+        offered = _count_offered(response, start)
+        if size is not None and offered is not None and offered != size:
+            raise FetchError(f"{url}: {offered:,} bytes are offered instead of {size:,}")
+        job.total, job.done = size or offered, start
+        with part.open("r+b" if start else "wb") as out:
+            out.seek(start)
+            for chunk in response.iter_bytes():
+                job.advance(len(chunk))
+                out.write(chunk)
+                if size is not None and job.done > size:
+                    raise FetchError(f"{url}: more than {size:,} bytes come")
+
+
+def _count_offered(response: httpx2.Response, start: int) -> int | None:
+    """The length of the whole file, where the server says it."""
+    length = response.headers.get("Content-Length", "")
+    return start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+
+
+# --- folders ---
+
+
+def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[RemoteFile], job: Job) -> None:
+    """Brings folders of a repository to `folder`, out of the tar file at `url`, in which all lies in one top folder.
+
+    The archive is unpacked as it comes. Folders that are there and right stay. Raises FetchError.
+    """
+    missing = [file for file in wanted if not _is_there(folder / file.path, file, job)]
+    if not missing:
+        job.skip()
+        return
+    most_bytes = sum(file.size if file.size is not None else MOST_BYTES for file in missing)
+    staging = folder / ".unpacking"
+
+    def receive() -> None:
+        job.done = sum(file.size or 0 for file in wanted if file not in missing)
+        shutil.rmtree(staging, ignore_errors=True)
+        with _open(client, url) as response:
+            members = read_tar(io.BufferedReader(_Body(response.iter_bytes()), CHUNK))
+            try:
+                unpack(_choose(members, [file.path for file in missing]), staging, job.advance, most_bytes)
+            except (tarfile.TarError, zlib.error, EOFError) as error:
+                raise _Again(f"the archive is cut off or broken: {error}") from None
+
+    try:
+        _insist(job, url, receive)
+        for file in missing:
+            _put_folder(staging / file.path, folder / file.path, file, url)
+    except ArchiveError as error:
+        raise FetchError(f"{url}: {error}") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def unpack_fetched(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
+    """Brings an archive and unpacks it to the folder `target`. Raises FetchError."""
+    if _is_there(target, file, job):
+        job.skip()
+        return
+    archive = target.with_name(file.path.rpartition("/")[2])
+    fetch_file(client, url, archive, file, job)
+    staging = target.with_name(f".{target.name}.unpacking")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        unpack_file(archive, staging, lambda _: job.wait(0))
+        _put_folder(staging, target, file, url)
+    except ArchiveError as error:
+        raise FetchError(f"{url}: {error}") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    archive.unlink()
+
+
+class _Body(io.RawIOBase):
+    """An answer as a file that can be read once."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        chunk = self._rest or next(self._chunks, b"")
+        count = min(len(view), len(chunk))
+        view[:count], self._rest = chunk[:count], chunk[count:]
+        return count
+
+
+def _choose(members: Iterator[Member], folders: list[str]) -> Iterator[Member]:
+    """The members that lie in `folders`, their names without the top folder."""
+    for member in members:
+        name = member.name.partition("/")[2]
+        if name.startswith(tuple(folders)):
+            yield Member(name, member.content)
+
+
+def _is_there(folder: Path, file: RemoteFile, job: Job) -> bool:
+    if not folder.is_dir():
+        return False
+    if file.tree is None or hash_tree(folder) == file.tree:
+        return True
+    job.notes.append(f"{folder} is brought anew: its files are not those of git tree {file.tree}")
+    return False
+
+
+def _put_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
+    """Puts an unpacked folder in its place, in one step, once it is right."""
+    if not staged.is_dir():
+        raise FetchError(f"{url}: there is no folder {file.path} in the archive")
+    tree = hash_tree(staged)
+    if file.tree is not None and tree != file.tree:
+        raise FetchError(f"{url}: {file.path} unpacks to git tree {tree} instead of {file.tree}")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staged.rename(folder)
+
+
+# --- trying again ---
+
+
+def _insist(job: Job, url: str, attempt: Callable[[], None]) -> None:
+    """Makes the attempt until it succeeds, or until TRIES in a row got no further. Raises FetchError, Stopped."""
+    furthest = tries = 0
+    while True:
+        wait = None
+        try:
+            attempt()
+            return
+        except _Again as error:
+            reason, wait = str(error), error.wait
+        except httpx2.TransportError as error:
+            reason = str(error) or type(error).__name__
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise FetchError(f"{url}: {error}") from None
+        if job.done > furthest:
+            furthest, tries = job.done, 0
+        tries += 1
+        if tries == TRIES:
+            raise FetchError(f"{url}: {reason} (tried {TRIES} times)")
+        if wait is None:
+            wait = job.pause * 2 ** (tries - 1)
+        elif wait > LONGEST_WAIT:
+            raise FetchError(f"{url}: {reason}; the server asks to come back in {wait:,.0f} s")
+        job.wait(wait)
+
+
+@contextmanager
+def _open(client: httpx2.Client, url: str, start: int = 0) -> Iterator[httpx2.Response]:
+    """The answer, from byte `start` on if the server can. Raises _Again, FetchError, and what httpx2 raises."""
+    with client.stream("GET", url, headers={"Range": f"bytes={start}-"} if start else {}) as response:
+        status = f"the server answers {response.status_code} {response.reason_phrase}"
+        if response.status_code in BUSY:
+            raise _Again(status, _read_wait(response))
+        if not response.is_success and not (start and response.status_code == 416):
+            raise FetchError(f"{url}: {status}")
+        yield response
+
+
+def _read_wait(response: httpx2.Response) -> float | None:
+    """Seconds from now that the server asks for: it names a number or a date."""
+    value = response.headers.get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,145 @@
+"""Files of data sets on the Hugging Face Hub, through huggingface_hub, which is imported only here."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import httpx2
+
+from coalm_it.corpora.fetch.download import find_fault
+from coalm_it.corpora.fetch.job import FetchError, Job
+from coalm_it.corpora.sources import Fetch, RemoteFile
+
+GLOB = set("*?[")
+# What huggingface_hub raises: its own errors, which are also these; of names, of the disk, of the network, of Xet.
+_FAILURES = (ValueError, OSError, httpx2.HTTPError, RuntimeError)
+
+
+def list_files(fetch: Fetch, endpoint: str | None) -> list[RemoteFile]:
+    """The files that the entry names; a glob stands for those in the repository that fit it. Raises FetchError."""
+    files = []
+    names: list[str] | None = None
+    for file in fetch.files:
+        if not GLOB & set(file.path):
+            files.append(file)
+            continue
+        if names is None:
+            names = _list_names(fetch, endpoint)
+        fitting = sorted(name for name in names if fnmatchcase(name, file.path))
+        if not fitting:
+            there = ", ".join(names[:10])
+            raise FetchError(f"{fetch.hub}: no file {file.path} at revision {fetch.revision}; there are {there}")
+        files += [RemoteFile(path=name) for name in fitting]
+    return files
+
+
+def _list_names(fetch: Fetch, endpoint: str | None) -> list[str]:
+    hub = _import_hub()
+    try:
+        names: list[str] = hub.HfApi(endpoint=endpoint, library_name="coalm-it").list_repo_files(
+            fetch.hub, revision=fetch.revision, repo_type="dataset"
+        )
+    except _FAILURES as error:
+        raise _explain(error, fetch, "", endpoint) from None
+    return names
+
+
+def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str | None, job: Job) -> None:
+    """Brings one file of a data set into `folder`; what is there of that commit already stays. Raises FetchError."""
+    target = folder / file.path
+    if target.is_file():
+        fault = find_fault(target, file)
+        if not fault and (file.sha256 or fetch.pinned):
+            job.skip()
+            return
+        if fault:
+            job.notes.append(f"{target} is brought anew: {fault}")
+            target.unlink()
+    hub = _import_hub()
+    try:
+        hub.hf_hub_download(
+            fetch.hub,
+            file.path,
+            repo_type="dataset",
+            revision=fetch.revision,
+            local_dir=folder,
+            endpoint=endpoint,
+            library_name="coalm-it",
+            tqdm_class=cast(Any, lambda **bar: _Bar(job, **bar)),
+        )
+    except _FAILURES as error:
+        raise _explain(error, fetch, file.path, endpoint) from None
+    fault = find_fault(target, file)
+    if fault:
+        target.unlink()
+        raise FetchError(f"{fetch.hub}: {file.path}: {fault}")
+
+
+class _Bar:
+    """Stands where huggingface_hub expects a tqdm, and tells the job instead."""
+
+    def __init__(self, job: Job, total: int | None = None, initial: int = 0, **_: Any) -> None:
+        self._job = job
+        self._count = initial
+        job.total = job.total or total
+
+    def update(self, count: float = 1) -> None:
+        # Where a file comes in chunks (Xet), one bar counts what is received and another what is written.
+        self._count += int(count)
+        self._job.advance(max(0, self._count - self._job.done))
+
+    def set_postfix_str(self, text: str, refresh: bool = True) -> None:
+        pass
+
+    def refresh(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def _import_hub() -> ModuleType:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise FetchError("it lies on the Hub, which needs: pip install 'coalm-it[hub]'") from None
+    return huggingface_hub
+
+
+def _explain(error: BaseException, fetch: Fetch, path: str, endpoint: str | None) -> FetchError:
+    """One line for the person who must act."""
+    from huggingface_hub import constants, errors, get_token
+
+    hub = endpoint or constants.ENDPOINT
+    page = f"{hub}/datasets/{fetch.hub}"
+    if isinstance(error, errors.GatedRepoError):
+        refused = " and the token at hand is not let in" if get_token() else ""
+        account = f"set HF_TOKEN to a token of the account that accepted ({hub}/settings/tokens)"
+        return FetchError(f"{fetch.hub} is gated{refused}: accept its terms at {page} and {account}")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return FetchError(f"{page}: not there, or private and HF_TOKEN is not let in")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return FetchError(f"{page}: there is no revision {fetch.revision}")
+    if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__:
+        error = error.__cause__  # why it is not even known whether the file is there
+    elif isinstance(error, errors.EntryNotFoundError):
+        return FetchError(f"{page}: there is no file {path} at revision {fetch.revision}")
+    if isinstance(error, errors.HfHubHTTPError):
+        answer = f"the server answers {error.response.status_code} {error.response.reason_phrase}"
+        said = f": {error.server_message}" if error.server_message else ""
+        token = "; is the token in HF_TOKEN still good?" if error.response.status_code == 401 else ""
+        return FetchError(f"{page}: {answer}{said}{token}")
+    return FetchError(f"{page}: {_one_line(error)}")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

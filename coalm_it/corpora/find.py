@@ -1,0 +1,166 @@
+"""Which corpora lie in a folder, in which of their layouts; their files, and the shards that these are cut into.
+
+A corpus is recognised by the names and the first bytes of its files, wherever in the folder they lie; the
+members of a zip file count as files beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from coalm_it.corpora.corpus import UNREADABLE, Corpus, RawFile
+from coalm_it.corpora.sources import Layout, Source, SourceError, list_sources
+
+# --- files ---
+
+
+# --- corpora and their shards ---
+
+
+@dataclass(frozen=True)
+class CorpusMatch:
+    """What the search met: a corpus that is used, or something that is passed over, and why."""
+
+    source: str
+    layout: str
+    root: str
+    used: bool
+    reason: str = ""
+    corpus: Corpus | None = None
+    """None where only the names fit."""
+
+
+# --- recognising ---
+
+
+def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
+    """Every corpus of `sources` in the folder (or zip file) `data`, in an order that no file system decides.
+
+    One a source is used: its first layout in the YAML's order, then the first root by name. Raises
+    SourceError when there is no such folder.
+    """
+    paths, broken = _list_files(data)
+    found = []
+    for source in sources:
+        used: Corpus | None = None
+        for layout in source.layouts:
+            for corpus in _match_layout(source, layout, paths):
+                reason = _compare_heads(corpus, layout)
+                fits = None if reason else corpus
+                if fits and used:
+                    reason = f"{source.name} is read from {used.root} (layout {used.layout})"
+                found.append(CorpusMatch(source.name, layout.name, corpus.root, not reason, reason, fits))
+                used = used or fits
+    # Where one source's files lie, another's need not be missed that would be called the same.
+    known = {item.root for item in found if item.corpus}
+    return [item for item in found if item.corpus or item.root not in known] + broken
+
+
+def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
+    """What is known, and with `data` what is there: a row for each thing found, and for each source not found.
+
+    Columns: source, title, licence, layout, folder, files (split and number of record files), status. Raises
+    SourceError.
+    """
+    sources = list_sources()
+    found = find_corpora(data, sources) if data else []
+    rows: list[dict[str, object]] = []
+    for source in sources:
+        about = {"source": source.name, "title": source.title, "licence": source.licence}
+        layouts = ", ".join(layout.name for layout in source.layouts)
+        nothing = {"layout": layouts, "folder": "", "files": "", "status": "not found" if data else ""}
+        there = [_describe(item) for item in found if item.source == source.name]
+        rows += [{**about, **item} for item in there or [nothing]]
+    unknown = {"source": "", "title": "", "licence": ""}
+    return rows + [{**unknown, **_describe(item)} for item in found if not item.source]
+
+
+def _describe(item: CorpusMatch) -> dict[str, str]:
+    splits = item.corpus.splits if item.corpus else {}
+    files = ", ".join(f"{split} {len(files)}" for split, files in splits.items())
+    status = "used" if item.used else f"passed over: {item.reason}"
+    return {"layout": item.layout, "folder": item.root, "files": files, "status": status}
+
+
+def _match_layout(source: Source, layout: Layout, paths: dict[str, RawFile]) -> Iterator[Corpus]:
+    """A corpus for each root under which record files of the layout lie, by root."""
+    globs = [*layout.splits.items(), *(("", glob) for glob in layout.also)]
+    roots: dict[str, dict[str, dict[str, RawFile]]] = {}
+    for split, glob in globs:
+        patterns = glob.split("/")
+        for path, file in paths.items():
+            parts = path.split("/")
+            tail = parts[-len(patterns) :]
+            if len(tail) == len(patterns) and all(map(fnmatchcase, tail, patterns)):
+                root = "/".join(parts[: -len(patterns)]) or "."
+                name = "/".join(tail)
+                roots.setdefault(root, {}).setdefault(split, {})[name] = RawFile(file.path, file.member, name)
+    for root in sorted(roots):
+        named = roots[root]
+        splits = {
+            split: tuple(file for _, file in sorted(named[split].items())) for split in layout.splits if split in named
+        }
+        files = {name: file for matched in named.values() for name, file in matched.items()}
+        if splits:
+            listed = dict(sorted(files.items()))
+            yield Corpus(source.name, layout.name, root, splits, listed, source.columns)
+
+
+def _compare_heads(corpus: Corpus, layout: Layout) -> str:
+    """Why the files are not the layout's, or "". One that begins rightly is enough: others may be damaged."""
+    if layout.begins is None:
+        return ""
+    reason = "the files have the names of this layout, but none begins as it should"
+    for file in corpus.files.values():
+        try:
+            if layout.begins.match(file.read_head().decode("latin-1")):
+                return ""
+        except SourceError as error:
+            reason = str(error)
+    return reason
+
+
+def _list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
+    """Path relative to `data` -> file, a real one before a zipped; and zip files that cannot be opened."""
+    files: dict[str, RawFile] = {}
+    for path in _walk(data):
+        name = path.relative_to(data).as_posix() if path != data else path.name
+        name = os.fsencode(name).decode(errors="backslashreplace")  # a name may be no UTF-8
+        files[name] = RawFile(path, None, name)
+    broken = []
+    for name in sorted(name for name in files if name.lower().endswith(".zip")):
+        folder = name.rpartition("/")[0]
+        path = files[name].path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+        except UNREADABLE as error:
+            broken.append(CorpusMatch("", "", name, False, f"cannot be opened as a zip file: {error}"))
+            continue
+        for member in members:
+            inside = f"{folder}/{member}".lstrip("/")
+            files.setdefault(inside, RawFile(path, member, inside))
+    return files, broken
+
+
+def _walk(data: Path) -> Iterator[Path]:
+    """Every file below `data`, links followed, hidden folders left out."""
+    if data.is_file():
+        yield data
+    elif not data.is_dir():
+        raise SourceError(f"{data}: no such folder; --data takes the one in which the corpora lie")
+    seen = set()
+    for folder, folders, names in os.walk(data, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            yield Path(folder, name)

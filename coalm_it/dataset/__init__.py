@@ -1,0 +1,1 @@
+"""What lies in a build folder, and what goes out from it."""

@@ -1,1 +1,0 @@
-"""Where calls are executed: functions over the databases that a corpus brings, one module a corpus."""

@@ -1,1 +1,0 @@
-"""Who writes the thoughts: from annotation alone (`grounded`)."""

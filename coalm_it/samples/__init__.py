@@ -1,0 +1,1 @@
+"""A dialogue becomes samples, and samples become variants of themselves."""

@@ -1,0 +1,1 @@
+"""Who writes a dialogue's thoughts: its annotation, or a model."""

@@ -1,0 +1,1 @@
+"""Whether a mix teaches: build, measure, train, measure again."""

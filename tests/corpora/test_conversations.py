@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import pytest
+
+from coalm_it.corpora.conversations import Message, Result, build_turns
+from coalm_it.corpora.records import BadRecord
+from coalm_it.schema import Call, Step, Tool, Turn
+
+TOOLS = [Tool(name=name, parameters={"type": "object", "properties": {}}) for name in ("find", "book")]
+
+
+def user(text: str) -> Message:
+    return Message("user", text)
+
+
+def say(text: str, thought: str | None = None) -> Message:
+    return Message("assistant", text, thought)
+
+
+def call(*names: str, ids: tuple[str, ...] = (), text: str = "", thought: str | None = None) -> Message:
+    made = tuple(Call(id=ids[n] if ids else "", name=name) for n, name in enumerate(names))
+    return Message("assistant", text, thought, made)
+
+
+def result(value: object, name: str = "", id: str = "") -> Message:
+    return Message("tool", results=(Result(value, name, id),))
+
+
+def build(*messages: Message) -> tuple[Turn, ...]:
+    return build_turns(messages, TOOLS)
+
+
+def observed(*messages: Message) -> list[tuple[object, ...]]:
+    return [step.observations for turn in build(*messages) for step in turn.steps]
+
+
+# --- turns ---
+
+
+def test_a_turn_is_what_the_user_says_the_steps_and_the_reply() -> None:
+    messages = [user("Book it"), call("find"), result(1), call("book"), result("ok"), say("Booked."), user("Bye")]
+    first, second = build(*messages, say("Bye!"))
+    assert first == Turn(
+        user="Book it",
+        steps=(
+            Step(calls=(Call(id="call_0_0", name="find"),), observations=(1,)),
+            Step(calls=(Call(id="call_0_1", name="book"),), observations=("ok",)),
+        ),
+        reply="Booked.",
+    )
+    assert second == Turn(user="Bye", reply="Bye!")
+
+
+def test_system_messages_are_passed_over_wherever_they_stand() -> None:
+    messages = [Message("system", "Be kind"), user("Hi"), Message("system", "Now!"), say("Hello")]
+    assert build(*messages) == (Turn(user="Hi", reply="Hello"),)
+
+
+def test_messages_in_a_row_of_one_speaker_are_one() -> None:
+    assert build(user("Hi"), user("you"), say("Hel"), say("lo")) == (Turn(user="Hi\nyou", reply="Hel\nlo"),)
+
+
+def test_text_before_calls_is_their_thought() -> None:
+    messages = [user("?"), say("Wait.", "Hm."), call("find", text="Now."), result(1), say("So"), call("book")]
+    (turn,) = build(*messages)
+    first, second = turn.steps
+    assert (first.thought, second.thought) == ("Hm.\nWait.\nNow.", "So")
+
+
+def test_reasoning_before_a_reply_is_the_thought_of_the_turn() -> None:
+    (turn,) = build(user("?"), call("find", thought="Look."), result(1), say("One.", "It is one."))
+    assert (turn.steps[0].thought, turn.thought, turn.reply) == ("Look.", "It is one.", "One.")
+
+
+def test_an_empty_message_is_an_empty_reply() -> None:
+    assert build(user("?"), say("")) == (Turn(user="?", reply=""),)
+
+
+def test_the_decision_to_make_no_call_is_a_step_without_calls() -> None:
+    assert build(user("?"), call()) == (Turn(user="?", steps=(Step(),)),)
+    assert build(user("?"), call(), say("Sorry.")) == (Turn(user="?", steps=(Step(),), reply="Sorry."),)
+
+
+def test_the_last_words_of_the_user_stay_without_an_answer() -> None:
+    assert build(user("Hi"), say("Hello"), user("Bye"))[-1] == Turn(user="Bye")
+
+
+# --- ids ---
+
+
+def test_ids_are_kept_where_every_call_has_its_own() -> None:
+    (turn,) = build(user("?"), call("find", "book", ids=("a", "b")), result(2, id="b"), result(1, id="a"))
+    assert [made.id for made in turn.steps[0].calls] == ["a", "b"]
+
+
+@pytest.mark.parametrize("ids", [("a", "a"), ("a", ""), ("", "")])
+def test_else_ids_are_made_for_all(ids: tuple[str, ...]) -> None:
+    _, turn = build(user("?"), say("!"), user("?"), call("find", ids=ids[:1]), result(1), call("book", ids=ids[1:]))
+    assert [made.id for step in turn.steps for made in step.calls] == ["call_1_0", "call_1_1"]
+
+
+# --- results ---
+
+
+def test_results_pair_with_calls_by_id() -> None:
+    calls = call("find", "find", ids=("a", "b"))
+    assert observed(user("?"), calls, result(2, id="b"), result(1, id="a")) == [(1, 2)]
+
+
+def test_else_by_name_and_among_namesakes_in_order() -> None:
+    calls = call("find", "book", "find")
+    assert observed(user("?"), calls, result(1, "find"), result(3, "find"), result(2, "book")) == [(1, 2, 3)]
+
+
+def test_else_in_order() -> None:
+    assert observed(user("?"), call("find", "book"), result(1), result(2)) == [(1, 2)]
+
+
+def test_one_message_may_list_the_results_of_all_calls() -> None:
+    assert observed(user("?"), call("find", "book"), result([1, 2])) == [(1, 2)]
+    assert observed(user("?"), call("find"), result([1])) == [([1],)]
+
+
+def test_only_the_last_calls_may_lack_results() -> None:
+    assert observed(user("?"), call("find"), result(1), call("book", "find")) == [(1,), ()]
+
+
+# --- bad input ---
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ([], "no message of the assistant"),
+        ([user("Hi")], "no message of the assistant"),
+        ([say("Hello")], "message 0: the user should speak first, not the assistant"),
+        ([user("?"), result(1)], "message 1: a result, but no call before it"),
+        ([user("?"), call(), result(1)], "message 2: a result, but no call before it"),
+        ([user("?"), call("find"), result(1), say("1"), result(1)], "message 4: a result, but no call before it"),
+        (
+            [user("?"), call("find"), say("1")],
+            "message 2: calls and results do not pair: 1 calls, 0 results",
+        ),
+        (
+            [user("?"), call("find", "book"), result(1), user("?")],
+            "message 3: calls and results do not pair: 2 calls, 1 results",
+        ),
+        (
+            [user("?"), call("find"), result(1), result(2)],
+            "calls and results do not pair: 1 calls, 2 results",
+        ),
+        (
+            [user("?"), call("find", ids=("a",)), result(1, id="b"), say("1")],
+            "message 3: results of b, but calls a",
+        ),
+        (
+            [user("?"), call("find"), result(1, "book"), say("1")],
+            "message 3: results of 'book', but calls of 'find'",
+        ),
+        ([user("?"), call("fly")], "message 1: a call of 'fly', which is not among the 2 functions"),
+    ],
+)
+def test_what_does_not_hold_together_is_explained(messages: list[Message], reason: str) -> None:
+    with pytest.raises(BadRecord) as caught:
+        build(*messages)
+    assert str(caught.value) == reason
+
+
+def test_calls_need_functions_and_only_one_of_a_name() -> None:
+    with pytest.raises(BadRecord, match=r"^message 1: a call of 'find', but no functions are listed$"):
+        build_turns([user("?"), call("find")], [])
+    with pytest.raises(BadRecord, match=r"^message 1: a call of 'find', which may be any of 2 functions of that name$"):
+        build_turns([user("?"), call("find")], [*TOOLS, TOOLS[0]])
+    assert build_turns([user("?"), call("book")], [*TOOLS, TOOLS[0]])

@@ -1,0 +1,284 @@
+"""The card: what its head says to the Hub, that each number is the manifest's, and that its command builds it again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from dialogues import write_dialogues
+from huggingface_hub import DatasetCard
+from typer.testing import CliRunner
+
+from coalm_it.assets import asset
+from coalm_it.checks import CHECKS
+from coalm_it.cli import app
+from coalm_it.corpora.sources import list_sources
+from coalm_it.dataset.card import escape_markup, list_configs, rank_licences, render_card
+from coalm_it.pipeline.build import build
+from coalm_it.recipe import Mask, Part, Reasoning
+from coalm_it.schema import Layout, Task
+
+WORDS = yaml.safe_load(asset("templates", "release", "words.yaml").read_text())
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def plus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """coalm_it_plus of the bundled samples: masks, unanswerable requests, rejects by several checks."""
+    return build("coalm_it_plus", out=tmp_path_factory.mktemp("plus") / "out").out
+
+
+@pytest.fixture(scope="module")
+def mix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """coalm_it, much too short: every part is filled or said to be short."""
+    return build("coalm_it", out=tmp_path_factory.mktemp("mix") / "out", changes=["allow_short=true"]).out
+
+
+@pytest.fixture
+def manifest(plus: Path) -> dict[str, Any]:
+    """To be changed."""
+    return read_manifest(plus)
+
+
+def head_of(card: str) -> dict[str, Any]:
+    data: Any = DatasetCard(card).data
+    head: dict[str, Any] = data.to_dict()
+    return head
+
+
+def tables_of(card: str) -> list[list[list[str]]]:
+    """Every table of the Markdown, row by row, cell by cell, with neither head nor rule."""
+    found = re.findall(r"^\|.*\n\|[-:| ]+\|\n((?:\|.*\n)+)", card, re.MULTILINE)
+    bar = re.compile(r"(?<!\\)\|")
+    return [[[cell.strip() for cell in bar.split(row)[1:-1]] for row in table.splitlines()] for table in found]
+
+
+# --- the head ---
+
+
+def test_the_head_names_the_configs_and_what_the_set_is_found_by(plus: Path) -> None:
+    head = head_of((plus / "README.md").read_text())
+    assert head["configs"] == [
+        {
+            "config_name": "coalm_it",
+            "default": True,
+            "data_files": [{"split": "train", "path": "data/coalm_it/train-*.parquet"}],
+        },
+        {"config_name": "samples", "data_files": [{"split": "train", "path": "data/samples/train-*.parquet"}]},
+    ]
+    assert head["license"] == "other"
+    assert head["language"] == ["en", "zh"]
+    assert head["pretty_name"] == "coalm_it_plus"
+    assert head["size_categories"] == ["n<1K"]
+    assert "coalm-it" in head["tags"]
+
+
+def test_the_head_is_one_that_the_hubs_client_writes_back_as_it_is(plus: Path) -> None:
+    card = (plus / "README.md").read_text()
+    written = DatasetCard(card)
+    assert head_of(str(written)) == head_of(card)
+    assert written.text.strip() in card
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(0, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (311_639, "100K<n<1M"), (1_000_000, "1M<n<10M"), (10**9, "n>1B")],
+)
+def test_the_size_is_the_hubs_word_for_the_number_of_rows(manifest: dict[str, Any], rows: int, size: str) -> None:
+    for number, part in enumerate(manifest["parts"].values()):
+        part["rows"] = rows if number == 0 else 0
+    card = render_card(manifest)
+    assert head_of(card)["size_categories"] == [size]
+    assert f"\n{rows:,} samples for training" in card
+
+
+def test_a_set_under_one_licence_has_it_in_its_head(manifest: dict[str, Any]) -> None:
+    for source in manifest["sources"].values():
+        source["licence"] = "CC-BY-SA-4.0"
+    assert head_of(render_card(manifest))["license"] == "cc-by-sa-4.0"
+    for source in manifest["sources"].values():
+        source["licence"] = "Mine-1.0"
+    card = render_card(manifest)
+    assert head_of(card)["license"] == "other"
+    assert "The most restrictive is Mine-1.0." in card
+    assert "not one that coalm-it knows; read it at the source" in card
+
+
+def test_a_validation_split_is_named_where_it_is(manifest: dict[str, Any]) -> None:
+    files: dict[str, Any] = {
+        f"data/{config}/validation-00000-of-00001.parquet": {} for config in ("coalm_it", "samples")
+    }
+    splits = ["train", "validation"]
+    assert list_configs({**manifest["files"], **files}) == {"coalm_it": splits, "samples": splits}
+    assert "Split `validation`" not in render_card(manifest)
+    card = render_card({**manifest, "files": {**manifest["files"], **files}})
+    assert "Split `validation` is for measuring" in card
+    named = [[one["split"] for one in config["data_files"]] for config in head_of(card)["configs"]]
+    assert named == [splits, splits]
+
+
+# --- the numbers ---
+
+
+@pytest.mark.parametrize("made", ["plus", "mix"])
+def test_every_number_is_the_manifests(made: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.getfixturevalue(made)
+    manifest, card = read_manifest(folder), (folder / "README.md").read_text()
+    total = sum(part["rows"] for part in manifest["parts"].values())
+    composition, checks, licences = tables_of(card)
+    keys = ["repeated", "wanted", "validation", "candidates", "left_out", "rejects", "faults"]
+    assert composition == [
+        [escape_markup(name), f"{part['rows']:,}", f"{part['rows'] / total:.1%}", *(f"{part[key]:,}" for key in keys)]
+        for name, part in manifest["parts"].items()
+    ]
+    for row in composition:
+        numbers = [int(cell.replace(",", "")) for cell in (row[1], *row[3:])]
+        rows, repeated, _, validation, candidates, left_out, rejects, _ = numbers
+        assert candidates == rows - repeated + validation + left_out + rejects, "as the card says below"
+    for name, _, rejected, _ in checks:
+        assert int(rejected) == sum(part["rejected_by"].get(name, 0) for part in manifest["parts"].values())
+    assert [(row[0], row[2]) for row in licences] == [
+        (escape_markup(name), source["licence"]) for name, source in manifest["sources"].items()
+    ]
+    lost = sum(part["rejects"] + part["faults"] for part in manifest["parts"].values())
+    judged = sum(part["candidates"] + part["faults"] for part in manifest["parts"].values())
+    assert f"they are {lost:,} of {judged:,}." in card
+
+
+def test_a_part_of_a_corpus_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    write_dialogues(tmp_path / "data", 15)
+    built = build("tod", out=tmp_path / "out", data=tmp_path / "data", changes=["parts.snips=null", "limit=10"])
+    assert (
+        "from split train of sgd; 10 of the 16,142 published dialogues read." in (built.out / "README.md").read_text()
+    )
+    manifest = {**built.manifest, "parts": {"sgd": {**built.manifest["parts"]["sgd"], "dialogues": 16_142}}}
+    assert "from split train of sgd; 16,142 dialogues read." in render_card(manifest)
+
+
+def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
+    card = (plus / "README.md").read_text()
+    made = card.partition("- **xlam**")[2].partition("- **")[0]
+    assert "from split train of xlam, xlam\\_irrelevance; 68 dialogues read." in made
+    assert "Task `function_call`: " in made
+    assert "Layout `varied`: " in made
+    assert "Mask `plain` with probability 0.3333: " in made
+    assert "tried with the function that is called on 10.0%, with a needed value on 20.0%" in made
+    assert "Thoughts by" not in made
+    assert "Thoughts by `grounded`: from the corpus's annotation" in card.partition("- **sgd**")[2].partition("- **")[0]
+    published = (mix / "README.md").read_text()
+    assert "Each sample enters the draw 3 times." in published
+    assert "Part snips is short: 86 of 13,084 rows." in published
+    assert "Layout `react_action`: " in published.partition("- **sgd**")[2]
+    assert "results that the dialogue does not use are cut to 2 each" in published
+
+
+def test_it_says_what_is_not_taught_where_that_is_so(plus: Path, mix: Path) -> None:
+    published, better = (mix / "README.md").read_text(), (plus / "README.md").read_text()
+    for said in ("sgd: the published layouts teach no decision against a call", "one wording and one call format"):
+        assert said in published
+        assert said.removeprefix("sgd: ") not in better
+    assert "not zero-shot, MultiWOZ's among them" in better
+    assert "MultiWOZ" not in published
+    assert "All its conversations take place on Friday 2019-03-01" in published
+
+
+def test_a_check_that_was_off_says_for_which_part(plus: Path) -> None:
+    off = {name: parts for name, _, _, parts in tables_of((plus / "README.md").read_text())[1]}
+    assert off["grounding"] == off["reply_facts"] == "xlam, toolace"
+    assert off["structure"] == ""
+
+
+def test_a_check_that_is_off_everywhere_may_be_on_for_a_part(manifest: dict[str, Any]) -> None:
+    manifest["recipe"]["checks"] = {"leak": False}
+    manifest["recipe"]["parts"]["sgd"]["checks"] = {"leak": True}
+    off = {name: parts for name, _, _, parts in tables_of(render_card(manifest))[1]}
+    others = [escape_markup(name) for name in manifest["recipe"]["parts"] if name != "sgd"]
+    assert off["leak"] == ", ".join(others)
+
+
+# --- words ---
+
+
+def test_there_are_words_for_all_that_a_card_names() -> None:
+    assert {*CHECKS, "reasoning", "rendering"} == WORDS["checks"].keys()
+    assert set(get_args(Task)) == WORDS["tasks"].keys()
+    assert set(get_args(Layout)) == WORDS["layouts"].keys()
+    assert set(get_args(Mask.model_fields["style"].annotation)) == WORDS["masks"].keys()
+    assert set(get_args(Part.model_fields["fill"].annotation)) - {"none"} == WORDS["fills"].keys()
+    assert set(get_args(Reasoning.model_fields["writer"].annotation)) <= WORDS["writers"].keys()
+    assert {source.licence for source in list_sources()} <= WORDS["licences"].keys()
+
+
+@pytest.mark.parametrize("source", list_sources(), ids=lambda source: source.name)
+def test_of_every_source_is_known_what_the_card_says(source: Any) -> None:
+    assert source.languages
+    assert source.limits
+    assert re.match(r"@(article|inproceedings)\{\w+,", source.citation)
+    assert source.citation.count("{") == source.citation.count("}")
+    for sentence in source.limits:
+        assert sentence[0].isupper() or sentence[0].isdigit()
+        assert sentence.endswith(".")
+
+
+def test_licences_go_from_the_freest_to_the_most_restrictive() -> None:
+    mixed = {"CC-BY-SA-4.0", "Mine", "MIT", "CC-BY-NC-4.0", "CC0-1.0", "CC-BY-4.0"}
+    assert rank_licences(mixed) == ["CC0-1.0", "MIT", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "Mine"]
+
+
+def test_each_source_and_the_paper_are_cited_once(plus: Path) -> None:
+    card = (plus / "README.md").read_text()
+    cited = re.findall(r"^    @\w+\{(\w+),$", card, re.MULTILINE)
+    assert len(cited) == len(set(cited))
+    assert cited[0] == "acikgoz2025coalm"
+    assert {"coucke2018snips", "rastogi2020towards", "liu2024apigen", "lin2024hammer", "liu2024toolace"} < set(cited)
+
+
+@pytest.mark.parametrize("text", ["a|b", "x\n\n# y", "[z](http://w)", "<script>", "`c`", "---", '": {', "{{ 1 }}"])
+def test_text_of_a_recipe_or_a_source_is_shown_as_it_is(manifest: dict[str, Any], text: str) -> None:
+    hostile = copy.deepcopy(manifest)
+    hostile["name"] = text
+    for key in ("parts", "recipe"):
+        parts = hostile[key]["parts"] if key == "recipe" else hostile[key]
+        parts[text] = parts.pop("toolace")
+    about = hostile["sources"]["toolace"]
+    about |= {"title": text, "licence": text, "limits": [text], "homepage": f"https://example.org/{text}"}
+    card = render_card(hostile)
+    assert head_of(card)["pretty_name"] == text
+    assert tables_of(card)[0][-1][0] == escape_markup(text)
+    assert re.findall(r"^# .*", card, re.MULTILINE) == [f"# {escape_markup(text)}"]
+    assert len(tables_of(card)) == 3
+    assert "<script>" not in card.partition("\n---\n")[2]
+
+
+# --- to build it again ---
+
+
+def test_its_command_builds_the_same_bytes(mix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = (mix / "README.md").read_text()
+    assert "**A demonstration:" in card
+    [command] = re.findall(r"^    coalm-it (build .*)$", card, re.MULTILINE)
+    monkeypatch.chdir(mix)
+    out = tmp_path / "again"
+    words = [str(out) if word == "OUT" else word for word in shlex.split(command)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    for name in [*read_manifest(mix)["files"], "manifest.json"]:
+        assert (out / name).read_bytes() == (mix / name).read_bytes(), name
+
+
+def test_a_set_of_real_corpora_says_where_these_come_from(manifest: dict[str, Any]) -> None:
+    manifest["inputs"] |= {"sgd/train/dialogues_001.json": "0" * 64}
+    manifest["recipe"]["parts"]["snips"]["source"] = ["snips", "my/own.yaml"]
+    card = render_card(manifest)
+    assert "A demonstration" not in card
+    assert "    coalm-it fetch snips sgd multiwoz xlam xlam_irrelevance toolace --data CORPORA\n" in card
+    assert "    coalm-it build recipe.yaml --data CORPORA --out OUT\n" in card

@@ -1,0 +1,479 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from coalm_it.configs import ConfigError
+from coalm_it.corpora.sources import SourceError
+from coalm_it.pipeline.build import Built, build
+
+Edit = Callable[[list[Any]], None]
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.made = 0
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "shards":
+            self.made = done
+
+
+def read_files(out: Path) -> dict[str, bytes]:
+    """All that a build gives, but for what is told apart by its time."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and ".work" not in path.parts and path.name != "timings.json"
+    }
+
+
+def read_rows(out: Path, config: str = "samples") -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out / "data" / config).to_pylist()
+    return rows
+
+
+def shards_of(out: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (out / ".work").glob("*.arrow")}
+
+
+@pytest.fixture
+def data(bundled: Path, tmp_path: Path) -> Path:
+    """A copy of the bundled corpora, to be changed."""
+    return Path(shutil.copytree(bundled, tmp_path / "data"))
+
+
+def edit_dialogues(data: Path, edit: Edit, name: str = "dialogues_001.json") -> None:
+    path = data / "sgd" / "train" / name
+    dialogues = json.loads(path.read_bytes())
+    edit(dialogues)
+    path.write_text(json.dumps(dialogues, ensure_ascii=False), encoding="utf-8")
+
+
+# --- the same inputs, the same bytes ---
+
+
+def test_one_worker_and_two_give_the_same_bytes(demo: Path, tmp_path: Path) -> None:
+    assert read_files(build("tod", out=tmp_path / "out", workers=1).out) == read_files(demo)
+
+
+def test_it_does_not_matter_where_the_corpora_lie(demo: Path, bundled: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundled / "sgd", tmp_path / "data" / "z" / "somewhere" / "deep")
+    shutil.copytree(bundled / "snips", tmp_path / "data" / "a")
+    built = build("tod", data=tmp_path / "data", out=tmp_path / "out")
+    assert read_files(built.out) == read_files(demo)
+
+
+def test_a_zipped_corpus_gives_the_same_bytes(demo: Path, bundled: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.make_archive(str(tmp_path / "data" / "all"), "zip", bundled)
+    built = build("tod", data=tmp_path / "data", out=tmp_path / "out")
+    assert read_files(built.out) == read_files(demo)
+
+
+def test_no_path_of_this_machine_gets_into_a_build(bundled: Path, data: Path, tmp_path: Path) -> None:
+    built = build("tod", data=data, out=tmp_path / "out")
+    for path in (str(bundled), str(tmp_path)):
+        assert not [name for name, content in read_files(built.out).items() if path.encode() in content]
+        rows = read_rows(built.out)
+        assert not [row["id"] for row in rows if path in row["provenance"]]
+
+
+# --- running again ---
+
+
+def test_a_second_run_does_nothing_and_says_so(data: Path, tmp_path: Path) -> None:
+    first = build("tod", data=data, out=tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in first.out.rglob("*.*") if path.name != ".coalm-it"}
+    heard = Heard()
+    second = build("tod", data=data, out=tmp_path / "out", listener=heard)
+    assert (first.fresh, second.fresh) == (True, False)
+    assert heard.lines == [f"{second.out} holds this build already: nothing to do."]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert second.manifest == first.manifest
+
+
+def test_what_a_source_says_of_its_corpus_is_part_of_a_build(bundled: Path, tmp_path: Path) -> None:
+    known, mine = (bundled.parent / "snips.yaml").read_text(), tmp_path / "mine.yaml"
+    changes, out = ["parts.sgd=null", f"parts.snips.source={mine}"], tmp_path / "out"
+    for licence in ("CC0-1.0", "CC-BY-4.0"):
+        mine.write_text(known.replace("licence: CC0-1.0", f"licence: {licence}"))
+        built = build("tod", out=out, changes=changes)
+        assert built.fresh
+        assert built.manifest["sources"]["snips"]["licence"] == licence
+        assert {row["licence"] for row in read_rows(out)} == {licence}
+
+
+def test_another_quota_uses_every_shard_again(demo: Path, tmp_path: Path) -> None:
+    shutil.copytree(demo, tmp_path / "out")
+    shards, heard = shards_of(tmp_path / "out"), Heard()
+    again = build("tod", out=tmp_path / "out", changes=["parts.sgd.rows=50"], listener=heard)
+    assert again.fresh
+    assert heard.made == 0
+    assert shards_of(again.out) == shards
+    assert again.manifest["parts"]["sgd"]["rows"] == 50
+    fresh = build("tod", out=tmp_path / "fresh", changes=["parts.sgd.rows=50"])
+    assert read_files(fresh.out) == read_files(again.out)
+
+
+def test_a_changed_file_makes_its_own_shard_anew(data: Path, tmp_path: Path) -> None:
+    build("tod", data=data, out=tmp_path / "out")
+    shards, heard = shards_of(tmp_path / "out"), Heard()
+
+    def take_away_the_last(dialogues: list[Any]) -> None:
+        dialogues.pop()
+
+    edit_dialogues(data, take_away_the_last)
+    again = build("tod", data=data, out=tmp_path / "out", listener=heard)
+    assert heard.made == 1
+    assert {name: shards_of(again.out)[name] for name in shards} == shards
+    assert read_files(build("tod", data=data, out=tmp_path / "fresh").out) == read_files(again.out)
+
+
+@pytest.mark.parametrize("change", ["seed=13", "distractors=3", "observation_results=0", "checks.leak=false"])
+def test_what_changes_the_rows_makes_the_shards_anew(demo: Path, tmp_path: Path, change: str) -> None:
+    shutil.copytree(demo, tmp_path / "out")
+    heard = Heard()
+    again = build("tod", out=tmp_path / "out", changes=[change], listener=heard)
+    assert heard.made == 3
+    assert read_files(build("tod", out=tmp_path / "fresh", changes=[change]).out) == read_files(again.out)
+
+
+@pytest.mark.parametrize("damage", ["cut off", "gone", "other bytes"])
+def test_a_damaged_data_file_is_written_anew(demo: Path, tmp_path: Path, damage: str) -> None:
+    out = Path(shutil.copytree(demo, tmp_path / "out"))
+    path = out / "data" / "samples" / "train-00000-of-00001.parquet"
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9] + (b"" if damage == "cut off" else b"otherwise"))
+    assert build("tod", out=out).fresh
+    assert read_files(out) == read_files(demo)
+
+
+def test_there_is_no_manifest_while_a_build_is_under_way(demo: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(demo, tmp_path / "out"))
+    (out / "data" / "coalm_it" / "train-00000-of-00001.parquet").unlink()
+    seen: list[bool] = []
+
+    class Watching(Heard):
+        def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
+            seen.append((out / "manifest.json").exists())
+
+    build("tod", out=out, listener=Watching())
+    assert seen
+    assert not any(seen)
+    assert (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"ARROW1\0\0", None], ids=["empty", "begun", "cut off"])
+def test_a_damaged_shard_is_made_anew(demo: Path, tmp_path: Path, content: bytes | None) -> None:
+    out = Path(shutil.copytree(demo, tmp_path / "out"))
+    (out / "manifest.json").unlink()
+    shard = max((out / ".work").iterdir())
+    shard.write_bytes(shard.read_bytes()[:-100] if content is None else content)
+    assert build("tod", out=out).fresh
+    assert read_files(out) == read_files(demo)
+
+
+def test_the_work_folder_may_be_deleted(demo: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(demo, tmp_path / "out"))
+    shutil.rmtree(out / ".work")
+    assert not build("tod", out=out).fresh
+    (out / "manifest.json").unlink()
+    assert build("tod", out=out).fresh
+    assert read_files(out) == read_files(demo)
+
+
+def test_a_build_that_fails_over_a_finished_one_leaves_no_manifest(data: Path, tmp_path: Path) -> None:
+    out = build("tod", data=data, out=tmp_path / "out").out
+    for name in ("dialogues_001.json", "dialogues_002.json"):
+        (data / "sgd" / "train" / name).write_text("[")
+    (data / "snips" / "train.json").write_text("[")
+    with pytest.raises(SourceError):
+        build("tod", data=data, out=out)
+    assert not (out / "manifest.json").exists()
+
+
+# --- nothing vanishes ---
+
+
+def assert_all_is_accounted_for(built: Built) -> None:
+    """The manifest's numbers, the rows in the files, and the files' hashes agree."""
+    manifest, rows = built.manifest, read_rows(built.out)
+    assert len(rows) == len(read_rows(built.out, "coalm_it"))
+    rejected = pq.read_table(built.out / "rejects").to_pylist() if (built.out / "rejects").is_dir() else []
+    for name, part in manifest["parts"].items():
+        assert part["candidates"] == part["rows"] - part["repeated"] + part["rejects"] + part["left_out"]
+        assert part["rows"] == sum(row["part"] == name for row in rows)
+        assert part["rejects"] == sum(row["part"] == name for row in rejected)
+        findings = Counter(
+            check for row in rejected if row["part"] == name for check in {one["check"] for one in row["findings"]}
+        )
+        assert part["rejected_by"] == findings
+        assert part["faults"] == sum(fault["part"] == name for fault in manifest["faults"])
+    assert len({row["id"] for row in [*rows, *rejected]}) == len(rows) + len(rejected)
+    written = {path.relative_to(built.out).as_posix() for path in built.out.rglob("*.parquet")}
+    assert written | {"README.md", "recipe.yaml"} == set(manifest["files"])
+    for name, file in manifest["files"].items():
+        content = (built.out / name).read_bytes()
+        assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        assert "rows" not in file or file["rows"] == pq.read_metadata(built.out / name).num_rows
+    assert json.loads((built.out / "manifest.json").read_bytes()) == manifest
+
+
+def break_some(dialogues: list[Any]) -> None:
+    """Three faults and a dialogue with an argument out of the blue."""
+    dialogues[0]["turns"][1]["speaker"] = "USER"
+    del dialogues[1]["services"]
+    dialogues[2] = "not a dialogue"
+    calls = [frame for turn in dialogues[7]["turns"] for frame in turn["frames"] if "service_call" in frame]
+    calls[0]["service_call"]["parameters"]["city"] = "Atlantis"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        ["parts.sgd.rows=60", "parts.snips.rows=10"],
+        ["limit=3"],
+        ["order=corpus", "checks.reply_facts=false"],
+        ["parts.sgd.filter={exclude_services: [Forecast_1]}"],
+    ],
+    ids=str,
+)
+def test_every_candidate_is_a_row_or_a_reject_or_left_out(data: Path, tmp_path: Path, changes: list[str]) -> None:
+    edit_dialogues(data, break_some)
+    assert_all_is_accounted_for(build("tod", data=data, out=tmp_path / "out", changes=changes))
+
+
+def test_a_broken_record_is_a_fault_and_the_good_ones_go_on(data: Path, tmp_path: Path) -> None:
+    edit_dialogues(data, break_some)
+    heard = Heard()
+    built = build("tod", data=data, out=tmp_path / "out", listener=heard)
+    assert built.manifest["parts"]["sgd"]["faults"] == 3
+    assert built.manifest["parts"]["sgd"]["dialogues"] == 23
+    assert [(fault["file"], fault["record"]) for fault in built.manifest["faults"]] == [
+        ("train/dialogues_001.json", "1_00000"),
+        ("train/dialogues_001.json", "1_00001"),
+        ("train/dialogues_001.json", "2"),
+    ]
+    said = [line for line in heard.lines if line.startswith("fault: ")]
+    assert said[0] == "fault: train/dialogues_001.json, record 1_00000: turn 1 is by 'USER'; 'SYSTEM' was expected"
+    assert len(said) == 3
+    assert not {row["dialogue_id"] for row in read_rows(built.out)} & {"1_00000", "1_00001"}
+
+
+def test_a_reject_says_why_and_is_no_row(data: Path, tmp_path: Path) -> None:
+    edit_dialogues(data, break_some)
+    built = build("tod", data=data, out=tmp_path / "out")
+    rejects = {row["id"]: row for row in pq.read_table(built.out / "rejects").to_pylist()}
+    name = "sgd/train/1_00007/0/react_action"
+    assert list(rejects[name]) == [*read_rows(built.out)[0], "findings"]
+    assert name not in {row["id"] for row in read_rows(built.out)}
+    assert any(
+        finding["check"] == "grounding" and "Atlantis" in finding["message"] for finding in rejects[name]["findings"]
+    )
+    kept = build("tod", data=data, out=tmp_path / "kept", changes=["checks.grounding=false"])
+    assert "grounding" not in kept.manifest["parts"]["sgd"]["rejected_by"]
+
+
+def test_inputs_and_versions_are_in_the_manifest(demo: Path, bundled: Path) -> None:
+    manifest = json.loads((demo / "manifest.json").read_bytes())
+    assert set(manifest["versions"]) >= {"coalm-it", "pyarrow", "pydantic", "jinja2", "orjson"}
+    assert manifest["schema_version"] == 1
+    train = hashlib.sha256((bundled / "snips" / "train.json").read_bytes()).hexdigest()
+    assert manifest["inputs"]["snips/train.json"] == train
+    assert "sgd/train/schema.json" in manifest["inputs"]
+    assert not [name for name in manifest["inputs"] if "dev/dialogues" in name], "only what the recipe reads"
+
+
+def test_recipe_yaml_builds_the_same_again(demo: Path, tmp_path: Path) -> None:
+    again = build(str(demo / "recipe.yaml"), out=tmp_path / "out")
+    assert read_files(again.out) == read_files(demo)
+
+
+# --- draw, order, limit ---
+
+
+def test_quotas_are_met_exactly_by_whole_dialogues(demo: Path, tmp_path: Path) -> None:
+    built = build("tod", out=tmp_path / "out", changes=["parts.sgd.rows=100", "parts.snips.rows=20"])
+    rows = read_rows(built.out)
+    assert Counter(row["part"] for row in rows) == {"sgd": 100, "snips": 20}
+    whole = Counter(row["dialogue_id"] for row in read_rows(demo) if row["part"] == "sgd")
+    taken = Counter(row["dialogue_id"] for row in rows if row["part"] == "sgd")
+    assert sum(taken[name] < whole[name] for name in taken) <= 1
+    assert built.manifest["parts"]["sgd"]["left_out"] == sum(whole.values()) - 100
+
+
+def test_corpus_order_and_shuffled_order_have_the_same_rows(demo: Path, tmp_path: Path) -> None:
+    in_order = [row["id"] for row in read_rows(build("tod", out=tmp_path / "out", changes=["order=corpus"]).out)]
+    shuffled = [row["id"] for row in read_rows(demo)]
+    assert sorted(in_order) == sorted(shuffled)
+    assert in_order != shuffled
+    parts = [name.split("/")[0] for name in in_order]
+    assert parts == sorted(parts, reverse=True), "snips, then sgd, as in the recipe"
+    first = [name for name in in_order if name.startswith("sgd/")][:3]
+    assert first == [
+        "sgd/train/1_00000/0/react_response",
+        "sgd/train/1_00000/1/react_action",
+        "sgd/train/1_00000/1/react_response",
+    ]
+    parts = [name.split("/")[0] for name in shuffled]
+    assert "snips" in parts[-40:], "a shuffle mixes the parts"
+    assert "sgd" in parts[:40]
+
+
+@pytest.mark.parametrize(("limit", "dialogues"), [(1, 1), (14, 14), (15, 15), (1000, 26)])
+def test_a_limit_takes_the_first_dialogues_of_each_part(demo: Path, tmp_path: Path, limit: int, dialogues: int) -> None:
+    built = build("tod", out=tmp_path / "out", changes=[f"limit={limit}"], workers=2)
+    assert built.manifest["parts"]["sgd"]["dialogues"] == dialogues
+    assert built.manifest["parts"]["snips"]["dialogues"] == min(limit, 86)
+    names = {row["dialogue_id"] for row in read_rows(built.out) if row["part"] == "sgd"}
+    expected = [f"1_{n:05d}" for n in range(14)] + [f"2_{n:05d}" for n in range(12)]
+    assert names <= set(expected[:limit])
+    all_rows = {row["id"]: row for row in read_rows(demo)}
+    sgd = [row for row in read_rows(built.out) if row["part"] == "sgd"]
+    assert sgd == [all_rows[row["id"]] for row in sgd], "a quick look shows the rows of the whole build"
+
+
+def test_a_limit_counts_the_dialogues_that_the_filter_lets_pass(tmp_path: Path) -> None:
+    """Of the bundled dialogues 1_00005, 2_00001, 2_00004 and 2_00006 are about coaches; 14 are in the first file."""
+    changes = ["parts.sgd.filter={services: [Coaches_1]}", "limit=2"]
+    built = build("tod", out=tmp_path / "out", changes=changes)
+    count = built.manifest["parts"]["sgd"]
+    assert (count["dialogues"], count["filtered"]) == (14 + 2, 14)
+    names = {row["dialogue_id"] for row in read_rows(built.out) if row["part"] == "sgd"}
+    assert names == {"1_00005", "2_00001"}
+
+
+def test_parts_may_share_a_source(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "name: mine\nparts:\n"
+        "  actions: {source: sgd, task: react_action, rows: 30}\n"
+        "  replies: {source: sgd, task: react_response, rows: 40}\n"
+        "  heldout: {source: sgd, split: validation, task: react_response}\n"
+    )
+    built = build(str(recipe), out=tmp_path / "out")
+    rows = read_rows(built.out)
+    assert Counter(row["part"] for row in rows)["actions"] == 30
+    assert {row["split"] for row in rows if row["part"] == "heldout"} == {"validation"}
+    assert_all_is_accounted_for(built)
+
+
+# --- what cannot be built ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["checks.grouding=false"], r"tod: no check 'grouding'; .*\bgrounding\b"),
+        (["parts.sgd.source=sdg"], r"no source is called 'sdg'; did you mean 'sgd'\?"),
+        (["parts.sgd.split=test"], r"part sgd: sgd has no split 'test' here, only train, validation"),
+    ],
+)
+def test_a_recipe_that_asks_for_what_is_not_there_is_one_line(tmp_path: Path, changes: list[str], message: str) -> None:
+    with pytest.raises((ConfigError, SourceError), match=message):
+        build("tod", out=tmp_path / "out", changes=changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_the_corpus_says_what_it_is_recognised_by(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        SourceError, match=r"part snips: no corpus 'snips' in .*/empty: it is recognised by train\.json"
+    ):
+        build("tod", data=tmp_path / "empty", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"", b'[{"dialogue_id": "1_00000", "serv', b"\xff\xfe", b"{}", b"null"])
+def test_one_bad_file_is_one_fault_and_the_others_go_on(data: Path, tmp_path: Path, content: bytes) -> None:
+    (data / "sgd" / "train" / "dialogues_001.json").write_bytes(content)
+    built = build("tod", data=data, out=tmp_path / "out")
+    (fault,) = built.manifest["faults"]
+    assert (fault["file"], fault["record"]) == ("train/dialogues_001.json", None)
+    assert built.manifest["parts"]["sgd"]["dialogues"] == 12
+
+
+def test_a_damaged_member_of_a_zip_file_is_one_fault_too(data: Path, tmp_path: Path) -> None:
+    archive = Path(shutil.make_archive(str(data / "sgd"), "zip", data / "sgd"))
+    shutil.rmtree(data / "sgd")
+    with zipfile.ZipFile(archive) as opened:
+        begin = opened.getinfo("train/dialogues_002.json").header_offset + 200
+    content = bytearray(archive.read_bytes())
+    content[begin : begin + 50] = bytes(50)
+    archive.write_bytes(content)
+    built = build("tod", data=data, out=tmp_path / "out")
+    (fault,) = built.manifest["faults"]
+    assert fault["file"] == "train/dialogues_002.json"
+    assert fault["reason"].startswith("cannot be read in sgd.zip: ")
+    assert built.manifest["parts"]["sgd"]["dialogues"] == 14
+
+
+def test_a_link_to_nowhere_is_one_fault_too(data: Path, tmp_path: Path) -> None:
+    (data / "sgd" / "train" / "dialogues_003.json").symlink_to(tmp_path / "nowhere")
+    (fault,) = build("tod", data=data, out=tmp_path / "out").manifest["faults"]
+    assert (fault["file"], fault["reason"]) == (
+        "train/dialogues_003.json",
+        "cannot be read: No such file or directory",
+    )
+
+
+def test_a_file_name_that_is_no_text_is_written_with_escapes(data: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(data / "sgd" / "train")
+    os.rename(folder + b"/dialogues_001.json", folder + b"/dialogues_\xff.json")
+    built = build("tod", data=data, out=tmp_path / "out")
+    assert r"sgd/train/dialogues_\xff.json" in built.manifest["inputs"]
+    assert built.manifest["parts"]["sgd"]["dialogues"] == 26
+
+
+@pytest.mark.parametrize("name", ["Get=Forecast(", "Get\nForecast"])
+def test_a_call_that_a_row_cannot_hold_is_a_reject(data: Path, tmp_path: Path, name: str) -> None:
+    for path in (data / "sgd" / "train").iterdir():
+        path.write_text(path.read_text().replace('"GetForecast"', json.dumps(name)))
+    built = build("tod", data=data, out=tmp_path / "out")
+    rejected = built.manifest["parts"]["sgd"]["rejected_by"]
+    assert rejected["rendering"] > 5
+    assert_all_is_accounted_for(built)
+
+
+def test_a_large_file_that_is_cut_off_is_one_fault_too(data: Path, tmp_path: Path) -> None:
+    path = data / "sgd" / "train" / "dialogues_001.json"
+    path.write_bytes(path.read_bytes().rstrip()[:-1].ljust(20_000_000))
+    built = build("tod", data=data, out=tmp_path / "out")
+    assert [fault["record"] for fault in built.manifest["faults"]] == [None]
+
+
+def test_where_nothing_is_good_there_is_no_build(data: Path, tmp_path: Path) -> None:
+    for path in [*data.glob("sgd/train/dialogues_*.json"), data / "snips" / "train.json"]:
+        path.write_bytes(path.read_bytes()[:1000])
+    heard = Heard()
+    with pytest.raises(SourceError, match="nothing good"):
+        build("tod", data=data, out=tmp_path / "out", listener=heard)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert sum(line.startswith("fault: ") for line in heard.lines) == 3
+
+
+def test_too_many_rejects_and_faults_fall_short(data: Path, tmp_path: Path) -> None:
+    edit_dialogues(data, break_some)
+    built = build("tod", data=data, out=tmp_path / "out", changes=["expect.rejects_at_most=0.001"])
+    assert built.fell_short
+    assert "more than rejects_at_most (0.1%) allows" in built.fell_short
+    assert build("tod", data=data, out=built.out, changes=["expect.rejects_at_most=0.5"]).fell_short is None
