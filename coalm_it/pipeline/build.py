@@ -353,8 +353,8 @@ def _count_part(summaries: Sequence[dict[str, Any]], counts: dict[str, int]) -> 
     """What became of a part: candidates = rows - repeated + validation + rejects + left_out.
 
     `dialogues`, `faults` are what was read, `filtered` the dialogues that the part's filter left; `mixed` is the share
-    of `left_out` that could be on neither side. `thoughts` says who wrote them (see thoughts.writers.DialogueWithThoughts); where
-    a model does, samples that no quota needed are left out unasked.
+    of `left_out` that could be on neither side. `thoughts` says who wrote them (see DialogueWithThoughts);
+    where a model does, samples that no quota needed are left out unasked.
     """
     kept = sum(summary["rows"] for summary in summaries)
     rejects = sum(summary["rejects"] for summary in summaries)

@@ -1,7 +1,7 @@
 """Rows as tokens: an Arrow file of input_ids and labels, as TRL takes them, and what was left out on the way.
 
-The labels of the prompt are -100: exactly the target's tokens bear loss (see rendering/chat.py). TRL cuts what is longer than
-max_length at its end, where the target is, so no such row gets that far.
+The labels of the prompt are -100: exactly the target's tokens bear loss (see rendering/chat.py). TRL cuts what is
+longer than max_length at its end, where the target is, so no such row gets that far.
 """
 
 from __future__ import annotations
