@@ -1,8 +1,9 @@
-"""What all commands share: the app, their common options, how they end and how they print."""
+"""What all commands share: the app, common options, how errors end a command, how results are printed."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,23 +21,30 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Recipe = Annotated[str, typer.Argument(help="A recipe's name (see `coalm-it recipes`) or the path of a YAML file.")]
-Data = Annotated[Path | None, typer.Option(help="Folder with raw corpora, anywhere in it, zipped or not.")]
+CORES = os.cpu_count() or 1
+
+Recipe = Annotated[str, typer.Argument(help="Name of a recipe (see `coalm-it recipes`) or path of a YAML file.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a value of the recipe: parts.sgd.rows=1000")]
+Data = Annotated[Path | None, typer.Option(help="Folder with raw corpora, at any depth, zipped or not.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of worker processes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 LedgerPath = Annotated[
     Path | None,
-    typer.Option("--ledger", help="Where a model's answers are kept, or a file of them; by default your cache folder."),
+    typer.Option("--ledger", help="Ledger of model answers, or an exported file; default: in your cache folder."),
 ]
 Folder = Annotated[Path, typer.Argument(help="A build folder.")]
 
 
 @contextmanager
-def mistakes_in_one_line() -> Iterator[None]:
-    """Exit codes: 1 the data fell short, 2 the request is wrong, 3 something outside failed, 130 Ctrl-C."""
+def errors_in_one_line() -> Iterator[None]:
+    """Ends the command with one line on stderr and an exit code.
+
+    Exit codes: 1 the data fell short, 2 the request is wrong, 3 something outside failed, 130 stopped by Ctrl-C.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        print("coalm-it: stopped; the same command goes on from here", file=sys.stderr)
+        print("coalm-it: stopped; run the same command again to resume", file=sys.stderr)
         raise typer.Exit(130) from None
     except (RequestError, ShortfallError, OutsideError) as error:
         print(f"coalm-it: {error}", file=sys.stderr)
@@ -47,6 +55,7 @@ def mistakes_in_one_line() -> Iterator[None]:
 
 
 def print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
+    """Prints rows of equal keys on stdout, as JSON or as a table."""
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, default=str))
         return
