@@ -392,7 +392,7 @@ def test_the_key_is_in_no_output(
 
 
 def test_without_the_openai_package_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['openai'] = None; import coalm_it.reasoning.endpoint"
+    code = "import sys; sys.modules['openai'] = None; import coalm_it.llm.endpoint"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.stderr.strip().endswith("coalm-it needs the openai package: pip install 'coalm-it[llm]'")
 

@@ -373,10 +373,10 @@ def test_it_shows_what_is_in_it(path: Path) -> None:
 RUN = """
 import sys
 from pathlib import Path
-from coalm_it.reasoning.asking import ask_all
-from coalm_it.reasoning.ledger import open_ledger
-from coalm_it.models import Settings
-from coalm_it.reasoning.request import Request
+from coalm_it.llm.online import ask_all
+from coalm_it.llm.ledger import open_ledger
+from coalm_it.model_settings import Settings
+from coalm_it.llm.request import Request
 
 path, base_url, count, max_in_flight = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 requests = (Request(({"role": "user", "content": f"What is {n} and {n}?"},), where=f"d/{n}") for n in range(count))
