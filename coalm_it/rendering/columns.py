@@ -12,8 +12,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from coalm_it.calls import format_calls, format_value
-from coalm_it.rendering.templates import render
 from coalm_it.schema import Inventory, Layout, Sample, Step, Tool, Turn
+from coalm_it.templates import render_macro
 
 Columns = tuple[str, str, str]
 TurnLines = Callable[[Turn], str]
@@ -26,40 +26,40 @@ class CorpusText:
         signatures = dict.fromkeys(f"{tool.name}({', '.join(tool.required)})" for tool in inventory.tools)
         self.functions = "\n".join(f"{number}. {one}" for number, one in enumerate(signatures, 1))
         """The published list: numbered `Name(required slots)`, each once."""
-        self.slots = render("state_tracking", "instruction", inventory.slots)
+        self.slots = render_macro("rows/state_tracking", "instruction", inventory.slots)
         """The instruction of single-turn state tracking."""
 
 
 def write_state_tracking(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    text = render("state_tracking", "input", sample.current.user)
-    return corpus.slots, text, render("state_tracking", "output", format_state(sample))
+    text = render_macro("rows/state_tracking", "input", sample.current.user)
+    return corpus.slots, text, render_macro("rows/state_tracking", "output", format_state(sample))
 
 
 def write_react_action(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     history = "\n".join(map(lines, sample.history))
-    instruction = render("react_action", "instruction", format_clock(sample), corpus.functions, history)
-    output = render("react_action", "output", format_calls(sample.calls, "python").split("\n"))
-    return instruction, render("react_action", "input", _begun_turn(sample)), output
+    instruction = render_macro("rows/react_action", "instruction", format_clock(sample), corpus.functions, history)
+    output = render_macro("rows/react_action", "output", format_calls(sample.calls, "python").split("\n"))
+    return instruction, render_macro("rows/react_action", "input", _begun_turn(sample)), output
 
 
 def write_react_response(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     history = "\n".join(map(lines, sample.history))
-    instruction = render("react_response", "instruction", format_clock(sample), history)
-    output = render("react_response", "output", sample.current.reply)
-    return instruction, render("react_response", "input", _begun_turn(sample)), output
+    instruction = render_macro("rows/react_response", "instruction", format_clock(sample), history)
+    output = render_macro("rows/react_response", "output", sample.current.reply)
+    return instruction, render_macro("rows/react_response", "input", _begun_turn(sample)), output
 
 
 def write_hammer(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    instruction = render("hammer", "instruction", _list_tools(sample.tools))
-    text = render("hammer", "input", sample.current.user)
-    return instruction, text, render("hammer", "output", format_calls(sample.calls, "json"))
+    instruction = render_macro("rows/hammer", "instruction", _list_tools(sample.tools))
+    text = render_macro("rows/hammer", "input", sample.current.user)
+    return instruction, text, render_macro("rows/hammer", "output", format_calls(sample.calls, "json"))
 
 
 def write_toolace(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     *before, last = [line for turn in sample.turns for line in _conversation(turn, sample)]
-    instruction = render("toolace", "instruction", _list_tools(sample.tools), "\n".join(before))
+    instruction = render_macro("rows/toolace", "instruction", _list_tools(sample.tools), "\n".join(before))
     answer = sample.current.reply if sample.step is None else format_calls(sample.calls, "bracket")
-    return instruction, render("toolace", "input", last), render("toolace", "output", answer)
+    return instruction, render_macro("rows/toolace", "input", last), render_macro("rows/toolace", "output", answer)
 
 
 # The layout `varied` is in varied.py.
@@ -150,7 +150,8 @@ def describe_services(tools: Sequence[Tool]) -> ServicesText:
     for tool in sorted(tools, key=lambda tool: tool.service):
         for name, entry in tool.properties.items():
             services.setdefault(tool.service, {}).setdefault(name, entry)
-    return ServicesText(render("services", "names", services), render("services", "bullets", services))
+    names, bullets = (render_macro("rows/services", macro, services) for macro in ("names", "bullets"))
+    return ServicesText(names, bullets)
 
 
 # --- function calling ---

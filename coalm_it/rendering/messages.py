@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from coalm_it.rendering.columns import CorpusText, format_clock, format_state
-from coalm_it.rendering.templates import render
 from coalm_it.schema import Sample, Step, Tool, Turn
+from coalm_it.templates import render_macro
 
 MESSAGE_KEYS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
 
@@ -24,8 +24,9 @@ Names = Mapping[tuple[str, str], str]
 def describe_task(sample: Sample, corpus: CorpusText, services: str) -> str:
     """The text of the system message; `services` are those of the dialogue, with their slots."""
     if sample.task == "state_tracking":
-        return render("system", "state_tracking", services) if sample.tools else corpus.slots
-    return render("system", "function_call" if sample.task == "function_call" else "react", format_clock(sample))
+        return render_macro("rows/system", "state_tracking", services) if sample.tools else corpus.slots
+    macro = "function_call" if sample.task == "function_call" else "react"
+    return render_macro("rows/system", macro, format_clock(sample))
 
 
 @lru_cache(64)
@@ -71,7 +72,7 @@ def _assistant_message(thought: str | None, *, content: str | None = None, tool_
 
 def _step_messages(step: Step, names: Names) -> list[Message]:
     if not step.calls:
-        return [_assistant_message(step.thought, content=render("no_call", "text"))]
+        return [_assistant_message(step.thought, content=render_macro("rows/no_call", "text"))]
     named = [names.get((call.service, call.name), call.name) for call in step.calls]
     calls = [
         {"id": call.id, "type": "function", "function": {"name": name, "arguments": call.arguments}}

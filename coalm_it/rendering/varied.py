@@ -18,16 +18,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
 
-import yaml
-
-from coalm_it.assets import asset
 from coalm_it.calls import Syntax, format_calls, format_value
 from coalm_it.draw import stable_hash
 from coalm_it.rendering.columns import Columns, ServicesText, describe_services, format_clock, format_state
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import Names, format_tools
-from coalm_it.rendering.templates import list_macros, render
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
+from coalm_it.templates import list_macros, read_yaml, render_macro
 
 Kind = Literal["agent", "dialogue_state", "utterance_state"]
 """Of rows: each kind has wordings of its own, a macro each of templates/rows/varied/KIND.jinja."""
@@ -53,10 +50,10 @@ def find_kind(sample: Sample) -> Kind:
 def draw_form(sample_id: str, kind: Kind, syntaxes: Sequence[Syntax] = get_args(Syntax)) -> Form:
     """The form of a row; it hangs on the sample's id alone, and on the syntaxes that can write its functions."""
     number = stable_hash("form", sample_id)
-    number, wording = divmod(number, len(list_macros(f"varied/{kind}")))
+    number, wording = divmod(number, len(list_macros(f"rows/varied/{kind}")))
     number, syntax = divmod(number, len(syntaxes))
     number, tools = divmod(number, len(get_args(ToolStyle)))
-    return Form(list_macros(f"varied/{kind}")[wording], syntaxes[syntax], get_args(ToolStyle)[tools], number)
+    return Form(list_macros(f"rows/varied/{kind}")[wording], syntaxes[syntax], get_args(ToolStyle)[tools], number)
 
 
 def list_syntaxes(tools: Sequence[Tool]) -> tuple[Syntax, ...]:
@@ -97,11 +94,11 @@ class VariedColumns:
             return self._write_agent(sample)
         wording = draw_form(sample.id, kind).wording
         if kind == "utterance_state":
-            instruction = render(f"varied/{kind}", wording, self._domains)
+            instruction = render_macro(f"rows/varied/{kind}", wording, self._domains)
             return instruction, f"User: {sample.current.user}", format_state(sample)
         said = [line for turn in sample.history for line in (f"User: {turn.user}", f"System: {turn.reply}")]
         text = "\n".join([*said, f"User: {sample.current.user}"])
-        return render(f"varied/{kind}", wording, *self.services), text, format_state(sample)
+        return render_macro(f"rows/varied/{kind}", wording, *self.services), text, format_state(sample)
 
     @property
     def services(self) -> ServicesText:
@@ -117,8 +114,8 @@ class VariedColumns:
         thinks = sample.task in ("react_action", "react_response")
         memo, told = self._lines[form.syntax], _read_formats()[form.syntax]
         memo.attend(sample.turns)
-        instruction = render(
-            "varied/agent",
+        instruction = render_macro(
+            "rows/varied/agent",
             form.wording,
             format_clock(sample),
             self._show_tools(form.tools),
@@ -168,8 +165,7 @@ def _write_result(result: Any, syntax: Syntax) -> str:
 
 @cache
 def _read_formats() -> Mapping[Syntax, Mapping[str, Any]]:
-    path = asset("templates", "rows", "varied", "formats.yaml")
-    formats: Mapping[Syntax, Mapping[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
+    formats: Mapping[Syntax, Mapping[str, Any]] = read_yaml("rows/varied/formats.yaml")
     return formats
 
 

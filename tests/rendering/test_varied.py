@@ -16,9 +16,9 @@ from coalm_it.calls import Syntax, parse_calls
 from coalm_it.pipeline.build import build
 from coalm_it.rendering import Renderer, decode_messages
 from coalm_it.rendering.columns import read_state
-from coalm_it.rendering.templates import list_macros
 from coalm_it.rendering.varied import Form, Kind, draw_form, find_kind, list_syntaxes
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
+from coalm_it.templates import list_macros
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_a_dozen_wordings_occur_and_none_prevails(plus: list[dict[str, Any]], ki
     forms = [form_of(row) for row in plus if kind_of(row) == kind]
     wordings = Counter(form.wording for form in forms)
     assert len(wordings) >= 12
-    assert max(wordings.values()) <= 2 * len(forms) / len(list_macros(f"varied/{kind}"))
+    assert max(wordings.values()) <= 2 * len(forms) / len(list_macros(f"rows/varied/{kind}"))
 
 
 @pytest.mark.parametrize("calls", [True, False], ids=["calls", "replies"])
@@ -100,7 +100,7 @@ def test_calls_and_replies_are_asked_for_in_the_same_dozen_wordings(plus: list[d
     for drawn in ("wording", "syntax", "tools"):
         count = Counter(getattr(form, drawn) for form in forms)
         assert max(count.values()) <= 2 * len(forms) / len(count)
-    assert {form.wording for form in forms} == set(list_macros("varied/agent"))
+    assert {form.wording for form in forms} == set(list_macros("rows/varied/agent"))
     assert {form.syntax for form in forms} == set(get_args(Syntax))
 
 

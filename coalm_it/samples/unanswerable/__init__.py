@@ -20,13 +20,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import yaml
-
-from coalm_it.assets import asset
 from coalm_it.draw import draw_items, stable_hash
 from coalm_it.samples.unanswerable.phrases import cut_value, name_parameter
 from coalm_it.samples.unanswerable.topics import Words, find_topic, is_readable, may_serve, read_tool_words, read_words
 from coalm_it.schema import Sample, Tool, Turn
+from coalm_it.templates import read_yaml
 
 MAX_DISTRACTORS = 4
 
@@ -129,6 +127,5 @@ def _write_reply(situation: str, seed: int, sample_id: str, **values: str) -> st
 
 @cache
 def _read_wordings() -> Mapping[str, list[str]]:
-    path = asset("templates", "replies", "unanswerable.yaml")
-    wordings: Mapping[str, list[str]] = yaml.safe_load(path.read_text("utf-8"))
+    wordings: Mapping[str, list[str]] = read_yaml("replies/unanswerable.yaml")
     return wordings

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-import yaml
-
 from coalm_it.assets import asset
+from coalm_it.templates import read_yaml
 
 Phrasings = dict[str, tuple[str, ...]]
 
@@ -24,7 +23,7 @@ def read_phrasings() -> Phrasings:
     phrasings: Phrasings = {}
     for path in sorted(asset("templates", "thoughts").glob("*.yaml")):
         if path.name != "words.yaml":
-            for situation, sentences in yaml.load(path.read_text("utf-8"), yaml.CSafeLoader).items():
+            for situation, sentences in read_yaml(f"thoughts/{path.name}").items():
                 phrasings[f"{path.stem}/{situation}"] = tuple(map(_mark_starts, sentences))
     return phrasings
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-import yaml
-
-from coalm_it.assets import asset
+from coalm_it.templates import read_yaml
 
 Forms = tuple[str, ...]
 
@@ -56,7 +54,7 @@ class FunctionWords:
 @cache
 def read_words() -> dict[str, Any]:
     """words.yaml, each slot with its rank. Raises yaml.YAMLError where it does not parse."""
-    words: dict[str, Any] = yaml.load(asset("templates", "thoughts", "words.yaml").read_text("utf-8"), yaml.CSafeLoader)
+    words: dict[str, Any] = read_yaml("thoughts/words.yaml")
     for rank, entry in enumerate(words["slots"].values()):
         entry["rank"] = rank
     return words
