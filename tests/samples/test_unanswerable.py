@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from coalm_it.assets import asset
 from coalm_it.calls import decode_calls
 from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.samples.unanswerable import MAX_DISTRACTORS, take_tool_away, take_value_away
+from coalm_it.samples.unanswerable import MAX_DISTRACTORS, remove_tool, remove_value
 from coalm_it.samples.unanswerable.phrases import name_parameter
 from coalm_it.samples.unanswerable.topics import find_topic, read_words
 from coalm_it.schema import Call, Sample, Step, Tool, Turn
@@ -77,7 +77,7 @@ def make_sample(
 
 def test_without_the_right_function_the_reply_says_that_none_serves() -> None:
     sample = make_sample()
-    made = take_tool_away(sample, seed=3)
+    made = remove_tool(sample, seed=3)
     assert made is not None
     assert made.id == "xlam/train/17/0/function_call~no_tool"
     assert made.tools == (JOKE,)
@@ -92,7 +92,7 @@ def test_without_the_right_function_the_reply_says_that_none_serves() -> None:
 def test_all_functions_that_the_target_calls_are_taken() -> None:
     user = "What is the stock price of SQ, and please delete the scene Dawn."
     calls = (ASK_STOCK, ASK_STOCK, Call(name="delete_scene", arguments={"name": "Dawn"}))
-    made = take_tool_away(make_sample(user, (SCENE, JOKE, STOCK), calls))
+    made = remove_tool(make_sample(user, (SCENE, JOKE, STOCK), calls))
     assert made is not None
     assert made.tools == (JOKE,)
     assert made.provenance["unanswerable"]["tools"] == ["QueryStock", "delete_scene"]
@@ -110,14 +110,14 @@ def test_all_functions_that_the_target_calls_are_taken() -> None:
     ],
 )
 def test_nothing_is_made_where_another_function_may_serve(other: Tool) -> None:
-    assert take_tool_away(make_sample(tools=(STOCK, JOKE, other))) is None
+    assert remove_tool(make_sample(tools=(STOCK, JOKE, other))) is None
 
 
 def test_parameters_that_are_everywhere_make_no_function_alike() -> None:
     page = make_tool("list_scenes", "Lists scenes.", page="The page.", limit="How many.")
     jokes = make_tool("list_jokes", "Lists jokes.", page="The page.", limit="How many.")
     calls = (Call(name="list_scenes", arguments={"page": 1, "limit": 5}),)
-    made = take_tool_away(make_sample("Which scenes are there?", (page, jokes), calls))
+    made = remove_tool(make_sample("Which scenes are there?", (page, jokes), calls))
     assert made is not None
     assert made.tools == (jokes,)
 
@@ -139,7 +139,7 @@ EARLIER = Turn(user="Hello.", steps=(Step(calls=(ASK_STOCK,)),), reply="It is 6.
     ],
 )
 def test_nothing_is_made_of_other_samples(sample: Sample) -> None:
-    assert take_tool_away(sample) is None
+    assert remove_tool(sample) is None
 
 
 def test_nothing_is_made_of_a_later_step() -> None:
@@ -149,8 +149,8 @@ def test_nothing_is_made_of_a_later_step() -> None:
     later = sample.current.model_copy(update={"steps": (first, step)})
     sample = sample.model_copy(update={"turns": (later,), "step": 1})
     assert sample.calls == (ASK_STOCK,)
-    assert take_tool_away(sample) is None
-    assert take_value_away(sample) is None
+    assert remove_tool(sample) is None
+    assert remove_value(sample) is None
 
 
 def test_distractors_come_from_the_pool_and_cannot_serve_either() -> None:
@@ -159,7 +159,7 @@ def test_distractors_come_from_the_pool_and_cannot_serve_either() -> None:
     drawn = set()
     for number in range(40):
         sample = make_sample(tools=(STOCK,)).model_copy(update={"id": f"xlam/train/{number}"})
-        made = take_tool_away(sample, pool=pool)
+        made = remove_tool(sample, pool=pool)
         assert made is not None
         names = [tool.name for tool in made.tools]
         assert names == made.provenance["unanswerable"]["distractors"]
@@ -194,7 +194,7 @@ def test_a_topic_is_a_phrase_of_the_request_that_stands_by_itself(query: str, ab
 
 def test_without_the_value_the_reply_asks_for_it() -> None:
     sample = make_sample()
-    made = take_value_away(sample, seed=3)
+    made = remove_value(sample, seed=3)
     assert made is not None
     assert made.id == "xlam/train/17/0/function_call~no_value"
     assert made.tools == sample.tools
@@ -220,7 +220,7 @@ BLOG = make_tool("get_blog", "Details of a fashion blog in a town.", blog_id="Th
 def cut(user: str, name: str, value: Any, tool: Tool = BLOG) -> str | None:
     """The request without the value, where only that one can go."""
     call = Call(name=tool.name, arguments={name: value})
-    made = take_value_away(make_sample(user, (tool, JOKE), (call,)))
+    made = remove_value(make_sample(user, (tool, JOKE), (call,)))
     return made.current.user if made else None
 
 
@@ -303,25 +303,25 @@ def test_a_value_stays_where_it_is_not_required_or_has_a_usual_one() -> None:
 )
 def test_a_value_stays_where_the_history_has_it(history: tuple[Turn, ...]) -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo"}),)
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is not None
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG,), calls, history)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is not None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls, history)) is None
 
 
 def test_a_value_stays_where_another_argument_has_it() -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo", "blog_id": "oslo 7"}),)
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is None
 
 
 def test_a_value_stays_where_another_function_may_serve_the_rest() -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo"}),)
     every, by_name = make_tool("all_blogs", "All blogs."), make_tool("open_blog", "Opens a blog.", name="Its name.")
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG, every), calls)) is None
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG, by_name), calls)) is not None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, every), calls)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, by_name), calls)) is not None
 
 
 def test_a_value_stays_where_several_calls_are_made() -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo"}), Call(name="get_joke"))
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG, JOKE), calls)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, JOKE), calls)) is None
 
 
 @pytest.mark.parametrize(
@@ -361,13 +361,13 @@ def test_wordings_are_many_and_filled(situation: str, slot: str) -> None:
 def test_wordings_hang_on_seed_and_id() -> None:
     replies: Counter[str | None] = Counter()
     for number in range(300):
-        made = take_value_away(make_sample().model_copy(update={"id": f"xlam/train/{number}"}), seed=3)
+        made = remove_value(make_sample().model_copy(update={"id": f"xlam/train/{number}"}), seed=3)
         assert made is not None
         replies[made.current.reply] += 1
     assert len(replies) == len(WORDINGS["no_value"])
     assert max(replies.values()) < 45
-    assert take_tool_away(make_sample(), seed=1) == take_tool_away(make_sample(), seed=1)
-    assert len({repr(take_tool_away(make_sample(), seed=seed)) for seed in range(30)}) > 8
+    assert remove_tool(make_sample(), seed=1) == remove_tool(make_sample(), seed=1)
+    assert len({repr(remove_tool(make_sample(), seed=seed)) for seed in range(30)}) > 8
 
 
 # Anything, and real rows
@@ -383,11 +383,11 @@ TEXTS = st.lists(
 def test_whatever_is_said_the_value_is_gone_or_nothing_is_made(words: list[str], value: Any, name: str) -> None:
     user = " ".join(words)
     call = Call(name="get_blog", arguments={name: value})
-    made = take_value_away(make_sample(user, (BLOG, JOKE), (call,)))
+    made = remove_value(make_sample(user, (BLOG, JOKE), (call,)))
     if made is not None:
         assert str(value) not in made.current.user
         assert made.current.user in user or len(made.current.user) < len(user)
-    take_tool_away(make_sample(user, (BLOG, JOKE), (call,)))
+    remove_tool(make_sample(user, (BLOG, JOKE), (call,)))
 
 
 @pytest.mark.corpora
@@ -399,7 +399,7 @@ def test_real_rows_give_both_kinds(corpora: Path) -> None:
         pool = tuple(tool for several in tools for tool in several)
         for row, own in zip(rows, tools, strict=True):
             sample = make_sample(row["query"], own, decode_calls(row["answers"]))
-            without_tool, without_value = take_tool_away(sample, pool=pool), take_value_away(sample)
+            without_tool, without_value = remove_tool(sample, pool=pool), remove_value(sample)
             if without_tool is not None:
                 made["tool"] += 1
                 assert not {call.name for call in sample.calls} & {tool.name for tool in without_tool.tools}
