@@ -139,7 +139,7 @@ def test_a_shortage_says_of_each_part_what_is_missing_and_what_helps() -> None:
     error = ShortError([Shortage("sgd", 82236, 280)], {"sgd": "coalm-it fetch sgd"})
     assert str(error) == (
         "too few rows: sgd: wanted 82,236, have 280, missing 81,956 (coalm-it fetch sgd). "
-        "--allow-short builds all the same"
+        "--allow-short builds with fewer rows"
     )
 
 

@@ -325,7 +325,7 @@ def test_plain_text_begins_as_the_tokenizer_begins_its_texts(rows: dict[str, Row
 
 def test_messages_without_a_template_are_refused(rows: dict[str, Row], words: Tokenizer) -> None:
     conversation = read_conversation(rows["coalm_it:sgd/train/1_00004/0/react_action"], "messages")
-    with pytest.raises(ChatError, match="has no chat template, which conversations need; form columns does without"):
+    with pytest.raises(ChatError, match="has no chat template, which form messages needs; use form columns"):
         write_prompt(conversation, wrap(words, None))
 
 
@@ -372,7 +372,7 @@ LOSSES = {
         "leaves out an earlier call of GetForecast",
     ),
     "thought": (trl_template("qwen2_5"), THOUGHT, {}, "leaves out the thought of the target"),
-    "user": ("{% for m in messages[1:] %}{{ m.content }}{% endfor %}", REPLY, {}, "leaves out what the user said"),
+    "user": ("{% for m in messages[1:] %}{{ m.content }}{% endfor %}", REPLY, {}, "leaves out a message of the user"),
     "observation": (
         "{% for m in messages if m.role != 'tool' %}{{ m }}{% endfor %}",
         REPLY,
@@ -395,7 +395,7 @@ LOSSES = {
         trl_template("deepseekv3"),
         REPLY,
         {},
-        "shows the conversation otherwise once it is answered",
+        "renders the prompt differently when the answer follows",
     ),
 }
 

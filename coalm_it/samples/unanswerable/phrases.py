@@ -80,7 +80,7 @@ def _occurs_elsewhere(text: str, rest: str, name: str, sample: Sample) -> bool:
 
 
 def _find_phrase(query: str, text: str, name: str, described: str) -> slice | None:
-    """The span of a phrase such as ` in Paris` or ` called Dawn` at the end of a sentence or before another such phrase."""
+    """The span of ` in Paris` or ` called Dawn`, at the end of a sentence or before another such phrase."""
     start = query.index(text)
     frame = _FRAME.search(query, max(0, start - 60), start)
     after = _AFTER.match(query, start + len(text))
