@@ -12,7 +12,7 @@ from coalm_it.schema import Sample, Tool
 
 
 def copy_sample(sample: Sample, part: Part, pool: Sequence[Tool], seed: int) -> Iterator[Sample]:
-    """The number of copies that the part asks for, each made unanswerable and masked independently.
+    """The copies that the part asks for, each made unanswerable and masked independently.
 
     The first copy keeps the id. `pool` has tools of the same corpus, from which distractors are drawn.
     """
