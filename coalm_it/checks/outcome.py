@@ -1,6 +1,6 @@
-"""What is claimed of a booking, a payment or a search agrees with what the service returned.
+"""Checks that claims about a booking, a payment or a search agree with what the service returned.
 
-A record that differs from the request in an argument is an alternative, not a booking.
+A returned record that differs from the request in an argument is an alternative, not a booking.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from coalm_it.values import value_text
 
 
 class Outcome(NamedTuple):
-    """What became of a call that commits to something, and how to say it."""
+    """The outcome of a call that commits to something, and its description in a finding."""
 
     kind: Literal["done", "alternative", "empty"]
     words: str
 
 
 def check_outcome(sample: Sample) -> list[Finding]:
-    """Thoughts and replies that take a failed booking for a done one or the reverse, or miscount a search."""
+    """Finds thoughts and replies that treat a failed booking as successful or the reverse, or miscount a search."""
     if sample.step is not None or sample.task == "state_tracking":
         return []
     thought, outcomes = sample.thought or "", list(_read_outcomes(sample, sample.current))
@@ -39,7 +39,7 @@ def check_outcome(sample: Sample) -> list[Finding]:
 
 
 def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
-    """What became of each call of a turn that commits to something."""
+    """The outcome of each call of a turn that commits to something."""
     for step in turn.steps:
         for call, observation in zip(step.calls, step.observations, strict=False):
             tool = find_tool(call, sample.tools)
@@ -48,7 +48,7 @@ def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
 
 
 def _compare(call: Call, records: list[dict[str, Any]]) -> Outcome:
-    """A booking is done when a record has every argument as asked; arguments it does not repeat do not count."""
+    """A booking is done if a record agrees with every argument; arguments that the record lacks do not count."""
     if not records:
         return Outcome("empty", f"{call.name} returned nothing")
     differences = [
@@ -67,7 +67,7 @@ def _has_booked(sample: Sample) -> bool:
 
 
 def _cut_names(sample: Sample, thought: str) -> str:
-    """The thought without the call's own values: an event may be called "Not at work", a song "Nothing Else"."""
+    """The thought without the arguments of the calls: an event may be called "Not at work", a song "Nothing Else"."""
     for step in sample.current.steps:
         for name in read_leaves([call.arguments for call in step.calls]):
             if len(name) > 2:
@@ -76,7 +76,7 @@ def _cut_names(sample: Sample, thought: str) -> str:
 
 
 def _read_reply(sample: Sample) -> set[Claim]:
-    """The annotation says what the reply claims; without one, its words do."""
+    """The claims of the reply: from its annotation, or from its words if there is none."""
     acts = {act.name for act in sample.current.labels.system_acts}
     claims: set[Claim] = set() if acts else read_claims(sample.current.reply or "")
     if "NOTIFY_SUCCESS" in acts:
@@ -105,5 +105,5 @@ def _check_search(sample: Sample, thought: str) -> Iterator[str]:
     if all(counts) and says_nothing_found(thought):
         yield f"says that nothing was found, but {max(counts)} came back"
     for words, number in read_counts(thought):
-        if not any(number in (count, count - 1) for count in counts):  # one may be set apart from the others
+        if not any(number in (count, count - 1) for count in counts):  # the thought may name one and count the others
             yield f"counts {words!r} where {max(counts)} came back"

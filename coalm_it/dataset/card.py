@@ -9,12 +9,10 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-import yaml
-
 from coalm_it.assets import asset, list_assets
 from coalm_it.corpora.sources import load_source
 from coalm_it.dataset.manifest import count_lost
+from coalm_it.templates import make_environment, read_yaml
 
 OWN_TAG = "coalm-it"
 """The tag of the card by which a repository on the Hub is known to be a data set of ours."""
@@ -25,13 +23,7 @@ _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in r"\`*_[]<>|#"})
 
 def render_card(manifest: dict[str, Any]) -> str:
     """README.md of a build folder, from a manifest whose `files` are the data; its YAML head is for the Hub."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(asset("templates", "release")),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
+    environment = make_environment()
     environment.filters.update(count="{:,}".format, share="{:.1%}".format, plain=escape_markup)
     environment.filters.update(link=_quote_link, yaml=_write_yaml)
     words = _read_words()
@@ -50,7 +42,7 @@ def render_card(manifest: dict[str, Any]) -> str:
         "own_tag": OWN_TAG,
         "name_size": _name_size,
     }
-    return environment.get_template("card.md.jinja").render({**manifest, **view}).rstrip("\n") + "\n"
+    return environment.get_template("release/card.md.jinja").render({**manifest, **view}).rstrip("\n") + "\n"
 
 
 def escape_markup(text: str) -> str:
@@ -125,5 +117,5 @@ def _write_yaml(value: Any) -> str:
 
 @cache
 def _read_words() -> dict[str, dict[str, str]]:
-    words: dict[str, dict[str, str]] = yaml.safe_load(asset("templates", "release", "words.yaml").read_text("utf-8"))
+    words: dict[str, dict[str, str]] = read_yaml("release/words.yaml")
     return words

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-import jinja2
-
-from coalm_it.assets import asset
 from coalm_it.schema import Tool
+from coalm_it.templates import render_macro
 
 Message = dict[str, Any]
 
 
 def render(name: str, macro: str, *values: object) -> str:
     """What a macro of templates/prompts/NAME.jinja gives, without line breaks around it."""
-    return str(_load_macro(name, macro)(*values)).strip("\n")
-
-
-@cache
-def _load_macro(name: str, macro: str) -> Callable[..., str]:
-    loader = jinja2.FileSystemLoader(asset("templates", "prompts"))
-    environment = jinja2.Environment(
-        loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    loaded: Callable[..., str] = getattr(environment.get_template(f"{name}.jinja").module, macro)
-    return loaded
+    return render_macro(f"prompts/{name}", macro, *values)
 
 
 def say(role: str, text: str) -> Message:

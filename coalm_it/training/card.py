@@ -9,11 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from coalm_it import __version__
-from coalm_it.assets import asset
 from coalm_it.dataset.finished import FinishedBuild, Split
+from coalm_it.templates import make_environment
 from coalm_it.training.config import TINY, TrainConfig
 from coalm_it.training.tokens import Count
 
@@ -62,11 +60,7 @@ def describe_run(
 
 def render_run(run: Mapping[str, Any]) -> str:
     """README.md of a model folder."""
-    loader = jinja2.FileSystemLoader(asset("templates", "release"))
-    environment = jinja2.Environment(
-        loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    return environment.get_template("run.md.jinja").render(run) + "\n"
+    return make_environment().get_template("release/run.md.jinja").render(run) + "\n"
 
 
 def _pick(entry: Mapping[str, Any], loss: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def shown(row: dict[str, Any]) -> set[str]:
     return {true_name(row, tool["function"]["name"]) for tool in json.loads(row["tools"] or "[]")}
 
 
-# --- which side ---
+# --- sides ---
 
 
 def test_a_share_of_the_dialogues_is_held_out() -> None:
@@ -72,7 +72,7 @@ def test_a_larger_share_contains_the_smaller(name: str, one: float, other: float
 
 
 def held_name(held: bool) -> str:
-    """A name that is held out with seed 12 and share 0.5, or is not."""
+    """A name that is held out, or not, with seed 12 and share 0.5."""
     return next(n for n in map(str, range(99)) if (stable_hash("held out", "function", 12, n) < 2**63) is held)
 
 
@@ -91,12 +91,12 @@ A, B = held_name(True), held_name(False)
         ([], [B], "train"),
     ],
 )
-def test_a_function_call_goes_by_the_functions_that_it_is_about(about: list[str], shown: list[str], side: str) -> None:
+def test_function_calls_are_split_by_their_target_functions(about: list[str], shown: list[str], side: str) -> None:
     functions = Functions(frozenset(about), frozenset(shown))
     assert find_side("xlam/train/0", functions, 0.5, 12) == side
 
 
-def test_the_rows_of_a_dialogue_go_together_in_every_part() -> None:
+def test_the_rows_of_a_dialogue_are_on_one_side_in_every_part() -> None:
     rows = [Candidate(0, n, f"toolace/train/7/{n}/function_call", "toolace/train/7") for n in range(3)]
     functions = join_functions(
         [
@@ -150,7 +150,7 @@ def test_no_function_that_a_validation_row_calls_is_anywhere_in_train(tmp_path: 
     assert sum(part["mixed"] for part in built.manifest["parts"].values()) > 0
 
 
-def test_a_request_whose_function_was_taken_away_goes_by_that_function(tmp_path: Path) -> None:
+def test_a_request_whose_function_was_removed_is_split_by_that_function(tmp_path: Path) -> None:
     part = {**XLAM, "layout": "varied", "unanswerable": {"no_function": 0.5, "no_value": 0.3}}
     built = make(tmp_path / "out", {"xlam": part}, validation=0.3)
     for side, wanted in (("train", False), ("validation", True)):
@@ -195,7 +195,7 @@ def test_a_smaller_build_is_on_the_same_sides_as_the_whole(tmp_path: Path) -> No
         assert ids[0] < ids[1]
 
 
-def test_the_same_bytes_whatever_the_workers(tmp_path: Path) -> None:
+def test_the_number_of_workers_does_not_change_the_bytes(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"name": "mix", "parts": {"sgd": SGD, "hammer": XLAM}, "validation": 0.2})
     built = [build(recipe, out=tmp_path / str(workers), workers=workers) for workers in (1, 2)]
     assert built[0].manifest == built[1].manifest
@@ -210,14 +210,14 @@ def test_the_table_has_a_column_for_it(tmp_path: Path) -> None:
     assert [int(row[place]) > 0 for row in rows if row[0] in ("snips", "sgd")] == [True, True]
 
 
-def test_a_build_with_too_few_validation_rows_falls_short(tmp_path: Path) -> None:
+def test_too_few_validation_rows_are_a_shortage(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3, expect={"validation_at_least": 10_000})
     held_out = built.manifest["parts"]["sgd"]["validation"]
     assert built.fell_short == f"{held_out} validation rows: validation_at_least is 10,000"
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "2"])
-def test_a_share_that_is_none_is_one_line(tmp_path: Path, share: str) -> None:
+def test_an_invalid_share_is_a_one_line_error(tmp_path: Path, share: str) -> None:
     command = ["build", "tod", "--out", str(tmp_path / "out"), "--set", f"validation={share}"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2

@@ -24,15 +24,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
-from coalm_it.assets import asset
 from coalm_it.corpora.corpus import RawFile
 from coalm_it.corpora.sources import SourceError
 from coalm_it.draw import stable_hash
 from coalm_it.readers.multiwoz.matching import is_exact, is_part, plain_venue, same_name
 from coalm_it.readers.multiwoz.values import COUNTS, DONT_CARE, TIMES, format_pounds, name_slot, normalise
 from coalm_it.schema import Call, Tool
+from coalm_it.templates import read_yaml
 
 Record = dict[str, Any]
 Observation = dict[str, Any]
@@ -91,7 +89,7 @@ def load_databases(files: Mapping[str, RawFile]) -> Databases:
 
 @cache
 def _read_specs() -> dict[str, dict[str, Any]]:
-    specs: dict[str, dict[str, Any]] = yaml.safe_load(asset("templates", "tools", "multiwoz.yaml").read_text("utf-8"))
+    specs: dict[str, dict[str, Any]] = read_yaml("tools/multiwoz.yaml")
     return specs
 
 
