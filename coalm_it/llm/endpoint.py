@@ -29,8 +29,9 @@ except ImportError as missing:
 
 from coalm_it.errors import OutsideError
 from coalm_it.llm.request import Dialect, Request, build_body
-from coalm_it.llm.responses import Completion, Rejection, ServerError, Trouble, read_completion, read_error, read_wait
+from coalm_it.llm.responses import Completion, Rejection, ServerError, Trouble, read_completion, read_error
 from coalm_it.model_settings import Settings
+from coalm_it.retry_after import read_retry_after
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI = "https://api.openai.com"
@@ -247,11 +248,11 @@ def _read_response(response: httpx2.Response, raw: bytes) -> ServerError:
         body = json.loads(raw)
     except (ValueError, RecursionError):
         body = raw.decode("utf-8", "replace")
-    return read_error(response.status_code, body or response.reason_phrase, read_wait(response.headers))
+    return read_error(response.status_code, body or response.reason_phrase, read_retry_after(response.headers))
 
 
 def _read_status(error: openai.APIStatusError) -> ServerError:
-    return read_error(error.status_code, error.body or error.message, read_wait(error.response.headers))
+    return read_error(error.status_code, error.body or error.message, read_retry_after(error.response.headers))
 
 
 @asynccontextmanager

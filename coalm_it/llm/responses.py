@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from coalm_it.llm.request import Answer, Failure, Outcome, Reason
@@ -105,20 +103,6 @@ def read_error(status: int, body: Any, wait: float | None = None) -> ServerError
     said = error.get("message") or error.get("detail") or error
     kinds = frozenset(str(error.get(name)) for name in ("code", "type"))
     return ServerError(status, str(said), kinds, str(error.get("param") or ""), wait)
-
-
-def read_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds from now that the server asks for: it names milliseconds, a number or a date."""
-    exact, value = headers.get("Retry-After-Ms", ""), headers.get("Retry-After", "")
-    for text, factor in ((exact, 0.001), (value, 1.0)):
-        try:
-            return max(0.0, float(text) * factor)
-        except ValueError:
-            continue
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def make_outcome(key: str, result: Result, model: str) -> Outcome:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.ledger.maintenance import describe_ledger, export_answers
 from coalm_it.llm.online import CHUNK, ask_all
 from coalm_it.llm.request import Answer, Failure, Outcome, Request, request_key
-from coalm_it.llm.responses import Completion, read_error, read_wait
+from coalm_it.llm.responses import Completion, read_error
 from coalm_it.llm.retry import STRIKES, TRIES, Tally
 from coalm_it.model_settings import Settings
 
@@ -415,21 +414,6 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
 def test_settings_that_cannot_be_meant_are_turned_down(wrong: dict[str, Any], line: str) -> None:
     with pytest.raises(ValidationError, match=line):
         Settings(**{"model": "small", **wrong})
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "3"}, 3.0),
-        ({"Retry-After": "0.5"}, 0.5),
-        ({"Retry-After-Ms": "250", "Retry-After": "9"}, 0.25),
-        ({"Retry-After": formatdate(time.time() - 60, usegmt=True)}, 0.0),
-        ({"Retry-After": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert read_wait(headers) == seconds
 
 
 @pytest.mark.parametrize(

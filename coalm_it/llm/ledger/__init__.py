@@ -15,7 +15,6 @@ import os
 import platform
 import queue
 import sqlite3
-import sys
 import threading
 import time
 import uuid
@@ -24,6 +23,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+from platformdirs import user_cache_path
 
 from coalm_it.errors import ShortfallError
 from coalm_it.llm.ledger.database import (
@@ -63,15 +64,8 @@ class MissingError(ShortfallError):
 
 
 def default_path() -> Path:
-    """The user's ledger: in $XDG_CACHE_HOME, else where the platform keeps caches."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(named):
-        cache = Path(named)
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    else:
-        cache = Path.home() / ".cache"
-    return cache / "coalm-it" / "answers.sqlite"
+    """The user's ledger, in the platform's folder for caches: ~/.cache/coalm-it/answers.sqlite on Linux."""
+    return user_cache_path("coalm-it", appauthor=False) / "answers.sqlite"
 
 
 @contextmanager
