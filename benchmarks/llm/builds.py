@@ -52,7 +52,7 @@ def start_build(base_url: str, data: Path, out: Path, ledger: Path, *options: st
         "reasoning.writer": "annotate",
         "reasoning.model": "small",
         "reasoning.base_url": base_url,
-        "reasoning.turns_a_request": "1",
+        "reasoning.turns_per_request": "1",
         "reasoning.max_in_flight": str(IN_FLIGHT),
     }
     changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]

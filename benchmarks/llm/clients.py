@@ -73,7 +73,7 @@ def write_corpus(order: Order, *, turns: bool) -> None:
 def order_thoughts(order: Order, *, turns: bool) -> int:
     """The first pass of a build: dialogues read, prompts rendered, asked, parsed, checked, stored; a call for each turn
     or one for each dialogue. Returns the number of calls, those for thoughts that did not pass at first among them."""
-    changes = ["parts.snips=null", f"reasoning.turns_a_request={1 if turns else 100}", "reasoning.writer=annotate"]
+    changes = ["parts.snips=null", f"reasoning.turns_per_request={1 if turns else 100}", "reasoning.writer=annotate"]
     changes += ["reasoning.model=small", f"reasoning.base_url={order.base_url}"]
     recipe = prepare_recipe("tod", [*changes, f"reasoning.max_in_flight={order.in_flight}"])
     folder, answer_source, listener = Path(order.folder), AnswerSource(Path(order.folder, LEDGER)), Silent()

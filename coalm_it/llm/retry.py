@@ -29,7 +29,7 @@ PATIENCE = 600.0
 STRIKES = 20
 """Requests that come to nothing one after the other, without an answer between them."""
 CHARACTERS_A_TOKEN = 3
-"""A guess on the safe side, for tokens_a_minute; what was taken too much is given back."""
+"""A guess on the safe side, for tokens_per_minute; what was taken too much is given back."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Attempts:
         self.tally = Tally()
         self.error: BaseException | None = None
         self._pace = Pace(settings.max_in_flight)
-        self._requests, self._tokens = Meter(settings.requests_a_minute), Meter(settings.tokens_a_minute)
+        self._requests, self._tokens = Meter(settings.requests_per_minute), Meter(settings.tokens_per_minute)
         self._stopped = asyncio.Event()
         self._settled = asyncio.Event()
         self._strikes = 0

@@ -152,4 +152,4 @@ def _judge_grounded(asked: FramedDialogue, recipe: Recipe) -> Iterator[Inquiry[d
     grounded = reason(asked, recipe, None)
     thoughts = read_thoughts(grounded.dialogue, grounded.origins)
     given = {place: thought for place, thought in thoughts.items() if thought is not None}
-    return plan_judgement(asked, given, recipe.reasoning.turns_a_request)
+    return plan_judgement(asked, given, recipe.reasoning.turns_per_request)

@@ -26,11 +26,11 @@ LONGEST_QUOTE = 8_000
 
 
 def plan_annotation(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Inquiry[dict[Place, ThoughtResult]]]:
-    """An inquiry for each stretch of `turns_a_request` turns; none depends on another."""
+    """An inquiry for each stretch of `turns_per_request` turns; none depends on another."""
     turns = range(len(asked.dialogue.turns))
     tell = cache(lambda turn: write_lines(asked.dialogue, (turn,)))  # each stretch tells the turns before it again
-    for start in turns[:: reasoning.turns_a_request]:
-        stretch = turns[start : start + reasoning.turns_a_request]
+    for start in turns[:: reasoning.turns_per_request]:
+        stretch = turns[start : start + reasoning.turns_per_request]
         places = list_places(asked.dialogue, stretch)
         if places:
             yield _annotate(asked, tell, stretch, places, reasoning)

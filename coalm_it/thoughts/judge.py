@@ -18,12 +18,12 @@ TRIES = 2
 
 
 def plan_judgement(
-    asked: FramedDialogue, thoughts: Mapping[Place, str], turns_a_request: int
+    asked: FramedDialogue, thoughts: Mapping[Place, str], turns_per_request: int
 ) -> Iterator[Inquiry[dict[Place, int]]]:
     """An inquiry for each stretch of turns; it comes to the score (1 to 5) of each place that got one."""
     turns = range(len(asked.dialogue.turns))
-    for start in turns[::turns_a_request]:
-        stretch = turns[start : start + turns_a_request]
+    for start in turns[::turns_per_request]:
+        stretch = turns[start : start + turns_per_request]
         places = [place for place in thoughts if place.turn in stretch]
         if places:
             yield _judge(asked, stretch, places, thoughts)

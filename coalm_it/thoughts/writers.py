@@ -71,7 +71,7 @@ def plan_writing(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Inquir
 def plan_judging(asked: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> Iterator[Inquiry[dict[Place, int]]]:
     """What the judge is asked, once the writer's answers are in the ledger. Raises MissingError."""
     draft = _draft(asked, reasoning, ledger)
-    return plan_judgement(replace(asked, dialogue=draft.dialogue), draft.passed, reasoning.turns_a_request)
+    return plan_judgement(replace(asked, dialogue=draft.dialogue), draft.passed, reasoning.turns_per_request)
 
 
 # --- what comes of it ---
@@ -119,10 +119,10 @@ def _weigh(asked: FramedDialogue, draft: Draft, reasoning: Reasoning, ledger: Le
     assert reasoning.judge is not None
     judged = replace(asked, dialogue=draft.dialogue)
     written = dict(draft.written)
-    for inquiry in plan_judgement(judged, draft.passed, reasoning.turns_a_request):
+    for inquiry in plan_judgement(judged, draft.passed, reasoning.turns_per_request):
         for place, score in replay(inquiry, ledger, reasoning.judge).items():
             written[place] = replace(written[place], score=score)
-            if score < reasoning.judge.at_least:
+            if score < reasoning.judge.min_score:
                 reason = f"the judge scores it {score} of 5"
                 written[place] = replace(written[place], thought=None, reasons=(reason,))
     return replace(draft, written=written)

@@ -233,13 +233,13 @@ def test_a_refused_request_waits_as_long_as_the_server_says(server: Any, questio
     assert server.stats["refused"] == 1
 
 
-@pytest.mark.parametrize(("ceiling", "value"), [("requests_a_minute", 600), ("tokens_a_minute", 100_000)])
+@pytest.mark.parametrize(("ceiling", "value"), [("requests_per_minute", 600), ("tokens_per_minute", 100_000)])
 def test_a_ceiling_a_minute_is_kept(ceiling: str, value: int, server: Any, questions: Questions, ask: Ask) -> None:
     started = time.monotonic()
     ask(questions(11), server.settings(**{ceiling: value, "max_tokens": 100}))
     assert time.monotonic() - started > 0.95
     minutes = (time.monotonic() - started) / 60
-    used = 11 if ceiling == "requests_a_minute" else server.tokens
+    used = 11 if ceiling == "requests_per_minute" else server.tokens
     assert used / minutes <= value * 1.1
 
 
@@ -320,11 +320,11 @@ def test_it_stops_with_one_line(
 
 def test_a_parameter_that_the_server_does_not_know_stops_it_soon(server: Any, questions: Questions, ask: Ask) -> None:
     server.behave(refuse_max_tokens=False, refuse_schema=True)
-    settings = server.settings(extra={"response_format2": 1})
+    settings = server.settings(extra_body={"response_format2": 1})
     assert len(ask(questions(3), settings)) == 3  # this server does not mind
     server.behave(wrong_parameter="best_of")
     with pytest.raises(EndpointError, match=rf"{STRIKES} requests in a row came to nothing, .*400: .*best_of"):
-        ask(questions(500), server.settings(extra={"best_of": 3}, max_in_flight=4))
+        ask(questions(500), server.settings(extra_body={"best_of": 3}, max_in_flight=4))
     assert server.stats["requests"] <= STRIKES + 4
 
 
@@ -402,7 +402,7 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"extra": {"stream": True, "n": 2}}, "n, stream: not for extra"),
+        ({"extra_body": {"stream": True, "n": 2}}, "n, stream: not allowed in extra_body"),
         ({"base_url": "localhost:8000/v1"}, "base_url"),
         ({"base_url": "http://me:secret@localhost:8000/v1"}, "base_url"),
         ({"max_in_flight": 0}, "max_in_flight"),

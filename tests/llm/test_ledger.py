@@ -104,7 +104,7 @@ SETTINGS = Settings(model="small", temperature=0.5, seed=3)
         ({}, {"temperature": None}),
         ({}, {"max_tokens": 7}),
         ({}, {"seed": 4}),
-        ({}, {"extra": {"top_p": 0.9}}),
+        ({}, {"extra_body": {"top_p": 0.9}}),
     ],
 )
 def test_what_changes_the_answer_changes_the_key(
@@ -119,7 +119,7 @@ def test_what_changes_the_answer_changes_the_key(
     [
         ({"where": "elsewhere", "context": object()}, {}),
         ({}, {"base_url": "http://127.0.0.1:8000/v1"}),
-        ({}, {"max_in_flight": 3, "requests_a_minute": 7, "tokens_a_minute": 8, "timeout": 9}),
+        ({}, {"max_in_flight": 3, "requests_per_minute": 7, "tokens_per_minute": 8, "timeout": 9}),
         ({}, {"max_usd": 3.0, "max_tokens_total": 4, "price": Price(input=1, output=2)}),
     ],
 )

@@ -32,7 +32,7 @@ def estimate(server: Any, folder: Path, *changes: str) -> dict[str, dict[str, An
 
 
 def judged(server: Any) -> str:
-    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', at_least: 1}}"
+    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', min_score: 1}}"
 
 
 # --- estimate ---
@@ -41,7 +41,7 @@ def judged(server: Any) -> str:
 @pytest.mark.parametrize(
     "mix",
     [
-        ("reasoning.turns_a_request=4",),
+        ("reasoning.turns_per_request=4",),
         ("parts.sgd.rows=70",),
         ("scale=0.2",),
         ("limit=6", "parts.sgd.task=react_action", "parts.responses={source: sgd, task: react_response}"),
@@ -217,7 +217,7 @@ def test_without_a_model_there_is_nothing_to_foresee(
 def test_a_model_must_be_named() -> None:
     result = CliRunner().invoke(app, ["estimate", "tod", "--set", "reasoning.writer=annotate"])
     assert result.exit_code == 2
-    assert_one_line(result.stderr, "the writer annotate is a model: name it, --set reasoning.model=NAME")
+    assert_one_line(result.stderr, "writer annotate needs a model: --set reasoning.model=NAME")
 
 
 def test_a_build_needs_a_folder_or_a_preview(server: Any, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_two_parts_of_one_corpus_ask_once(server: Any, tmp_path: Path) -> None:
 
 def test_a_dialogue_more_is_asked_about_alone(server: Any, bundled: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(bundled, tmp_path / "data"))
-    turn_by_turn = "reasoning.turns_a_request=1"
+    turn_by_turn = "reasoning.turns_per_request=1"
     build_small(server, tmp_path / "out", turn_by_turn, data=data)
     before = server.stats["requests"]
 
@@ -107,7 +107,7 @@ def test_a_dialogue_more_is_asked_about_alone(server: Any, bundled: Path, tmp_pa
 
 def test_a_parameter_of_the_model_is_another_question(server: Any, tmp_path: Path, everything: Path) -> None:
     ledger = Path(shutil.copy(everything, tmp_path))
-    for number, change in enumerate(["temperature=0.5", "seed=3", "extra={top_p: 0.9}", "model=other"]):
+    for number, change in enumerate(["temperature=0.5", "seed=3", "extra_body={top_p: 0.9}", "model=other"]):
         build_small(server, tmp_path / f"out{number}", f"reasoning.{change}", "parts.sgd.rows=10", ledger=ledger)
         asked = len((tmp_path / f"out{number}" / "requests.txt").read_text().split())
         assert server.stats["requests"] == asked > 0

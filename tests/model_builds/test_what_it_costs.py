@@ -25,7 +25,7 @@ def count_dollars(server: Any) -> float:
 
 def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, tmp_path: Path) -> None:
     data = ("--data", str(write_dialogues(tmp_path / "data", 50)))
-    asked = ("reasoning.turns_a_request=1", "reasoning.max_in_flight=64", "reasoning.max_tokens=100", PRICE)
+    asked = ("reasoning.turns_per_request=1", "reasoning.max_in_flight=64", "reasoning.max_tokens=100", PRICE)
     server.behave(latency=0.1)
     result = run_small(server, tmp_path / "out", *asked, "reasoning.max_usd=1", options=data)
     assert result.exit_code == 1
@@ -95,7 +95,7 @@ def test_what_only_a_person_can_mend_is_one_line(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-the-right-one")
     server.behave(**behaviour)
-    some = ("limit=12", "reasoning.turns_a_request=4")
+    some = ("limit=12", "reasoning.turns_per_request=4")
     result = run_small(server, tmp_path / "out", *some)
     assert result.exit_code == 3
     assert_one_line(result.stderr, f"^coalm-it: {server.base_url}: .*{said}" if "quota" not in said else said)

@@ -31,7 +31,7 @@ def read_bundled(dialogue: str) -> FramedDialogue:
 
 
 def settings(**changes: Any) -> Reasoning:
-    return Reasoning.model_validate({"writer": "annotate", "model": "m", "turns_a_request": 50, **changes})
+    return Reasoning.model_validate({"writer": "annotate", "model": "m", "turns_per_request": 50, **changes})
 
 
 def answer(text: Any, key: str = "k") -> Answer:

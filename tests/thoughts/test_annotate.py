@@ -125,7 +125,7 @@ def test_a_request_that_was_turned_down_is_not_sent_again(asked: FramedDialogue,
 
 
 def test_a_long_dialogue_goes_into_several_requests_that_do_not_depend_on_each_other(asked: FramedDialogue) -> None:
-    inquiries = list(plan_annotation(asked, settings(turns_a_request=4)))
+    inquiries = list(plan_annotation(asked, settings(turns_per_request=4)))
     first, second = (next(inquiry) for inquiry in inquiries)
     assert first.where.endswith("turns 0 to 3")
     assert second.where.endswith("turns 4 to 5")

@@ -106,10 +106,10 @@ def test_a_repaired_thought_says_how_often_it_was_asked_for(think: Callable[...,
 
 
 def test_what_the_judge_scores_too_low_has_not_passed(think: Callable[..., DialogueWithThoughts]) -> None:
-    judge = {"model": "j", "at_least": 4}
+    judge = {"model": "j", "min_score": 4}
     kept = think(only(OTHER), judge=judge, score=4)
     assert {origin["score"] for origin in kept.origins.values()} == {4}
-    low = think(only(OTHER), judge={**judge, "at_least": 5}, score=4)
+    low = think(only(OTHER), judge={**judge, "min_score": 5}, score=4)
     assert low.thought_counts == {"replaced": 8}
     assert low.origins[BOOKING]["instead_of"]["because"] == ["the judge scores it 4 of 5"]
 
@@ -124,7 +124,7 @@ def test_a_copy_of_a_thought_from_another_request_is_found(think: Callable[..., 
         given = {key: list(OTHER.values())[start + int(key) - 1] for key in request.schema["properties"]}
         return {**given, first: same}
 
-    reasoned = think(copy, turns_a_request=4)
+    reasoned = think(copy, turns_per_request=4)
     assert reasoned.thought_counts["replaced"] == 1
 
 
