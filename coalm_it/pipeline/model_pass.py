@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from coalm_it.listener import Listener
 from coalm_it.llm.budget import Budget, make_budget
 from coalm_it.llm.ledger import Ledger, default_path, open_ledger
-from coalm_it.llm.multistep import Inquiry, serve_all
+from coalm_it.llm.multistep import Exchange, serve_from_ledger
 from coalm_it.llm.request import Outcome, Request
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.selection import Selection
@@ -31,9 +31,9 @@ from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import plan_judging, plan_writing
 
 if TYPE_CHECKING:
-    from coalm_it.llm.retry import Tally
+    from coalm_it.llm.retry import RunStats
 
-Plan = Callable[[FramedDialogue], Iterator[Inquiry[Any]]]
+Plan = Callable[[FramedDialogue], Iterator[Exchange[Any]]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def ask_model(
 ) -> Answers:
     """Asks everything about the chosen dialogues that the ledger has no answer to. `budgets` are of make_budgets.
 
-    Raises RequestError (the openai package is missing), ShortfallError (BudgetError; MissingError where it is offline),
+    Raises RequestError (the openai package is missing), ShortfallError (BudgetError; MissingAnswerError where it is offline),
     OutsideError (EndpointError, LedgerError).
     """
     reasoning = selection.recipe.reasoning
@@ -188,11 +188,11 @@ def _ask(
         log.inquiries = over
         return log.first_requests(tasks, plan)
 
-    def watch(tally: Tally) -> None:
+    def watch(tally: RunStats) -> None:
         listener.advance(stage, log.inquiries - over, total, _describe(tally))
 
     if answer_source.offline:
-        serve_all(first_requests(), settings, ledger, log.take)
+        serve_from_ledger(first_requests(), settings, ledger, log.take)
         return
     from coalm_it.llm.batch import ask_in_batches
     from coalm_it.llm.online import ask_all
@@ -206,7 +206,7 @@ def _ask(
     listener.say(f"{stage}: {tally.answered:,} answered, {tally.stored:,} from the ledger{failed}; {_describe(tally)}")
 
 
-def _describe(tally: Tally) -> str:
+def _describe(tally: RunStats) -> str:
     dollars = "" if tally.usd is None else f", ${tally.usd:,.4f}"
     flight = f"{tally.in_flight} in flight, " if tally.in_flight else ""
     return f"{flight}{tally.prompt_tokens:,} + {tally.completion_tokens:,} tokens{dollars}"

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from coalm_it.errors import RequestError
 from coalm_it.listener import Listener, Silent
 from coalm_it.llm.estimate import Estimate, estimate_run
-from coalm_it.llm.ledger import Ledger, MissingError, open_ledger
-from coalm_it.llm.multistep import Inquiry, find_settled
+from coalm_it.llm.ledger import Ledger, MissingAnswerError, open_ledger
+from coalm_it.llm.multistep import Exchange, find_settled
 from coalm_it.llm.request import Request, request_key
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.engine import start_engine
@@ -132,12 +132,12 @@ def _ask_judge(tasks: Sequence[ShardTask], judge: Settings, ledger: Ledger) -> I
         for asked in read_asked(task):
             try:
                 inquiries = plan_judging(asked, task.recipe.reasoning, ledger)
-            except MissingError:
+            except MissingAnswerError:
                 inquiries = _judge_grounded(asked, task.recipe)
             yield from _follow(inquiries, judge, ledger)
 
 
-def _follow(inquiries: Iterator[Inquiry[Any]], settings: Settings, ledger: Ledger) -> Iterator[Request]:
+def _follow(inquiries: Iterator[Exchange[Any]], settings: Settings, ledger: Ledger) -> Iterator[Request]:
     """What is asked as far as the ledger has answers, and what is to be asked then."""
     for inquiry in inquiries:
         with suppress(StopIteration):
@@ -148,7 +148,7 @@ def _follow(inquiries: Iterator[Inquiry[Any]], settings: Settings, ledger: Ledge
                 yield request
 
 
-def _judge_grounded(asked: FramedDialogue, recipe: Recipe) -> Iterator[Inquiry[dict[Place, int]]]:
+def _judge_grounded(asked: FramedDialogue, recipe: Recipe) -> Iterator[Exchange[dict[Place, int]]]:
     grounded = reason(asked, recipe, None)
     thoughts = read_thoughts(grounded.dialogue, grounded.origins)
     given = {place: thought for place, thought in thoughts.items() if thought is not None}

@@ -158,7 +158,7 @@ def make_shard(task: ShardTask) -> Path:
 
     The summary: `dialogues` read, of these `filtered` out, `rows`, `rejects`, `rejected_by` (check -> samples that it
     turned away), `unasked` (samples of dialogues about which no model was asked), `thoughts` (what became of them),
-    `faults`, `seconds` by stage. Raises OutputError, LedgerError, MissingError.
+    `faults`, `seconds` by stage. Raises OutputError, LedgerError, MissingAnswerError.
     """
     recipe, part, stages = task.recipe, task.recipe.parts[task.part], Stages()
     with stages.timed("read"):

@@ -11,21 +11,21 @@ from functools import cache
 
 from coalm_it.checks import check_thought
 from coalm_it.llm.json_answers import numbered_schema, read_numbered, read_object
-from coalm_it.llm.multistep import Inquiry
-from coalm_it.llm.request import ASKED_AGAIN, Failure, Request
+from coalm_it.llm.multistep import Exchange
+from coalm_it.llm.request import RETRIED_LATER, Failure, Request
 from coalm_it.recipe import Reasoning
 from coalm_it.schema import Dialogue, Place
 from coalm_it.thoughts.framed import FramedDialogue, ThoughtResult, sample_places
 from coalm_it.thoughts.prompts import Message, describe_tools, format_clock, render, say
 from coalm_it.thoughts.transcript import list_places, put_thoughts, write_lines
 
-FINAL = ASKED_AGAIN | {"content_filter", "oversized"}
+FINAL = RETRIED_LATER | {"content_filter", "oversized"}
 """Failures after which the same is not tried once more in this run."""
 LONGEST_QUOTE = 8_000
 """Characters of an answer that are shown to the model again."""
 
 
-def plan_annotation(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Inquiry[dict[Place, ThoughtResult]]]:
+def plan_annotation(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Exchange[dict[Place, ThoughtResult]]]:
     """An inquiry for each stretch of `turns_per_request` turns; none depends on another."""
     turns = range(len(asked.dialogue.turns))
     tell = cache(lambda turn: write_lines(asked.dialogue, (turn,)))  # each stretch tells the turns before it again
@@ -38,7 +38,7 @@ def plan_annotation(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Inq
 
 def _annotate(
     asked: FramedDialogue, tell: Callable[[int], str], stretch: range, places: Sequence[Place], reasoning: Reasoning
-) -> Inquiry[dict[Place, ThoughtResult]]:
+) -> Exchange[dict[Place, ThoughtResult]]:
     before = "\n".join(map(tell, range(stretch.start)))
     first = _ask(asked.dialogue, before, stretch, places)
     messages, sample = first, 0

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from coalm_it.llm.json_answers import numbered_schema, read_numbered, read_object
-from coalm_it.llm.multistep import Inquiry
+from coalm_it.llm.multistep import Exchange
 from coalm_it.llm.request import Failure, Request
 from coalm_it.schema import Place
 from coalm_it.thoughts.framed import FramedDialogue
@@ -19,7 +19,7 @@ TRIES = 2
 
 def plan_judgement(
     asked: FramedDialogue, thoughts: Mapping[Place, str], turns_per_request: int
-) -> Iterator[Inquiry[dict[Place, int]]]:
+) -> Iterator[Exchange[dict[Place, int]]]:
     """An inquiry for each stretch of turns; it comes to the score (1 to 5) of each place that got one."""
     turns = range(len(asked.dialogue.turns))
     for start in turns[::turns_per_request]:
@@ -31,7 +31,7 @@ def plan_judgement(
 
 def _judge(
     asked: FramedDialogue, stretch: range, places: list[Place], thoughts: Mapping[Place, str]
-) -> Inquiry[dict[Place, int]]:
+) -> Exchange[dict[Place, int]]:
     dialogue = asked.dialogue
     before, lines = write_lines(dialogue, range(stretch.start)), write_lines(dialogue, stretch, places, thoughts)
     functions = describe_tools(dialogue.tools)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coalm_it.calls import CallSyntaxError, parse_calls
 from coalm_it.checks import run_checks
 from coalm_it.llm.json_answers import read_object
-from coalm_it.llm.multistep import Inquiry
+from coalm_it.llm.multistep import Exchange
 from coalm_it.llm.request import Answer, Failure, Request
 from coalm_it.recipe import Reasoning
 from coalm_it.schema import Call, Dialogue, Place, Step, Tool, Turn
@@ -66,7 +66,7 @@ Rewritten = tuple[Dialogue, dict[Place, ThoughtResult]]
 """The model's dialogue and what became of each of its places; the seed where nothing could be read."""
 
 
-def plan_rewriting(asked: FramedDialogue, reasoning: Reasoning) -> Inquiry[Rewritten]:
+def plan_rewriting(asked: FramedDialogue, reasoning: Reasoning) -> Exchange[Rewritten]:
     """Asks for the whole dialogue, and anew with the reasons while a check turns something of it away."""
     seed = asked.dialogue
     user = render("rewrite", "user", format_clock(seed.clock), describe_tools(seed.tools), write_speech(seed))

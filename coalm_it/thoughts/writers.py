@@ -19,7 +19,7 @@ from coalm_it.assets import fingerprint_templates
 from coalm_it.checks import check_thought
 from coalm_it.llm.ledger import Ledger, open_ledger
 from coalm_it.llm.ledger.export_format import is_answers_file
-from coalm_it.llm.multistep import Inquiry, replay
+from coalm_it.llm.multistep import Exchange, replay
 from coalm_it.recipe import Reasoning, Recipe
 from coalm_it.schema import Dialogue, Place
 from coalm_it.thoughts.annotate import plan_annotation
@@ -61,15 +61,15 @@ class Draft:
 # --- what is asked ---
 
 
-def plan_writing(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Inquiry[Any]]:
+def plan_writing(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Exchange[Any]]:
     """What the writer is asked about a dialogue: inquiries that do not depend on each other."""
     if reasoning.writer == "rewrite":
         return iter([plan_rewriting(asked, reasoning)])
     return plan_annotation(asked, reasoning)
 
 
-def plan_judging(asked: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> Iterator[Inquiry[dict[Place, int]]]:
-    """What the judge is asked, once the writer's answers are in the ledger. Raises MissingError."""
+def plan_judging(asked: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> Iterator[Exchange[dict[Place, int]]]:
+    """What the judge is asked, once the writer's answers are in the ledger. Raises MissingAnswerError."""
     draft = _draft(asked, reasoning, ledger)
     return plan_judgement(replace(asked, dialogue=draft.dialogue), draft.passed, reasoning.turns_per_request)
 
@@ -78,7 +78,7 @@ def plan_judging(asked: FramedDialogue, reasoning: Reasoning, ledger: Ledger) ->
 
 
 def reason(asked: FramedDialogue, recipe: Recipe, ledger: Ledger | None) -> DialogueWithThoughts:
-    """The dialogue with a thought in each place. `ledger` is for a writer that is a model. Raises MissingError."""
+    """The dialogue with a thought in each place. `ledger` is for a writer that is a model. Raises MissingAnswerError."""
     if ledger is None:
         origins = dict.fromkeys(list_places(asked.dialogue), _grounded_origin())
         written = write_thoughts(asked.dialogue, recipe.seed)

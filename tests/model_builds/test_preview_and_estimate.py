@@ -101,8 +101,8 @@ def test_tokens_are_foreseen_about_right_and_dollars_follow_from_them(server: An
 
 def test_at_most_is_enough_for_a_ceiling(server: Any, tmp_path: Path) -> None:
     foreseen = estimate(server, tmp_path, PRICE)["thoughts"]
-    assert foreseen["usd_at_most"] > foreseen["usd"]
-    built = build_small(server, tmp_path / "out", PRICE, f"reasoning.max_usd={foreseen['usd_at_most']}")
+    assert foreseen["worst_case_usd"] > foreseen["usd"]
+    built = build_small(server, tmp_path / "out", PRICE, f"reasoning.max_usd={foreseen['worst_case_usd']}")
     assert built.manifest["parts"]["sgd"]["thoughts"] == {"first": SAMPLES}
 
 
@@ -230,7 +230,7 @@ def test_a_preview_stops_at_what_stops_a_build(server: Any, tmp_path: Path) -> N
     for changes, options, code, line in (
         ((), ("--offline",), 3, "there is no ledger"),
         (("reasoning.max_usd=1",), (), 2, "the price of 'small' is not known"),
-        (("reasoning.max_tokens_total=10",), (), 1, "the ceiling leaves no room"),
+        (("reasoning.max_tokens_total=10",), (), 1, "the spending limit does not allow another request"),
     ):
         result = run("build", server, tmp_path, *changes, options=("--preview", "2", *options))
         assert result.exit_code == code

@@ -30,7 +30,7 @@ def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, 
     result = run_small(server, tmp_path / "out", *asked, "reasoning.max_usd=1", options=data)
     assert result.exit_code == 1
     assert_one_line(
-        result.stderr, r"ceiling leaves no room .*\$0\.\d+ of max_usd 1 used.*; every answer is kept: raise it"
+        result.stderr, r"spending limit does not allow another request .*\$0\.\d+ of max_usd 1 used.*; all answers are kept: raise the limit"
     )
     assert not (tmp_path / "out" / "manifest.json").exists()
     first = count_dollars(server)
@@ -58,7 +58,7 @@ def test_a_ceiling_in_dollars_needs_a_price_before_anything_is_asked(server: Any
     assert result.exit_code == 2
     named = "small" if whose == "reasoning" else "critic"
     assert_one_line(
-        result.stderr, rf"max_usd is set, and the price of '{named}' is not known: write it into the recipe"
+        result.stderr, rf"max_usd is set, but the price of '{named}' is unknown: add it to the recipe"
     )
     assert server.stats["requests"] == 0
     assert not (tmp_path / "out" / "manifest.json").exists()
@@ -86,7 +86,7 @@ def test_without_prices_there_is_no_word_of_dollars(server: Any, tmp_path: Path)
         ({"key": "another-key"}, r"does not accept the key in the environment variable OPENAI_API_KEY"),
         ({"model": "large"}, r"no model 'small' there"),
         ({"quota": 5}, r"the quota is used up \(429: You exceeded your current quota\)$"),
-        ({"wrong_parameter": "messages"}, r"20 requests in a row came to nothing, the last: 400: Unrecognized request"),
+        ({"wrong_parameter": "messages"}, r"20 requests in a row failed, the last: 400: Unrecognized request"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -113,7 +113,7 @@ def test_a_key_that_is_missing_is_asked_for(server: Any, tmp_path: Path, monkeyp
     server.behave(key="the-one")
     result = run_small(server, tmp_path / "out")
     assert result.exit_code == 3
-    assert_one_line(result.stderr, "a key is needed: put it into the environment variable OPENAI_API_KEY")
+    assert_one_line(result.stderr, "an API key is required: set the environment variable OPENAI_API_KEY")
 
 
 def test_an_endpoint_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
-from coalm_it.llm.multistep import Inquiry
+from coalm_it.llm.multistep import Exchange
 from coalm_it.llm.request import Answer, Failure, Outcome, Reason, Request
 from coalm_it.readers import read_dialogues
 from coalm_it.recipe import Reasoning
@@ -43,7 +43,7 @@ def failure(reason: Reason, key: str = "k") -> Failure:
     return Failure(key, reason, "why", "", "m", None, None, 0.0, "2026-01-01T00:00:00Z")
 
 
-def drive(inquiry: Inquiry[T], outcomes: Iterable[Outcome]) -> tuple[T, list[Request]]:
+def drive(inquiry: Exchange[T], outcomes: Iterable[Outcome]) -> tuple[T, list[Request]]:
     """What comes of an inquiry that is given these outcomes in turn, and what it asked. All of them must be taken."""
     asked, given = [next(inquiry)], iter(outcomes)
     try:

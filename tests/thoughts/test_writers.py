@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from inquiring import answer, read_bundled, settings
 
-from coalm_it.llm.ledger import Ledger, MissingError, open_ledger
-from coalm_it.llm.multistep import serve_all
+from coalm_it.llm.ledger import Ledger, MissingAnswerError, open_ledger
+from coalm_it.llm.multistep import serve_from_ledger
 from coalm_it.llm.request import Outcome, Request, request_key
 from coalm_it.recipe import Reasoning, load_recipe
 from coalm_it.schema import Place
@@ -145,7 +145,10 @@ def test_without_a_model_every_thought_is_grounded() -> None:
 
 def test_a_missing_answer_names_dialogue_and_turns(tmp_path: Path) -> None:
     recipe = load_recipe("tod").model_copy(update={"reasoning": settings()})
-    with open_ledger(tmp_path / "empty.sqlite") as ledger, pytest.raises(MissingError, match="1_00002, turns 0 to 5"):
+    with (
+        open_ledger(tmp_path / "empty.sqlite") as ledger,
+        pytest.raises(MissingAnswerError, match="1_00002, turns 0 to 5"),
+    ):
         reason(ASKED, recipe, ledger)
 
 
@@ -158,5 +161,5 @@ def test_a_file_of_answers_serves_as_a_ledger(tmp_path: Path) -> None:
     with read_ledger(path) as ledger:
         assert ledger is not None
         told: list[Outcome] = []
-        serve_all([replace(request)], reasoning, ledger, lambda one, got: told.append(got))
+        serve_from_ledger([replace(request)], reasoning, ledger, lambda one, got: told.append(got))
     assert told == [outcome]
