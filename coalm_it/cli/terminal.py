@@ -23,7 +23,7 @@ from coalm_it.schema import Place
 from coalm_it.thoughts.transcript import read_thoughts
 
 if TYPE_CHECKING:
-    from coalm_it.pipeline.preview import Previewed
+    from coalm_it.pipeline.preview import PreviewedDialogue
     from coalm_it.thoughts.writers import DialogueWithThoughts
 
 STYLES = {
@@ -163,13 +163,13 @@ def _message_lines(message: dict[str, str | None]) -> Iterator[tuple[str, str, s
         yield str(message["role"]), style, message["content"]
 
 
-def show_preview(previewed: Previewed) -> None:
+def show_preview(previewed: PreviewedDialogue) -> None:
     """Prints a dialogue with what the model thought and, beside it, what the annotation gives."""
-    console, reasoned = Console(soft_wrap=True), previewed.reasoned
+    console, reasoned = Console(soft_wrap=True), previewed.written
     dialogue = reasoned.dialogue
     title = f"{dialogue.source}/{dialogue.split}/{dialogue.id}  (part {previewed.part})"
     console.print(Text(make_visible(title), style="bold"))
-    grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.origins)
+    grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.provenance)
     for number, turn in enumerate(dialogue.turns):
         _print_line(console, "user", "user", turn.user)
         for place, step in enumerate(turn.steps):
@@ -191,9 +191,9 @@ def _print_thought(
     grounded: dict[Place, str | None],
 ) -> None:
     """The model's thought, or why there is none; under it the grounded one."""
-    replaced = reasoned.origins[place].get("instead_of")
+    replaced = reasoned.provenance[place].get("instead_of")
     if thought is not None and replaced is None:
-        tries = reasoned.origins[place]["attempts"]
+        tries = reasoned.provenance[place]["attempts"]
         _print_line(console, "thought", "thought", thought + (f"  ({tries} attempts)" if tries > 1 else ""))
     else:
         why = "; ".join(replaced["because"]) if replaced else reasoned.missing.get(place, "")

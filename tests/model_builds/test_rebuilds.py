@@ -77,9 +77,7 @@ def test_a_missing_answer_is_one_line_that_names_dialogue_and_turns(server: Any,
     out = tmp_path / "again"
     result = run_small(Nowhere, out, quota, options=["--offline", "--ledger", str(answers)])
     assert result.exit_code == 1
-    assert_one_line(
-        result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: no answer in {answers}$"
-    )
+    assert_one_line(result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: no answer in {answers}$")
     assert not (out / "manifest.json").exists()
 
 
