@@ -121,8 +121,7 @@ def _plan_model_tasks(recipe: Recipe, data: str | Path | None, listener: Listene
     parts = {name: part for name, part in recipe.parts.items() if recipe.asks_model(part)}
     if not parts:
         raise RequestError(
-            f"{recipe.name}: no model writes thoughts; set one: "
-            "--set reasoning.writer=annotate --set reasoning.model=NAME"
+            f"{recipe.name}: no model writes thoughts: --set reasoning.writer=annotate --set reasoning.model=NAME"
         )
     recipe = recipe.model_copy(update={"parts": parts})
     part_sources = find_part_sources(recipe, data, listener)
