@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import build, eval, ledger, model, publish, sources, train, verify
+from coalm_it.cli import build, estimate, eval, ledger, model, publish, show, sources, train, verify
 from coalm_it.cli.app import app
 
-__all__ = ["app", "build", "eval", "ledger", "model", "publish", "sources", "train", "verify"]
+__all__ = [
+    "app",
+    "build",
+    "estimate",
+    "eval",
+    "ledger",
+    "model",
+    "publish",
+    "show",
+    "sources",
+    "train",
+    "verify",
+]

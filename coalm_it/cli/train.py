@@ -1,14 +1,13 @@
-"""train: a model from a build."""
+"""train: a model is trained on a build."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coalm_it.cli.app import Json, app, mistakes_in_one_line, print_rows
+from coalm_it.cli.app import Json, app, print_json, print_line, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,35 +15,35 @@ if TYPE_CHECKING:
 
 @app.command()
 def train(
-    config: Annotated[str, typer.Argument(help="A YAML file of train/, or one of your own.")],
+    config: Annotated[str, typer.Argument(help="Name of a file in train/, or path of your own.")],
     data: Annotated[Path, typer.Option(help="A finished build folder.")],
-    out: Annotated[Path, typer.Option(help="Folder for the model: empty, new, or this training cut off.")],
-    drop_long: Annotated[
-        bool, typer.Option("--drop-long", help="Leave out rows that are longer than sft.max_length.")
-    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model: empty, new, or an interrupted run of this training.")
+    ],
+    drop_long: Annotated[bool, typer.Option("--drop-long", help="Drop rows longer than sft.max_length.")] = False,
     drop_unfit: Annotated[
-        bool, typer.Option("--drop-unfit", help="Leave out rows that the chat template does not show whole.")
+        bool, typer.Option("--drop-unfit", help="Drop rows that the chat template cannot show in full.")
     ] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a value of the file: sft.learning_rate=1e-4")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model; loss is on each row's target alone. The same command goes on where it was cut off."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.terminal import listen, show_tokens
-        from coalm_it.training import load_training
-        from coalm_it.training import train as train_model
+    """Train a model, with loss on each row's target only. The same command resumes an interrupted run."""
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.cli.transcripts import print_tokens
+    from coalm_it.training import load_training
+    from coalm_it.training import train as train_model
 
-        loaded = load_training(config, changes or ())
-        with listen() as listener:
-            options: dict[str, Any] = {"drop_long": drop_long, "drop_unfit": drop_unfit}
-            run = train_model(loaded, data=data, out=out, listener=listener, show=show_tokens, **options)
+    loaded = load_training(config, changes or ())
+    with show_progress() as listener:
+        options: dict[str, Any] = {"drop_long": drop_long, "drop_unfit": drop_unfit}
+        run = train_model(loaded, data=data, out=out, listener=listener, show=print_tokens, **options)
     if as_json:
-        print(json.dumps(run, ensure_ascii=False))
+        print_json(run)
         return
     print_rows([_summarise(run)], as_json=False)
-    print(f"{out}: done in {run['seconds']:,.1f} s")
+    print_line(f"{out}: done in {run['seconds']:,.1f} s")
 
 
 def _summarise(run: Mapping[str, Any]) -> dict[str, object]:

@@ -1,55 +1,62 @@
-"""verify."""
+"""verify: does a model trained on a mix get better?"""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Data, Json, Recipe, app, mistakes_in_one_line, print_rows
-from coalm_it.cli.build import CORES, Workers
+from coalm_it.cli.app import (
+    CORES,
+    Data,
+    Json,
+    Recipe,
+    Workers,
+    app,
+    complain,
+    print_json,
+    print_line,
+    print_rows,
+)
 
 
 @app.command()
 def verify(
     recipe: Recipe,
-    base: Annotated[str, typer.Option(help="The model to start from: a folder, or a name on the Hub.")],
+    base: Annotated[str, typer.Option(help="Model to start from: a folder, or a name on the Hub.")],
     out: Annotated[Path, typer.Option(help="Folder for build, model and results.")],
     data: Data = None,
-    bfcl: Annotated[Path | None, typer.Option(help="Folder with BFCL's files; without it BFCL is left out.")] = None,
-    verification: Annotated[str, typer.Option(help="What to measure: a YAML file like eval/verify.yaml.")] = "verify",
+    bfcl: Annotated[Path | None, typer.Option(help="Folder with the files of BFCL; default: without BFCL.")] = None,
+    verification: Annotated[str, typer.Option(help="What to measure: a file like eval/verify.yaml.")] = "verify",
     changes: Annotated[list[str] | None, typer.Option("--set", help="Change a value of that file.")] = None,
     workers: Workers = CORES,
     as_json: Json = False,
 ) -> None:
-    """See whether a mix teaches: build a share of it, measure a model, train it, measure again."""
-    with mistakes_in_one_line():
-        from coalm_it.cli.terminal import listen
-        from coalm_it.verify.run import verify as verify_recipe
+    """Verify a mix: build a share of it, measure a model, train it, measure it again."""
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.verify.run import verify as verify_recipe
 
-        with listen() as listener:
-            verified = verify_recipe(
-                recipe,
-                base=base,
-                out=out,
-                data=data,
-                bfcl=bfcl,
-                verification=verification,
-                workers=workers,
-                changes=changes or (),
-                listener=listener,
-            )
+    with show_progress() as listener:
+        verified = verify_recipe(
+            recipe,
+            base=base,
+            out=out,
+            data=data,
+            bfcl=bfcl,
+            verification=verification,
+            workers=workers,
+            changes=changes or (),
+            listener=listener,
+        )
     if as_json:
-        print(json.dumps(verified.results, ensure_ascii=False))
+        print_json(verified.results)
     else:
         from coalm_it.verify.gains import format_gains
 
         print_rows(format_gains(verified.results["gains"]), as_json=False)
-        print(f"{verified.out}: {sum(verified.results['minutes'].values()):.1f} minutes")
+        print_line(f"{verified.out}: {sum(verified.results['minutes'].values()):.1f} minutes")
     for line in verified.fell_short:
-        print(f"coalm-it: {line}", file=sys.stderr)
+        complain(line)
     if verified.fell_short:
         raise typer.Exit(1)

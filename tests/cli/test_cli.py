@@ -194,7 +194,7 @@ def test_recipes_lists_what_comes_with_the_package() -> None:
 def test_sources_lists_what_is_known_and_what_is_there(bundled: Path) -> None:
     known = run("sources")
     assert known.exit_code == 0
-    assert {"sgd", "snips"} <= set(known.stdout.split())
+    assert {"sgd", "snips"} <= {line.partition(":")[0] for line in known.stdout.splitlines()}
     there = json.loads(run("sources", "--data", bundled, "--json").stdout)
     used = {row["source"]: row["layout"] for row in there if row["status"] == "used"}
     assert (used["sgd"], used["snips"]) == ("sgd", "split")
@@ -321,6 +321,13 @@ def test_too_few_rows_for_a_quota_fall_short(tmp_path: Path) -> None:
     assert re.search(r"^snips\s+1,000\s+86\s+914\s", result.output, re.MULTILINE)
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert run(*arguments, "--allow-short", *LENIENT).exit_code == 0
+
+
+def test_a_shortage_as_json_is_json_alone(tmp_path: Path) -> None:
+    result = run("build", "tod", "--out", tmp_path / "out", "--set", "parts.snips.rows=1000", "--json")
+    assert_refused(result, 1, "too few rows")
+    (short,) = json.loads(result.stdout)["shortages"]
+    assert short == {"part": "snips", "wanted": 1000, "have": 86, "remedy": "coalm-it fetch snips"}
 
 
 def test_where_every_file_is_bad_nothing_is_built(data: Path, tmp_path: Path) -> None:
@@ -451,7 +458,7 @@ def test_ctrl_c_ends_with_130_and_can_be_resumed(
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
-    assert stderr.splitlines()[-1] == "coalm-it: stopped; the same command goes on from here"
+    assert stderr.splitlines()[-1] == "coalm-it: stopped; run the same command again to resume"
     assert "Traceback" not in stderr
     assert end_of_group(process)
     assert not (out / "manifest.json").exists()

@@ -783,7 +783,7 @@ def test_ctrl_c_leaves_a_part_that_the_next_run_goes_on_with(site: Site, data: P
     assert time.monotonic() - stopped < 5, "although the server keeps it waiting"
     over.set()
     assert running.stderr
-    assert running.stderr.read() == "coalm-it: stopped; the same command goes on from here\n"
+    assert running.stderr.read() == "coalm-it: stopped; run the same command again to resume\n"
     assert list_files(data) == ["mine/plain/.large.json.part"]
 
     there = part.stat().st_size

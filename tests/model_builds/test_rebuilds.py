@@ -135,7 +135,7 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
     build.send_signal(signal.SIGINT)
     _, errors = build.communicate()
     assert build.returncode == 130, errors
-    assert "coalm-it: stopped; the same command goes on from here" in errors
+    assert "coalm-it: stopped; run the same command again to resume" in errors
     assert not (out / "manifest.json").exists()
 
     build = start_small(server, out, FEW, options=["--batch"], OPENAI_API_KEY=key)

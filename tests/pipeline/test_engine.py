@@ -78,7 +78,7 @@ def test_leaving_ends_workers_whatever_they_are_at() -> None:
 
 WAIT = """
 import os, time
-from coalm_it.engine import start_engine
+from coalm_it.pipeline.engine import start_engine
 
 def work(number):
     os.write(1, f"{os.getpid()}\\n".encode())
