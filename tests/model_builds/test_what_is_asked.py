@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dialogues import A_FILE, write_dialogues
+from dialogues import PER_FILE, write_dialogues
 from small import DIALOGUES, SAMPLES, assert_adds_up, build_small, read_files, read_rows
 
 from coalm_it.corpora.sources import SourceError
@@ -164,8 +164,8 @@ def test_a_raised_quota_makes_the_shards_anew_that_hold_new_dialogues(server: An
 
     few, before = build_and_look(60)
     more, after = build_and_look(75)
-    changed = {int(name.removeprefix("9_")) // A_FILE for name in more - few}
-    assert len(before) == 24 // A_FILE > len(changed) > 0
+    changed = {int(name.removeprefix("9_")) // PER_FILE for name in more - few}
+    assert len(before) == 24 // PER_FILE > len(changed) > 0
     assert len(after - before) == len(changed)
 
 
