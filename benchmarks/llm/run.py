@@ -14,8 +14,8 @@ ceiling   a run that would cost $5 with a limit of $1, coalm-it only: its cost, 
 
 Two clients run the whole first pass of a build, from the corpus to checked thoughts in the ledger, with `one call per
 turn` or `one call per dialogue`; `requests only` sends prepared prompts. `floor` is a bare aiohttp pool, `sdk` the
-openai package with its defaults, `lean` the same with its aiohttp transport and raw responses; these three store nothing.
-Prints Markdown.
+openai package with its defaults, `lean` the same with its aiohttp transport and raw responses; these three store
+nothing. Prints Markdown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Argilla distilabel: a pipeline of LoadDataFromDicts and TextGeneration with OpenAILLM, with its cache at the defaults.
+"""Argilla distilabel: a pipeline of LoadDataFromDicts and TextGeneration with OpenAILLM, with its default cache.
 
 The requests of a batch are sent together, and the whole batch is awaited; so the batch size is the maximum in flight.
 """
