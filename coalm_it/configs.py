@@ -18,6 +18,15 @@ from coalm_it.errors import RequestError
 
 Config = TypeVar("Config", bound=BaseModel)
 
+RENAMED_KEYS = {
+    "at_least": "min_score",
+    "extra": "extra_body",
+    "requests_a_minute": "requests_per_minute",
+    "tokens_a_minute": "tokens_per_minute",
+    "turns_a_request": "turns_per_request",
+}
+"""Former name of a key -> its name, to tell the writer of an older file."""
+
 
 class ConfigError(RequestError):
     """The file cannot be used; the message is one line for the person who wrote it."""
@@ -84,7 +93,10 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     for problem in error.errors():
         where = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
-            yield f"unknown key {'.'.join(where)!r}; {name_nearest(where[-1], _known_keys(model, where[:-1]))}"
+            known = _known_keys(model, where[:-1])
+            renamed = RENAMED_KEYS.get(where[-1])
+            hint = f"it is now called {renamed!r}" if renamed in known else name_nearest(where[-1], known)
+            yield f"unknown key {'.'.join(where)!r}; {hint}"
         elif not where:
             yield problem["msg"].removeprefix("Value error, ")
         else:

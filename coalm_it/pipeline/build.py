@@ -44,7 +44,7 @@ from coalm_it.mixture.quotas import (
 )
 from coalm_it.mixture.split import Functions, allot_validation, join_functions, split_candidates
 from coalm_it.pipeline.engine import RunTasks, start_engine
-from coalm_it.pipeline.model_pass import Answers, AnswerSource, ask_model, make_budgets
+from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, make_budgets
 from coalm_it.pipeline.plan import (
     PartSource,
     describe_source,
@@ -162,14 +162,14 @@ def build(
 
 def _answer(
     recipe: Recipe, tasks: list[ShardTask], answer_source: AnswerSource, run_tasks: RunTasks, listener: Listener
-) -> Answers:
+) -> ModelPassResult:
     """Has a model asked for the thoughts of the parts that want them; until their quotas are filled, if it can be.
 
     Whether they are is known once their shards are made, since the checks may turn rows away.
     """
     asking = [task for task in tasks if recipe.asks_model(recipe.parts[task.part])]
     if not asking:
-        return Answers(tasks)
+        return ModelPassResult(tasks)
     budgets = make_budgets(recipe.reasoning, answer_source)
     selection = Selection(recipe, asking, dict(run_tasks(outline_shard, asking)))
     while True:

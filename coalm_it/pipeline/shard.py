@@ -21,7 +21,7 @@ from coalm_it.samples.targets import list_targets, make_samples, passes_filter, 
 from coalm_it.samples.variants import copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
 from coalm_it.thoughts.framed import FramedDialogue
-from coalm_it.thoughts.writers import DialogueWithThoughts, read_ledger, reason
+from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def count_samples(task: ShardTask, dialogue: Dialogue) -> int:
     return part.copies * sum(1 for _ in list_targets(dialogue, part.task))
 
 
-def _is_chosen(task: ShardTask, dialogue: Dialogue) -> bool:
+def is_selected(task: ShardTask, dialogue: Dialogue) -> bool:
+    """Whether a dialogue of the shard becomes rows."""
     return task.dialogues is None or dialogue.id in task.dialogues
 
 
@@ -149,7 +150,7 @@ def _write_thoughts(task: ShardTask, asked: Sequence[FramedDialogue]) -> list[Di
     if not any(name.startswith("react") for name in part.task):
         return [DialogueWithThoughts(one.dialogue) for one in asked]
     with read_ledger(task.ledger) as ledger:
-        return [reason(one, task.recipe, ledger) for one in asked]
+        return [add_thoughts(one, task.recipe, ledger) for one in asked]
 
 
 @_without_garbage_collection()
@@ -158,13 +159,13 @@ def make_shard(task: ShardTask) -> Path:
 
     The summary: `dialogues` read, of these `filtered` out, `rows`, `rejects`, `rejected_by` (check -> samples that it
     turned away), `unasked` (samples of dialogues about which no model was asked), `thoughts` (what became of them),
-    `faults`, `seconds` by stage. Raises OutputError, LedgerError, MissingError.
+    `faults`, `seconds` by stage. Raises OutputError, LedgerError, MissingAnswerError.
     """
     recipe, part, stages = task.recipe, task.recipe.parts[task.part], Stages()
     with stages.timed("read"):
         contents = read_shard(task)
-        chosen = [dialogue for dialogue in contents.dialogues if _is_chosen(task, dialogue)]
-        unasked = sum(count_samples(task, one) for one in contents.dialogues if not _is_chosen(task, one))
+        chosen = [dialogue for dialogue in contents.dialogues if is_selected(task, dialogue)]
+        unasked = sum(count_samples(task, one) for one in contents.dialogues if not is_selected(task, one))
     with stages.timed("think"):
         asked = [frame_dialogue(task, dialogue) for dialogue in chosen]
         reasoned = _write_thoughts(task, asked)
@@ -173,7 +174,7 @@ def make_shard(task: ShardTask) -> Path:
         samples += [
             sample
             for framed, one in zip(asked, reasoned, strict=True)
-            for sample in make_samples(one.dialogue, task.part, part, framed.tools, one.origins)
+            for sample in make_samples(one.dialogue, task.part, part, framed.tools, one.provenance)
         ]
         pool = [tool for framed in asked for tool in framed.tools] if part.unanswerable else []
         samples = [copy for sample in samples for copy in copy_sample(sample, part, pool, recipe.seed)]

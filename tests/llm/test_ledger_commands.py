@@ -123,7 +123,7 @@ def test_merge_brings_what_is_whole_in_a_damaged_ledger(path: Path, tmp_path: Pa
     assert failures == {"source": str(whole), "new": 2}
     assert 20 < saved["new"] < 100
     assert result.stderr.splitlines() == [
-        str(path), f"{damaged}: the ledger is damaged; {saved['new']} answers in it are whole"
+        str(path), f"{damaged}: the ledger is damaged; {saved['new']} intact answers were recovered"
     ]  # fmt: skip
     kept = [outcome for outcome in read_outcomes(path) if isinstance(outcome, Answer)]
     assert len(kept) == saved["new"]
@@ -183,7 +183,7 @@ def test_an_export_writes_over_no_ledger(path: Path, tmp_path: Path) -> None:
     store(path, ANSWERS)
     out, before = write_build(tmp_path / "out", [ANSWERS[0].key]), path.read_bytes()
     line = refuse(run("export", out, path, "--ledger", path), 2)
-    assert line == f"{path} holds something else: name a new file, or an earlier file of answers"
+    assert line == f"{path} is not a file of answers and is not overwritten: choose another file"
     assert refuse(run("export", out, out / "manifest.json", "--ledger", path), 2).startswith(str(out / "manifest.json"))
     assert path.read_bytes() == before
 

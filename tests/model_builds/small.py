@@ -43,7 +43,7 @@ DIALOGUES, SAMPLES = 26, 280
 def order_small(server: Any, *changes: str) -> list[str]:
     """What recipe tod needs to be written by `small`: a dialogue in each request, SGD alone, unless changed."""
     asked = ["reasoning.writer=annotate", "reasoning.model=small", f"reasoning.base_url={server.base_url}"]
-    return [*asked, "parts.snips=null", "reasoning.turns_a_request=100", *changes]
+    return [*asked, "parts.snips=null", "reasoning.turns_per_request=100", *changes]
 
 
 def build_small(

@@ -29,7 +29,7 @@ SERVERS = {"usual": {}, "plain": {"no_usage": True, "refuse_schema": True}}
 REACT = Part(source=("sgd",), task=("react_action", "react_response"))
 TOLD_BY_COLUMNS = CHECKS.keys() - {"grounding", "reply_facts"}
 Judge = Callable[[Path], list[Finding]]
-IMPATIENT = ("reasoning.timeout=1", "reasoning.turns_a_request=2", "expect.rejects_at_most=0.9")
+IMPATIENT = ("reasoning.timeout=1", "reasoning.turns_per_request=2", "expect.rejects_at_most=0.9")
 
 
 @pytest.fixture(params=SERVERS)

@@ -15,8 +15,8 @@ from coalm_it.llm.ledger.maintenance import describe_ledger
 FEW = "limit=6"
 
 
-def judge(server: Any, at_least: int = 3) -> str:
-    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', at_least: {at_least}}}"
+def judge(server: Any, min_score: int = 3) -> str:
+    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', min_score: {min_score}}}"
 
 
 def model_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -61,11 +61,11 @@ def test_the_judges_answers_lie_beside_the_others(server: Any, tmp_path: Path) -
 def test_another_threshold_asks_for_nothing(server: Any, tmp_path: Path) -> None:
     built = build_small(server, tmp_path / "out", FEW, judge(server))
     scores = count_scores(read_rows(built.out))
-    for at_least in (1, 4, 5):
-        again = build_small(server, tmp_path / "out", FEW, judge(server, at_least))
+    for min_score in (1, 4, 5):
+        again = build_small(server, tmp_path / "out", FEW, judge(server, min_score))
         rows = read_rows(again.out)
         assert count_scores(rows) == scores
-        replaced = sum(scores[low] for low in range(1, at_least))
+        replaced = sum(scores[low] for low in range(1, min_score))
         assert sum("instead_of" in row["provenance"] for row in rows) == replaced
     assert server.stats["requests"] == 2 * 6
 

@@ -22,7 +22,7 @@ from small import (
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
-from coalm_it.llm.ledger import MissingError
+from coalm_it.llm.ledger import MissingAnswerError
 from coalm_it.llm.ledger.maintenance import merge_ledgers
 
 FEW, SOME = "limit=4", "limit=12"
@@ -77,16 +77,14 @@ def test_a_missing_answer_is_one_line_that_names_dialogue_and_turns(server: Any,
     out = tmp_path / "again"
     result = run_small(Nowhere, out, quota, options=["--offline", "--ledger", str(answers)])
     assert result.exit_code == 1
-    assert_one_line(
-        result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: there is no answer .* {answers}$"
-    )
+    assert_one_line(result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: no answer in {answers}$")
     assert not (out / "manifest.json").exists()
 
 
 def test_offline_asks_nothing_of_a_server_that_is_there(server: Any, tmp_path: Path) -> None:
     build_small(server, tmp_path / "out", "limit=2")
     asked = server.stats["requests"]
-    with pytest.raises(MissingError, match=r"^sgd/train/1_00002, turns 0 to 5: there is no answer"):
+    with pytest.raises(MissingAnswerError, match=r"^sgd/train/1_00002, turns 0 to 5: no answer in "):
         build_small(server, tmp_path / "more", "limit=3", offline=True)
     assert server.stats["requests"] == asked
 

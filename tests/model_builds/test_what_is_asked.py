@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dialogues import A_FILE, write_dialogues
+from dialogues import PER_FILE, write_dialogues
 from small import DIALOGUES, SAMPLES, assert_adds_up, build_small, read_files, read_rows
 
 from coalm_it.corpora.sources import SourceError
@@ -89,7 +89,7 @@ def test_two_parts_of_one_corpus_ask_once(server: Any, tmp_path: Path) -> None:
 
 def test_a_dialogue_more_is_asked_about_alone(server: Any, bundled: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(bundled, tmp_path / "data"))
-    turn_by_turn = "reasoning.turns_a_request=1"
+    turn_by_turn = "reasoning.turns_per_request=1"
     build_small(server, tmp_path / "out", turn_by_turn, data=data)
     before = server.stats["requests"]
 
@@ -107,7 +107,7 @@ def test_a_dialogue_more_is_asked_about_alone(server: Any, bundled: Path, tmp_pa
 
 def test_a_parameter_of_the_model_is_another_question(server: Any, tmp_path: Path, everything: Path) -> None:
     ledger = Path(shutil.copy(everything, tmp_path))
-    for number, change in enumerate(["temperature=0.5", "seed=3", "extra={top_p: 0.9}", "model=other"]):
+    for number, change in enumerate(["temperature=0.5", "seed=3", "extra_body={top_p: 0.9}", "model=other"]):
         build_small(server, tmp_path / f"out{number}", f"reasoning.{change}", "parts.sgd.rows=10", ledger=ledger)
         asked = len((tmp_path / f"out{number}" / "requests.txt").read_text().split())
         assert server.stats["requests"] == asked > 0
@@ -164,8 +164,8 @@ def test_a_raised_quota_makes_the_shards_anew_that_hold_new_dialogues(server: An
 
     few, before = build_and_look(60)
     more, after = build_and_look(75)
-    changed = {int(name.removeprefix("9_")) // A_FILE for name in more - few}
-    assert len(before) == 24 // A_FILE > len(changed) > 0
+    changed = {int(name.removeprefix("9_")) // PER_FILE for name in more - few}
+    assert len(before) == 24 // PER_FILE > len(changed) > 0
     assert len(after - before) == len(changed)
 
 

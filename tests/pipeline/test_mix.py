@@ -117,8 +117,8 @@ def test_a_filter_leaves_dialogues_and_counts_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
-        ((0.5, 0.4), "the shares add up to 0.9, not to 1"),
-        ((0.5, None), "where one part has a share, every part has one"),
+        ((0.5, 0.4), "the shares add up to 0.9 instead of 1"),
+        ((0.5, None), "if one part has a share, every part needs one"),
     ],
 )
 def test_shares_that_do_not_add_up_are_refused(shares: tuple[float | None, ...], message: str) -> None:

@@ -10,11 +10,9 @@ import hashlib
 import io
 import shutil
 import tarfile
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +31,7 @@ from coalm_it.corpora.fetch.archives import (
 )
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import RemoteFile, is_safe_url
+from coalm_it.retry_after import read_retry_after
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -273,18 +272,7 @@ def _open(client: httpx2.Client, url: str, start: int = 0) -> Iterator[httpx2.Re
     with client.stream("GET", url, headers={"Range": f"bytes={start}-"} if start else {}) as response:
         status = f"the server answers {response.status_code} {response.reason_phrase}"
         if response.status_code in BUSY:
-            raise _Again(status, _read_wait(response))
+            raise _Again(status, read_retry_after(response.headers))
         if not response.is_success and not (start and response.status_code == 416):
             raise FetchError(f"{url}: {status}")
         yield response
-
-
-def _read_wait(response: httpx2.Response) -> float | None:
-    """Seconds from now that the server asks for: it names a number or a date."""
-    value = response.headers.get("Retry-After", "")
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
