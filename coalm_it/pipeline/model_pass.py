@@ -106,11 +106,6 @@ class Answers:
     """Of every request, sorted."""
     digest: str = ""
 
-    @property
-    def summary(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {"requests": len(self.keys), "digest": self.digest}
-
 
 def make_budgets(reasoning: Reasoning, answer_source: AnswerSource) -> dict[str, Budget]:
     """What each stage may spend in a whole build, however often it asks. Raises PriceError."""
