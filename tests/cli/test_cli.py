@@ -327,7 +327,7 @@ def test_where_every_file_is_bad_nothing_is_built(data: Path, tmp_path: Path) ->
     for path in [*data.glob("sgd/train/dialogues_*.json"), data / "snips" / "train.json"]:
         path.write_bytes(path.read_bytes()[:1000])
     result = run("build", "tod", "--data", data, "--out", tmp_path / "out")
-    assert_refused(result, 2, "nothing good was found")
+    assert_refused(result, 2, "the corpora hold no usable dialogue")
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 

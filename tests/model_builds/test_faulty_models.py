@@ -84,7 +84,7 @@ def test_what_failed_is_a_reject_with_its_reason_where_the_recipe_wants_that(
 def test_a_model_that_writes_nothing_that_passes_is_no_fault_of_the_corpus(server: Any, tmp_path: Path) -> None:
     server.behave(poor=1.0)
     changes = ("limit=1", "reasoning.fallback=reject", "reasoning.repairs=0")
-    with pytest.raises(SourceError, match=r"^no row to write: every sample was turned away \(reasoning \d+"):
+    with pytest.raises(SourceError, match=r"^no row to write: the checks rejected every sample \(reasoning \d+"):
         build_small(server, tmp_path / "out", *changes)
 
 
