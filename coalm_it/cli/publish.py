@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows
 
 if TYPE_CHECKING:
     from coalm_it.dataset.publish import Release
@@ -29,33 +28,30 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publish a finished build on the Hugging Face Hub. The token comes from HF_TOKEN or `hf auth login`."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.dataset.publish import plan_release, publish_folder
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.dataset.publish import plan_release, publish_folder
 
-        if dry_run:
-            _print_plan(plan_release(folder, repo, tag), public, as_json)
-            return
-        with show_progress() as listener:
-            published = publish_folder(folder, repo, public=public, tag=tag, endpoint=endpoint, listener=listener)
+    if dry_run:
+        _print_plan(plan_release(folder, repo, tag), public, as_json)
+        return
+    with show_progress() as listener:
+        published = publish_folder(folder, repo, public=public, tag=tag, endpoint=endpoint, listener=listener)
     if as_json:
-        print(json.dumps(asdict(published)))
+        print_json(asdict(published))
     else:
         seen = "private" if published.private else "public"
-        print(f"{published.url} ({seen}): {len(published.sent)} files sent, the others were there already")
+        print_line(f"{published.url} ({seen}): {len(published.sent)} files sent, the others were there already")
 
 
 def _print_plan(release: Release, public: bool, as_json: bool) -> None:
-    from coalm_it.cli.terminal import make_visible
-
     sizes = {name: release.measure(name) for name in release.files}
     files: list[dict[str, object]] = [{"file": name, "bytes": size} for name, size in sizes.items()]
     about = {"repo": release.repo, "private": not public, "tag": release.tag}
     card = (release.folder / "README.md").read_text(encoding="utf-8")
     if as_json:
-        print(json.dumps({**about, "files": files, "card": card}, ensure_ascii=False))
+        print_json({**about, "files": files, "card": card})
         return
     print_rows(files, as_json=False)
     total = f"{len(sizes)} files, {sum(sizes.values()):,} bytes"
     seen = "public" if public else "private"
-    print(f"{release.repo}, {seen}, tag {release.tag}: {total}. The card:\n\n{make_visible(card)}")
+    print_line(f"{release.repo}, {seen}, tag {release.tag}: {total}. The card:\n\n{card}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from coalm_it.cli.app import Folder, app, errors_in_one_line
+from coalm_it.cli.app import Folder, app
 
 
 @app.command()
@@ -16,10 +16,9 @@ def show(
     name: Annotated[str, typer.Argument(metavar="ID", help="Id of a row or of a dialogue (sgd/train/1_00112).")],
 ) -> None:
     """Print one row, or a whole dialogue, kept or rejected, as text."""
-    with errors_in_one_line():
-        from coalm_it.cli.transcripts import print_row
+    from coalm_it.cli.transcripts import print_row
 
-        print_row(_find_row(folder, name))
+    print_row(_find_row(folder, name))
 
 
 def _find_row(folder: Path, name: str) -> dict[str, Any]:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from coalm_it.cli.app import Data, Json, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import Data, Json, app, complain, print_line, print_rows
 
 
 @app.command()
 def sources(data: Data = None, as_json: Json = False) -> None:
     """List the known corpora and, with --data, which of them are in that folder."""
-    with errors_in_one_line():
-        from coalm_it.corpora.find import describe_sources
+    from coalm_it.corpora.find import describe_sources
 
-        rows = describe_sources(data)
+    rows = describe_sources(data)
     if as_json:
         print_rows(rows, as_json)
     else:
@@ -28,14 +26,12 @@ def sources(data: Data = None, as_json: Json = False) -> None:
 
 def _print_sources(rows: list[dict[str, object]]) -> None:
     """A block for each corpus: what it is, then a line for each place where it was found."""
-    from coalm_it.cli.terminal import make_visible
-
     lines = []
     for name, places in groupby(rows, lambda row: str(row["source"])):
         listed = list(places)
         lines.append(f"{name}: {listed[0]['title']} ({listed[0]['licence']})" if name else "not a known corpus:")
         lines += [f"    {_describe_place(place)}" for place in listed]
-    print(make_visible("\n".join(lines)))
+    print_line("\n".join(lines))
 
 
 def _describe_place(row: dict[str, object]) -> str:
@@ -59,28 +55,51 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Download corpora. Complete files are kept, interrupted downloads are resumed."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.corpora.fetch import fetch_corpora
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.corpora.fetch import fetch_corpora
 
-        with show_progress() as listener:
-            fetched = fetch_corpora(names or (), data, listener=listener)
+    with show_progress() as listener:
+        fetched = fetch_corpora(names or (), data, listener=listener)
     rows = [asdict(one) for one in fetched]
     print_rows(rows if as_json else [{k: row[k] for k in row if k != "failure"} for row in rows], as_json)
-    failures = [f"coalm-it: {one.source}: {one.failure}" for one in fetched if one.failure]
-    if failures:
-        print("\n".join(failures), file=sys.stderr)
+    failed = [one for one in fetched if one.failure]
+    for one in failed:
+        complain(f"{one.source}: {one.failure}")
+    if failed:
         raise typer.Exit(3)
 
 
 @app.command()
-def recipes(as_json: Json = False) -> None:
-    """List the recipes that come with the package."""
-    with errors_in_one_line():
-        from coalm_it.recipe import list_recipes, load_recipe
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(help="Print this recipe, to copy and change: tod; also train/smoke, eval/bfcl.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the recipes, and the configs of train and eval, that come with the package, or print one of them."""
+    from coalm_it.recipe import list_recipes, load_recipe
 
-        rows = [
+    if name is not None:
+        print(_find_shipped(name).read_text(encoding="utf-8"), end="")
+        return
+    print_rows(
+        [
             {"recipe": name, "version": recipe.version, "parts": ", ".join(recipe.parts)}
             for name, recipe in ((name, load_recipe(name)) for name in list_recipes())
-        ]
-    print_rows(rows, as_json)
+        ],
+        as_json,
+    )
+
+
+def _find_shipped(name: str) -> Path:
+    """The YAML file of a recipe, or of train/NAME or eval/NAME. Raises RequestError."""
+    from coalm_it.assets import list_assets
+    from coalm_it.configs import name_nearest
+    from coalm_it.errors import RequestError
+
+    shipped = {path.stem: path for path in list_assets("recipes", ".yaml")}
+    kinds: list[Literal["train", "eval"]] = ["train", "eval"]
+    shipped |= {f"{kind}/{path.stem}": path for kind in kinds for path in list_assets(kind, ".yaml")}
+    if name not in shipped:
+        raise RequestError(f"no {name} comes with the package; {name_nearest(name, list(shipped))}")
+    return shipped[name]

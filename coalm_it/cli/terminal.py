@@ -1,8 +1,7 @@
-"""Output on a terminal or into a pipe: progress, tables, text that cannot steer the terminal."""
+"""Output on a terminal or into a pipe: progress and tables."""
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
@@ -15,15 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from coalm_it.cli.visible import make_visible
 from coalm_it.listener import Listener
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _GAP = "  "
-
-
-def make_visible(text: str) -> str:
-    """Control characters as their escapes: text of a corpus must not steer the terminal."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 # --- progress ---

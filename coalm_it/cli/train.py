@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coalm_it.cli.app import Json, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import Json, app, print_json, print_line, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,21 +30,20 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model, with loss on each row's target only. The same command resumes an interrupted run."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.cli.transcripts import print_tokens
-        from coalm_it.training import load_training
-        from coalm_it.training import train as train_model
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.cli.transcripts import print_tokens
+    from coalm_it.training import load_training
+    from coalm_it.training import train as train_model
 
-        loaded = load_training(config, changes or ())
-        with show_progress() as listener:
-            options: dict[str, Any] = {"drop_long": drop_long, "drop_unfit": drop_unfit}
-            run = train_model(loaded, data=data, out=out, listener=listener, show=print_tokens, **options)
+    loaded = load_training(config, changes or ())
+    with show_progress() as listener:
+        options: dict[str, Any] = {"drop_long": drop_long, "drop_unfit": drop_unfit}
+        run = train_model(loaded, data=data, out=out, listener=listener, show=print_tokens, **options)
     if as_json:
-        print(json.dumps(run, ensure_ascii=False))
+        print_json(run)
         return
     print_rows([_summarise(run)], as_json=False)
-    print(f"{out}: done in {run['seconds']:,.1f} s")
+    print_line(f"{out}: done in {run['seconds']:,.1f} s")
 
 
 def _summarise(run: Mapping[str, Any]) -> dict[str, object]:

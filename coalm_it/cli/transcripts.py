@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from coalm_it.cli.terminal import make_visible
+from coalm_it.cli.visible import make_visible
 from coalm_it.schema import Place
 from coalm_it.thoughts.transcript import read_thoughts
 

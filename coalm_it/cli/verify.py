@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import CORES, Data, Json, Recipe, Workers, app, errors_in_one_line, print_rows
+from coalm_it.cli.app import (
+    CORES,
+    Data,
+    Json,
+    Recipe,
+    Workers,
+    app,
+    complain,
+    print_json,
+    print_line,
+    print_rows,
+)
 
 
 @app.command()
@@ -25,30 +34,29 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Verify a mix: build a share of it, measure a model, train it, measure it again."""
-    with errors_in_one_line():
-        from coalm_it.cli.terminal import show_progress
-        from coalm_it.verify.run import verify as verify_recipe
+    from coalm_it.cli.terminal import show_progress
+    from coalm_it.verify.run import verify as verify_recipe
 
-        with show_progress() as listener:
-            verified = verify_recipe(
-                recipe,
-                base=base,
-                out=out,
-                data=data,
-                bfcl=bfcl,
-                verification=verification,
-                workers=workers,
-                changes=changes or (),
-                listener=listener,
-            )
+    with show_progress() as listener:
+        verified = verify_recipe(
+            recipe,
+            base=base,
+            out=out,
+            data=data,
+            bfcl=bfcl,
+            verification=verification,
+            workers=workers,
+            changes=changes or (),
+            listener=listener,
+        )
     if as_json:
-        print(json.dumps(verified.results, ensure_ascii=False))
+        print_json(verified.results)
     else:
         from coalm_it.verify.gains import format_gains
 
         print_rows(format_gains(verified.results["gains"]), as_json=False)
-        print(f"{verified.out}: {sum(verified.results['minutes'].values()):.1f} minutes")
+        print_line(f"{verified.out}: {sum(verified.results['minutes'].values()):.1f} minutes")
     for line in verified.fell_short:
-        print(f"coalm-it: {line}", file=sys.stderr)
+        complain(line)
     if verified.fell_short:
         raise typer.Exit(1)

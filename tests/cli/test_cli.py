@@ -323,6 +323,13 @@ def test_too_few_rows_for_a_quota_fall_short(tmp_path: Path) -> None:
     assert run(*arguments, "--allow-short", *LENIENT).exit_code == 0
 
 
+def test_a_shortage_as_json_is_json_alone(tmp_path: Path) -> None:
+    result = run("build", "tod", "--out", tmp_path / "out", "--set", "parts.snips.rows=1000", "--json")
+    assert_refused(result, 1, "too few rows")
+    (short,) = json.loads(result.stdout)["shortages"]
+    assert short == {"part": "snips", "wanted": 1000, "have": 86, "remedy": "coalm-it fetch snips"}
+
+
 def test_where_every_file_is_bad_nothing_is_built(data: Path, tmp_path: Path) -> None:
     for path in [*data.glob("sgd/train/dialogues_*.json"), data / "snips" / "train.json"]:
         path.write_bytes(path.read_bytes()[:1000])

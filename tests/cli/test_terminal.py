@@ -18,7 +18,8 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
-from coalm_it.cli.terminal import make_visible, print_table
+from coalm_it.cli.terminal import print_table
+from coalm_it.cli.visible import make_visible
 
 COMMAND = [sys.executable, "-c", "from coalm_it.cli import app; app()"]
 REFUSED = {
