@@ -69,7 +69,7 @@ def export(
 ) -> None:
     """Write the answers that a build used to a file; anyone can rebuild from it without a key."""
     from coalm_it.cli.terminal import show_progress
-    from coalm_it.dataset.folder import read_requests
+    from coalm_it.dataset.finished import read_requests
     from coalm_it.llm.ledger import default_path, open_ledger
     from coalm_it.llm.ledger.maintenance import export_answers
 

@@ -25,11 +25,10 @@ def _find_row(folder: Path, name: str) -> dict[str, Any]:
     """The row of that id, or the longest row of that dialogue, kept or rejected. Raises FolderError."""
     import pyarrow.dataset as ds  # half a second that only this command needs
 
+    from coalm_it.dataset.finished import open_build
     from coalm_it.dataset.folder import FolderError
-    from coalm_it.dataset.manifest import MANIFEST
 
-    if not (folder / MANIFEST).is_file():
-        raise FolderError(f"{folder} is no finished build: there is no {MANIFEST} in it")
+    open_build(folder)
     wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == name.rsplit("/", 1)[-1])
     longest: dict[str, Any] | None = None
     for part in ("data/samples", "rejects"):

@@ -82,7 +82,7 @@ def _read_rows(build: FinishedBuild, form: Form) -> Iterator[dict[str, Any]]:
 
 
 def _decides_nothing(row: Mapping[str, Any], build: FinishedBuild, form: Form) -> bool:
-    layout = build.manifest["recipe"]["parts"][row["part"]]["layout"]
+    layout = build.manifest.recipe.parts[row["part"]].layout
     return form == "columns" and row["task"] == "react_response" and layout != "varied"
 
 

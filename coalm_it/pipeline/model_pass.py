@@ -62,11 +62,6 @@ class ModelPassResult:
     """Keys of all requests, sorted."""
     digest: str = ""
 
-    @property
-    def summary(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {"requests": len(self.keys), "digest": self.digest}
-
 
 def make_budgets(reasoning: Reasoning, answer_source: AnswerSource) -> dict[str, Budget]:
     """Stage -> its budget for the whole build, however often it asks. Raises PriceError."""

@@ -18,7 +18,7 @@ from coalm_it.cli import app
 from coalm_it.draw import stable_hash
 from coalm_it.mixture.quotas import Candidate
 from coalm_it.mixture.split import Functions, find_side, is_held_out, join_functions, split_candidates
-from coalm_it.pipeline.build import Built, build
+from coalm_it.pipeline.build import BuildResult, build
 from coalm_it.recipe import Recipe
 
 TRUSTED = {"grounding": False, "reply_facts": False}
@@ -28,7 +28,7 @@ XLAM = {"source": ["xlam", "xlam_irrelevance"], "task": "function_call", "layout
 TOOLACE = {"source": "toolace", "task": "function_call", "checks": TRUSTED}
 
 
-def make(out: Path, parts: dict[str, Any], **settings: Any) -> Built:
+def make(out: Path, parts: dict[str, Any], **settings: Any) -> BuildResult:
     return build(Recipe.model_validate({"name": "mix", "parts": parts, **settings}), out=out)
 
 
@@ -133,7 +133,7 @@ def test_both_configs_hold_the_same_validation_rows(tmp_path: Path) -> None:
     replies = [row["messages"][-1]["content"] for row in samples if row["task"] == "react_response"]
     outputs = [row["output"] for row, sample in zip(columns, samples, strict=True) if "response" in sample["task"]]
     assert outputs == [f"System: {reply}" for reply in replies]
-    assert built.manifest["files"]["data/samples/validation-00000-of-00001.parquet"]["rows"] == len(samples)
+    assert built.manifest.files["data/samples/validation-00000-of-00001.parquet"].rows == len(samples)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.4])
@@ -147,7 +147,7 @@ def test_no_function_that_a_validation_row_calls_is_anywhere_in_train(tmp_path: 
     assert held.isdisjoint({name for row in train for name in called(row) | shown(row)})
     assert dialogues(train).isdisjoint(dialogues(validation)), "copies of a row are on its side"
     assert any("~" in row["id"] for row in validation)
-    assert sum(part["mixed"] for part in built.manifest["parts"].values()) > 0
+    assert sum(part.mixed for part in built.manifest.parts.values()) > 0
 
 
 def test_a_request_whose_function_was_removed_is_split_by_that_function(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_request_whose_function_was_removed_is_split_by_that_function(tmp_path
 def test_second_copies_are_of_train_rows(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"hammer": {**XLAM, "rows": 80, "fill": "repeat"}}, validation=0.2)
     copies = [row for row in read_split(built.out, "train") if row["id"].endswith("~r1")]
-    assert len(copies) == built.manifest["parts"]["hammer"]["repeated"] > 0
+    assert len(copies) == built.manifest.parts["hammer"].repeated > 0
     originals = {json.loads(row["provenance"])["repeat_of"] for row in copies}
     assert originals <= {row["id"] for row in read_split(built.out, "train")}
 
@@ -172,18 +172,18 @@ def test_every_candidate_is_counted_once(tmp_path: Path) -> None:
     parts = {"sgd": {**SGD, "rows": 50}, "hammer": {**XLAM, "copies": 2}, "snips": {**STATE, "source": "snips"}}
     built = make(tmp_path / "out", parts, validation=0.25)
     train, validation = read_split(built.out, "train"), read_split(built.out, "validation")
-    for name, part in built.manifest["parts"].items():
+    for name, part in built.manifest.parts.items():
         rows, held = ([row for row in side if row["part"] == name] for side in (train, validation))
-        assert (len(rows), len(held)) == (part["rows"], part["validation"])
-        whole = part["rows"] - part["repeated"] + part["validation"] + part["rejects"] + part["left_out"]
-        assert part["candidates"] == whole
-        assert part["mixed"] <= part["left_out"]
+        assert (len(rows), len(held)) == (part.rows, part.validation)
+        whole = part.rows - part.repeated + part.validation + part.rejects + part.left_out
+        assert part.candidates == whole
+        assert part.mixed <= part.left_out
 
 
 def test_quotas_are_of_train_rows_and_validation_is_its_share_of_both(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": {**SGD, "rows": 60}}, validation=0.25)
-    part = built.manifest["parts"]["sgd"]
-    assert (part["rows"], part["validation"]) == (60, 20)
+    part = built.manifest.parts["sgd"]
+    assert (part.rows, part.validation) == (60, 20)
 
 
 def test_a_smaller_build_is_on_the_same_sides_as_the_whole(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_the_table_has_a_column_for_it(tmp_path: Path) -> None:
 
 def test_too_few_validation_rows_are_a_shortage(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3, expect={"validation_at_least": 10_000})
-    held_out = built.manifest["parts"]["sgd"]["validation"]
-    assert built.fell_short == f"{held_out} validation rows: validation_at_least is 10,000"
+    held_out = built.manifest.parts["sgd"].validation
+    assert built.shortfall == f"{held_out} validation rows: validation_at_least is 10,000"
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "2"])

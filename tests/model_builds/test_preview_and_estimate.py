@@ -103,7 +103,7 @@ def test_at_most_is_enough_for_a_ceiling(server: Any, tmp_path: Path) -> None:
     estimated = estimate(server, tmp_path, PRICE)["thoughts"]
     assert estimated["worst_case_usd"] > estimated["usd"]
     built = build_small(server, tmp_path / "out", PRICE, f"reasoning.max_usd={estimated['worst_case_usd']}")
-    assert built.manifest["parts"]["sgd"]["thoughts"] == {"first": SAMPLES}
+    assert built.manifest.parts["sgd"].thoughts == {"first": SAMPLES}
 
 
 def test_an_estimate_is_a_row_for_each_stage(server: Any, tmp_path: Path) -> None:

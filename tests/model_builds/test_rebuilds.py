@@ -40,7 +40,7 @@ def answers(server: Any, tmp_path: Path) -> Path:
     """The answers of a build in `tmp_path`/out, of which some thoughts were repaired and some replaced."""
     server.behave(**FAULTY)
     built = build_small(server, tmp_path / "out", SOME)
-    assert built.manifest["parts"]["sgd"]["thoughts"].keys() == {"first", "repaired", "replaced"}
+    assert built.manifest.parts["sgd"].thoughts.keys() == {"first", "repaired", "replaced"}
     return export_used(built.out, tmp_path / "answers.sqlite", tmp_path / "answers.jsonl")
 
 
@@ -149,7 +149,7 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
 def test_thoughts_that_do_not_pass_are_ordered_in_further_batches(server: Any, tmp_path: Path) -> None:
     server.behave(poor=0.1)
     one_by_one = build_small(server, tmp_path / "one" / "out", FEW)
-    assert one_by_one.manifest["parts"]["sgd"]["thoughts"]["repaired"] > 0
+    assert one_by_one.manifest.parts["sgd"].thoughts["repaired"] > 0
     asked = server.stats["requests"]
     server.behave(poor=0.1)
     (tmp_path / "two").mkdir()

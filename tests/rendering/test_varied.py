@@ -294,5 +294,5 @@ def leave_only(name: str) -> list[str]:
 def test_multiwoz_can_be_left_out(tmp_path: Path) -> None:
     changes = ["parts.multiwoz=null", "parts.multiwoz_state=null"]
     built = build("coalm_it_plus", out=tmp_path / "out", changes=changes)
-    assert not {"multiwoz", "multiwoz_state"} & built.manifest["parts"].keys()
-    assert "multiwoz" not in built.manifest["sources"]
+    assert not {"multiwoz", "multiwoz_state"} & built.manifest.parts.keys()
+    assert "multiwoz" not in built.manifest.sources
