@@ -10,23 +10,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from coalm_it.calls import find_tool
-from coalm_it.schema import Act, Call, Finding, Sample, Turn
+from coalm_it.observations import Record, booking_outcome, count_matches, read_records
+from coalm_it.schema import Act, ActName, Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
 Kind = Literal["offer", "details", "count", "search", "booking"]
 
 _NAMING = ("name", "title", "_id")
 """How slots end that say which record is meant."""
-_STATING = ("OFFER", "INFORM")
-_CLAIMING = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
+_CLAIMING: frozenset[ActName] = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
 
 
 class _Made(NamedTuple):
     """A call and what it returned."""
 
     call: Call
-    results: list[dict[str, Any]]
+    observation: Any
     matches: int
+
+    @property
+    def went_through(self) -> bool:
+        return booking_outcome(self.call, self.observation) == "done"
 
 
 def check_database(sample: Sample) -> list[Finding]:
@@ -54,7 +59,8 @@ def _find_disagreements(sample: Sample, service: str, claims: list[Act]) -> Iter
             yield from _check_count(sample, act, made, before)
     facts = [act for act in claims if act.name in _STATING and act.canonical]
     if facts:
-        yield from _check_facts(facts, [record for one in (*made, *before) for record in one.results], service)
+        records = [record for one in (*made, *before) for record in read_records(one.observation)]
+        yield from _check_facts(facts, records, service)
     names = {act.name for act in claims}
     if "NOTIFY_SUCCESS" in names:
         yield from _check_success(sample, made, before, service)
@@ -64,9 +70,10 @@ def _find_disagreements(sample: Sample, service: str, claims: list[Act]) -> Iter
 
 def _read_calls(turn: Turn, service: str) -> Iterator[_Made]:
     for step in turn.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
-            if call.service == service and isinstance(observation, dict) and "results" in observation:
-                yield _Made(call, observation["results"], observation["matches"])
+        for call, observation in step.exchanges:
+            matches = count_matches(observation)
+            if call.service == service and matches is not None:
+                yield _Made(call, observation, matches)
 
 
 def _commits(sample: Sample, call: Call) -> bool:
@@ -89,7 +96,7 @@ def _check_count(
         yield "count", f"the reply counts {act.canonical[0]} where {searches[0].call.name} found {searches[0].matches}"
 
 
-def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: str) -> Iterator[tuple[Kind, str]]:
+def _check_facts(acts: Sequence[Act], records: Sequence[Record], service: str) -> Iterator[tuple[Kind, str]]:
     unknown = [
         (act.slot, value)
         for act in acts
@@ -109,7 +116,7 @@ def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: st
         yield "details", f"no result of {service} has all of {', '.join(f'{slot} {value!r}' for slot, value in facts)}"
 
 
-def _cross_off(facts: list[tuple[str, str]], records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def _cross_off(facts: list[tuple[str, str]], records: Sequence[Record]) -> list[tuple[str, str]]:
     """The facts that no results tell which contradict none of them; a booking may tell the one, its search the rest."""
     for record in records:
         if not facts:
@@ -129,20 +136,14 @@ def _check_success(
     booked = [one for one in made if _commits(sample, one.call)] or [
         one for one in before if _commits(sample, one.call)
     ]
-    if not any(map(_went_through, booked)):
+    if not any(one.went_through for one in booked):
         yield "booking", f"the reply says that something of {service} is booked, and nothing was"
 
 
-def _check_failure(sample: Sample, made: Sequence[_Made], names: set[str]) -> Iterator[tuple[Kind, str]]:
+def _check_failure(sample: Sample, made: Sequence[_Made], names: set[ActName]) -> Iterator[tuple[Kind, str]]:
     """A failure beside offers or a count is of something narrower than the search."""
     booked = [one for one in made if _commits(sample, one.call)]
-    if booked and all(map(_went_through, booked)):
+    if booked and all(one.went_through for one in booked):
         yield "booking", f"the reply says that it failed, and {booked[-1].call.name} went through"
     elif made and not booked and not names & {"OFFER", "INFORM_COUNT"} and all(one.matches for one in made):
         yield "search", f"the reply says that there is nothing, and {made[-1].call.name} found {made[-1].matches}"
-
-
-def _went_through(made: _Made) -> bool:
-    """Whether what was asked for came back; a record that differs from it is an alternative."""
-    wanted = {slot: value for slot, value in made.call.arguments.items() if value != "dontcare"}
-    return any(all(record.get(slot, value) == value for slot, value in wanted.items()) for record in made.results)

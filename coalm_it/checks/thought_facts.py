@@ -18,6 +18,7 @@ from typing import Any
 from coalm_it.checks.derivations import COUNTED, Item, follows
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.wording import read_thought, read_words
+from coalm_it.observations import read_content
 from coalm_it.schema import Finding, Sample, Step, Turn
 from coalm_it.values import find_values, read_value, value_text
 from coalm_it.values.dates import Clock
@@ -175,7 +176,7 @@ def _join_steps(steps: Sequence[Step]) -> str:
     """Arguments and results; how many came back is not among them, since it counts nothing but the results."""
     shown: list[Any] = [call.arguments for step in steps for call in step.calls]
     for step in steps:
-        shown += [one.get("results", one) if isinstance(one, dict) else one for one in step.observations]
+        shown += map(read_content, step.observations)
     return repr(shown)
 
 

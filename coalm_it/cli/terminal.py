@@ -19,7 +19,7 @@ from rich.text import Text
 from coalm_it.dataset.folder import FolderError
 from coalm_it.dataset.manifest import MANIFEST
 from coalm_it.listener import Listener
-from coalm_it.schema import Place
+from coalm_it.schema import Place, parse_dialogue_id, parse_dialogue_name
 from coalm_it.thoughts.transcript import read_thoughts
 
 if TYPE_CHECKING:
@@ -137,14 +137,14 @@ def show_tokens(sample: Sequence[tuple[str, bool]]) -> None:
 def _find_row(folder: Path, name: str) -> dict[str, Any]:
     import pyarrow.dataset as ds  # half a second that only this command needs
 
-    wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == name.rsplit("/", 1)[-1])
+    wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == parse_dialogue_id(name))
     best: dict[str, Any] | None = None
     for place in ("data/samples", "rejects"):
         if not (folder / place).is_dir():
             continue
         rows = ds.dataset(folder / place, format="parquet").to_table(filter=wanted).to_pylist()
         for row in rows:
-            mine = row["id"] == name or row["id"].startswith(f"{name}/") or row["dialogue_id"] == name
+            mine = row["id"] == name or parse_dialogue_name(row["id"]) == name or row["dialogue_id"] == name
             if mine and (best is None or len(row["messages"]) > len(best["messages"])):
                 best = row
     if best is None:
@@ -167,7 +167,7 @@ def show_preview(previewed: Previewed) -> None:
     """Prints a dialogue with what the model thought and, beside it, what the annotation gives."""
     console, reasoned = Console(soft_wrap=True), previewed.reasoned
     dialogue = reasoned.dialogue
-    title = f"{dialogue.source}/{dialogue.split}/{dialogue.id}  (part {previewed.part})"
+    title = f"{dialogue.full_name}  (part {previewed.part})"
     console.print(Text(make_visible(title), style="bold"))
     grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.origins)
     for number, turn in enumerate(dialogue.turns):

@@ -17,7 +17,7 @@ class Candidate(NamedTuple):
     row: int
     id: str
     dialogue: str
-    """Source, split and dialogue; what a draw takes together."""
+    """Its full name; the rows of a dialogue are drawn together."""
     repeat: int = 0
     """1 for a second copy, which fills a shortage; 0 for the row itself."""
 
@@ -25,11 +25,6 @@ class Candidate(NamedTuple):
     def name(self) -> str:
         """The id of the row that is written."""
         return f"{self.id}~r{self.repeat}" if self.repeat else self.id
-
-
-def name_dialogue(row_id: str) -> str:
-    """Source, split and dialogue of a row; all copies of a row have the same."""
-    return row_id.rsplit("/", 2)[0]
 
 
 class Shortage(NamedTuple):

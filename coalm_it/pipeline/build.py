@@ -38,7 +38,6 @@ from coalm_it.mixture.quotas import (
     ShortError,
     allot_rows,
     draw_candidates,
-    name_dialogue,
     order_candidates,
     repeat_candidates,
 )
@@ -58,7 +57,7 @@ from coalm_it.pipeline.plan import (
 from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask, make_shard
 from coalm_it.recipe import Recipe
-from coalm_it.schema import SCHEMA_VERSION
+from coalm_it.schema import SCHEMA_VERSION, parse_dialogue_name
 
 
 @dataclass(frozen=True)
@@ -311,7 +310,7 @@ def _list_candidates(
                 functions += read_functions(table)
         for row, (row_id, good) in enumerate(zip(ids, kept, strict=True)):
             if good:
-                candidates[name].append(Candidate(number, row, row_id, name_dialogue(row_id)))
+                candidates[name].append(Candidate(number, row, row_id, parse_dialogue_name(row_id)))
             else:
                 rejected.append((number, row, 0))
     return candidates, join_functions(functions), rejected

@@ -29,7 +29,7 @@ def outline_shard(task: ShardTask) -> tuple[Path, list[Outline]]:
     """The dialogues of a shard, and the path of the table that tells whose they are."""
     outlines = []
     for dialogue in read_shard(task).dialogues:
-        name = f"{dialogue.source}/{dialogue.split}/{dialogue.id}"
+        name = dialogue.full_name
         requests = sum(1 for _ in plan_writing(FramedDialogue(dialogue, (), ()), task.recipe.reasoning))
         outlines.append(Outline(name, dialogue.id, count_samples(task, dialogue), requests))
     return task.path, outlines

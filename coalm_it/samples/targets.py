@@ -6,8 +6,9 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
+from coalm_it.observations import read_content
 from coalm_it.recipe import Filter, Part
-from coalm_it.schema import Act, Call, Dialogue, Inventory, Place, Sample, Step, Task, Tool, Turn
+from coalm_it.schema import Act, Call, Dialogue, Inventory, Place, Sample, Step, Task, Tool, Turn, format_sample_id
 
 Origins = Mapping[Place, Mapping[str, Any]]
 """What the provenance says of the thought in each place."""
@@ -40,6 +41,7 @@ def make_samples(
     Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for what a turn's first step or reply is not. A dialogue with
     tools has its states laid out as `varied`: published rows track single turns only.
     """
+    full_name = dialogue.full_name
     plain: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
     described: dict[int, dict[str, Any]] = {}  # samples of one origin share what is said of it, and it is written once
 
@@ -49,11 +51,10 @@ def make_samples(
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
         place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
-        suffix = f".{place}" if place else ""
         tracked = task == "state_tracking" and dialogue.tools
         layout = "varied" if tracked or part.layout == "varied" else part.layout if task == "function_call" else task
         return Sample(
-            id=f"{dialogue.source}/{dialogue.split}/{dialogue.id}/{turn}/{task}{suffix}",
+            id=format_sample_id(full_name, turn, task, place),
             part=name,
             task=task,
             layout=layout,
@@ -128,15 +129,14 @@ def shorten_observations(dialogue: Dialogue, others: int) -> Dialogue:
 
 def _shorten_step(step: Step, turns: Sequence[Turn], others: int) -> Step:
     observations = tuple(
-        _shorten_observation(observation, call.service, turns, others)
-        for call, observation in zip(step.calls, step.observations, strict=False)
+        _shorten_observation(observation, call.service, turns, others) for call, observation in step.exchanges
     )
     return step.model_copy(update={"observations": observations})
 
 
 def _shorten_observation(observation: Any, service: str, turns: Sequence[Turn], others: int) -> Any:
-    results = observation.get("results") if isinstance(observation, dict) else None
-    if not isinstance(results, list) or len(results) <= others:
+    results = read_content(observation)
+    if results is observation or not isinstance(results, list) or len(results) <= others:
         return observation
     used: set[int] = set()
     for later, turn in enumerate(turns):

@@ -41,7 +41,7 @@ class FramedDialogue:
 
     @property
     def where(self) -> str:
-        return f"{self.dialogue.source}/{self.dialogue.split}/{self.dialogue.id}"
+        return self.dialogue.full_name
 
 
 def sample_places(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from coalm_it.observations import booking_outcome
 from coalm_it.schema import Call, Dialogue, Step
 from coalm_it.thoughts.grounded.acting import think_before_calls
 from coalm_it.thoughts.grounded.moment import Moment
 from coalm_it.thoughts.grounded.phrasing import Pen
 from coalm_it.thoughts.grounded.replying import think_before_reply
-from coalm_it.thoughts.grounded.situation import Memory, count_matches, find_differences, read_records
+from coalm_it.thoughts.grounded.situation import Memory
 
 
 def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
@@ -26,7 +27,7 @@ def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
         for place, step in enumerate(turn.steps):
             pen.begin(number, f"step{place}")
             steps.append(step.model_copy(update={"thought": think_before_calls(moment, step.calls)}))
-            for call, observation in zip(step.calls, step.observations, strict=False):
+            for call, observation in step.exchanges:
                 memory.see(call, observation, _is_committed(memory, call, observation))
         pen.begin(number, "reply")
         thought = think_before_reply(moment)
@@ -36,9 +37,6 @@ def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
 
 
 def _is_committed(memory: Memory, call: Call, observation: object) -> bool:
-    """Whether a booking went through: a record came back that agrees with what was asked for."""
+    """Whether the call is a booking that went through."""
     tool = memory.tool(call.service, call.name)
-    records = read_records(observation)
-    if tool is None or not tool.transactional or not records or not count_matches(observation):
-        return False
-    return not find_differences(call, records[0])
+    return tool is not None and tool.transactional and booking_outcome(call, observation) == "done"

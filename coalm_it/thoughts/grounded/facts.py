@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from coalm_it.observations import Record
 from coalm_it.thoughts.grounded.phrasing import Pen
-from coalm_it.thoughts.grounded.situation import Fact, Record
+from coalm_it.thoughts.grounded.situation import Fact
 from coalm_it.thoughts.grounded.words import (
     add,
     call_by_name,

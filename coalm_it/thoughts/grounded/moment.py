@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from coalm_it.schema import Act, Turn
+from coalm_it.schema import Act, ActName, Turn
 from coalm_it.thoughts.grounded.facts import list_bare, list_definite, list_facts, list_names, name_record
 from coalm_it.thoughts.grounded.phrasing import Pen
 from coalm_it.thoughts.grounded.situation import NO_NEWS, Fact, Memory, News, Topic
@@ -28,7 +28,7 @@ class Moment:
         """What the user's turn brings for one service."""
         return self.heard.get(service, NO_NEWS)
 
-    def acts(self) -> set[str]:
+    def acts(self) -> set[ActName]:
         """The names of all the user's acts, whatever their service."""
         return {act.name for act in self.turn.labels.user_acts}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from coalm_it.observations import Record, booking_outcome, count_matches, read_records
 from coalm_it.schema import Act, Call
 from coalm_it.thoughts.grounded.acting import choose_main, list_arguments
 from coalm_it.thoughts.grounded.facts import (
@@ -16,7 +17,7 @@ from coalm_it.thoughts.grounded.facts import (
     name_record,
 )
 from coalm_it.thoughts.grounded.moment import Moment, Values, add_phrase
-from coalm_it.thoughts.grounded.situation import Fact, Record, count_matches, find_differences, read_records
+from coalm_it.thoughts.grounded.situation import Fact, find_differences
 from coalm_it.thoughts.grounded.words import count_word, function_words, join_and, plain_value, short_value, state
 
 
@@ -26,7 +27,7 @@ def think_after_call(moment: Moment, call: Call, observation: Any, acts: Sequenc
     values = moment.name_function(call.name, call.service)
     records = read_records(observation)
     if tool is not None and tool.transactional:
-        return _after_booking(moment, call, records, acts, values)
+        return _after_booking(moment, call, observation, acts, values)
     values["query"] = describe_search(call.name, call.service, list_arguments(call))
     values["found"] = values["things"]
     if not records:
@@ -35,7 +36,7 @@ def think_after_call(moment: Moment, call: Call, observation: Any, acts: Sequenc
         if any(act.name == "REQ_MORE" for act in acts):
             sentences.append(moment.pen.write("found/nothing_more", values))
         return sentences
-    return _after_search(moment, call, records, count_matches(observation), acts, values)
+    return _after_search(moment, call, records, count_matches(observation) or len(records), acts, values)
 
 
 # --- searches ---
@@ -114,24 +115,22 @@ def find_offered(records: Sequence[Record], offers: Sequence[Act]) -> Record:
 # --- bookings and payments ---
 
 
-def _after_booking(
-    moment: Moment, call: Call, records: Sequence[Record], acts: Sequence[Act], values: Values
-) -> list[str]:
+def _after_booking(moment: Moment, call: Call, observation: Any, acts: Sequence[Act], values: Values) -> list[str]:
     pen, service = moment.pen, call.service
     names = {act.name for act in acts}
     facts = list_arguments(call)
     values["deal"] = describe_deal(call.name, service, facts)
     values["main"] = describe_deal(call.name, service, choose_main(moment, service, facts))
-    record = records[0] if records else {}
-    differences = find_differences(call, record)
+    record = next(iter(read_records(observation)), {})
+    outcome = booking_outcome(call, observation)
     answers = [act for act in acts if act.name == "INFORM" and act.slot and act.canonical]
     asked = moment.news(service).asked
-    if not records:
+    if not record:
         sentences = [pen.write("done/failed", values)]
         if "REQ_MORE" in names and (not asked or pen.draw(2)):
             sentences.append(pen.write("done/failed_more", values))
-    elif differences:
-        _name_differences(moment, service, differences, values)
+    elif outcome == "alternative":
+        _name_differences(moment, service, find_differences(call, record), values)
         if "NOTIFY_SUCCESS" in names:
             sentences = [pen.write("done/shifted", values)]
         else:

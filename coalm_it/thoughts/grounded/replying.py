@@ -25,11 +25,7 @@ def think_before_reply(moment: Moment) -> str:
     """The thought of a turn, before its reply."""
     acts = moment.turn.labels.system_acts
     service = acts[0].service if acts else next(iter(moment.heard), "")
-    made = [
-        (call, observation)
-        for step in moment.turn.steps
-        for call, observation in zip(step.calls, step.observations, strict=False)
-    ]
+    made = [exchange for step in moment.turn.steps for exchange in step.exchanges]
     if made:
         call, observation = next((pair for pair in reversed(made) if pair[0].service == service), made[-1])
         return join_sentences(think_after_call(moment, call, observation, acts))
