@@ -112,9 +112,7 @@ def read_shard(task: ShardTask) -> Contents:
     for record in read:
         contents.count += not isinstance(record, Fault)
         if isinstance(record, Fault):
-            # a file that cannot be read is one fault, however many shards it is cut into
-            if record.record is not None or not task.shard.index:
-                contents.faults.append(record)
+            contents.faults.append(record)
         elif isinstance(record, Sample):
             if record.task in part.task:
                 contents.ready.append(record)

@@ -23,9 +23,28 @@ from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, Syntax, parse_calls
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, convert_records, get_field, parse_json
+from coalm_it.corpora.records import (
+    BadRecord,
+    convert_records,
+    get_field,
+    parse_json,
+    read_records,
+    report_unreadable_file,
+)
 from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.schema import Call, Fault, Inventory, Layout, Sample, Step, Task, Tool, Turn
+from coalm_it.schema import (
+    Call,
+    Fault,
+    Inventory,
+    Layout,
+    Sample,
+    Step,
+    Task,
+    Tool,
+    Turn,
+    format_dialogue_name,
+    format_sample_id,
+)
 
 _BLOCK = re.compile(r"\[BEGIN OF ([A-Z ]+)\]\n?(.*?)\n?\[END OF \1\]", re.DOTALL)
 _QUERY = re.compile(r"\[BEGIN OF QUERY\].*?\[END OF QUERY\]", re.DOTALL)
@@ -41,17 +60,19 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Sample | Fault]:
     """A Sample for each row; a row of no known kind, or whose calls cannot be read, is a Fault."""
 
-    def convert(row: Any, number: int) -> Sample:
+    def convert(row: Any, index: int) -> Sample:
         columns = tuple(get_field(row, name, str) for name in ("instruction", "input", "output"))
         if not columns[1] and "[BEGIN OF QUERY]" in columns[0]:
             columns = _move_query(*columns)
         task, layout, tools, turns, step = _parse_row(*columns)
-        name = f"{shard.file.name.removesuffix('.parquet')}-{number}".replace("/", "-")
+        name = f"{shard.file.name.removesuffix('.parquet')}-{index}".replace("/", "-")
+        full_name = format_dialogue_name(corpus.source, split, name)
         return Sample(
-            id=f"{corpus.source}/{split}/{name}/{len(turns) - 1}/{task}",
+            id=format_sample_id(full_name, len(turns) - 1, task),
             part="",
             task=task,
             layout=layout,
@@ -64,10 +85,10 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
             turns=turns,
             step=step,
             columns=columns,
-            provenance={"file": shard.file.name, "record": number},
+            provenance={"file": shard.file.name, "record": index},
         )
 
-    return convert_records(shard, convert, lambda row, number: str(number))
+    return convert_records(shard, read_records(shard.file), convert, lambda row, index: str(index))
 
 
 def _move_query(instruction: str, text: str, output: str) -> tuple[str, str, str]:

@@ -30,7 +30,17 @@ from typing import Any
 from coalm_it.calls import CallSyntaxError, decode_calls
 from coalm_it.corpora.conversations import Message, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, convert_records, decode_result, get_field, number_record, parse_json
+from coalm_it.corpora.records import (
+    BadRecord,
+    DialogueContent,
+    convert_dialogues,
+    decode_result,
+    get_field,
+    number_record,
+    parse_json,
+    read_records,
+    report_unreadable_file,
+)
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory
 
@@ -53,34 +63,27 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
     """The conversations of one shard; one that does not hold together is a Fault and the rest goes on."""
     columns = corpus.columns
 
-    def convert(record: Any, number: int) -> Dialogue:
+    def convert(record: Any) -> DialogueContent:
         shared = isinstance(record, dict) and "conversations" in record
         column = columns.messages or ("conversations" if shared else "messages")
         raw = get_field(record, column, list, str)
         given = record.get(columns.tools or "tools")
         tools = read_tools(given) if given else ()
         messages = parse_json(raw, column) if isinstance(raw, str) else raw
-        return Dialogue(
-            id=name(record, number),
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tools,
-            turns=build_turns(list(_read_messages(messages)), tools),
-            file=shard.file.name,
-            record=number,
-        )
+        return DialogueContent(build_turns(list(_read_messages(messages)), tools), tools)
 
-    def name(record: Any, number: int) -> str:
+    def name(record: Any, index: int) -> str:
         if columns.id is None or not isinstance(record, dict):
-            return number_record(shard.file, number)
-        return str(record.get(columns.id, number))
+            return number_record(shard.file, index)
+        return str(record.get(columns.id, index))
 
-    return convert_records(shard, convert, name)
+    records = read_records(shard.file)
+    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
 def _read_messages(raw: list[Any]) -> Iterator[Message]:

@@ -31,12 +31,15 @@ from coalm_it.corpora.conversations import Message, Result, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.records import (
     BadRecord,
-    convert_records,
+    DialogueContent,
+    convert_dialogues,
     decode_result,
     get_field,
     number_record,
     parse_json,
+    read_records,
     refuse_constant,
+    report_unreadable_file,
 )
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Tool
@@ -53,28 +56,21 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
     """The conversations of one shard; one that does not hold together is a Fault and the rest goes on."""
 
-    def convert(record: Any, number: int) -> Dialogue:
+    def convert(record: Any) -> DialogueContent:
         tools = read_system(get_field(record, "system", str))
         raw = get_field(record, "conversations", list)
         read = _read_sharegpt if corpus.layout == "sharegpt" else _read_upstream
-        return Dialogue(
-            id=name(record, number),
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tools,
-            turns=build_turns(list(read(raw, tools)), tools),
-            file=shard.file.name,
-            record=number,
-        )
+        return DialogueContent(build_turns(list(read(raw, tools)), tools), tools)
 
-    def name(record: Any, number: int) -> str:
-        return number_record(shard.file, number)
+    def name(record: Any, index: int) -> str:
+        return number_record(shard.file, index)
 
-    return convert_records(shard, convert, name)
+    records = read_records(shard.file)
+    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
 def read_system(text: str) -> tuple[Tool, ...]:

@@ -24,7 +24,16 @@ from typing import Any
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
 from coalm_it.corpora.conversations import Message, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, convert_records, decode_result, get_field, number_record
+from coalm_it.corpora.records import (
+    BadRecord,
+    DialogueContent,
+    convert_dialogues,
+    decode_result,
+    get_field,
+    number_record,
+    read_records,
+    report_unreadable_file,
+)
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory
 
@@ -44,30 +53,23 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
     """The rows of one shard; a row that is no good is a Fault and the rest goes on."""
 
-    def convert(record: Any, number: int) -> Dialogue:
+    def convert(record: Any) -> DialogueContent:
         query = get_field(record, "query", str, list)
         tools = read_tools(get_field(record, "tools", str, list))
         answer = Message("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
-        return Dialogue(
-            id=name(record, number),
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tools,
-            turns=build_turns([*_read_query(query), answer], tools),
-            file=shard.file.name,
-            record=number,
-        )
+        return DialogueContent(build_turns([*_read_query(query), answer], tools), tools)
 
-    def name(record: Any, number: int) -> str:
+    def name(record: Any, index: int) -> str:
         if isinstance(record, dict) and isinstance(record.get("id"), int | str):
             return str(record["id"])
-        return number_record(shard.file, number)
+        return number_record(shard.file, index)
 
-    return convert_records(shard, convert, name)
+    records = read_records(shard.file)
+    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
 def _read_answers(answers: str | list[Any]) -> tuple[Call, ...]:

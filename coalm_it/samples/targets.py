@@ -8,10 +8,24 @@ from typing import Any
 from coalm_it.draw import draw_items
 from coalm_it.observations import read_content
 from coalm_it.recipe import Filter, Part
-from coalm_it.schema import Act, Call, Dialogue, Inventory, Place, Sample, Step, Task, Tool, Turn, format_sample_id
+from coalm_it.schema import (
+    Act,
+    ActName,
+    Call,
+    Dialogue,
+    Inventory,
+    Place,
+    Sample,
+    Step,
+    Task,
+    Tool,
+    Turn,
+    format_sample_id,
+)
 
 Origins = Mapping[Place, Mapping[str, Any]]
 """What the provenance says of the thought in each place."""
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
 
 
 def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
@@ -166,7 +180,7 @@ def _find_called(results: list[dict[str, Any]], calls: Sequence[Call]) -> set[in
 def _find_used(results: list[dict[str, Any]], acts: list[Act], used: set[int]) -> set[int]:
     """The results that one system turn speaks of: for each value of a listed offer the first that agrees with
     it and with all else that is offered or informed, those already spoken of before new ones."""
-    told = [act for act in acts if act.name in ("OFFER", "INFORM") and act.canonical]
+    told = [act for act in acts if act.name in _STATING and act.canonical]
     shared = [(act.slot, act.canonical[0]) for act in told if len(act.canonical) == 1]
     listed = [[(act.slot, value)] for act in told if len(act.canonical) > 1 for value in act.canonical]
     found: set[int] = set()

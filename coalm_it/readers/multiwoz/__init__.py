@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import Any
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard
-from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.records import DialogueContent, convert_dialogues, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
 from coalm_it.readers.multiwoz.acts import read_system_acts, read_user_acts
 from coalm_it.readers.multiwoz.bookings import book, knows_booked, plan_booking, read_outcome, settle_domains
@@ -50,56 +50,32 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory(tools=load_databases(corpus.files).tools)
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The dialogues of one shard; a record that does not hold together is a Fault and the rest goes on.
+    """The dialogues of one shard; an invalid record is a Fault, and the others are still read."""
+    databases = load_databases(corpus.files)
+    records = _read_records(shard.file, shard.file.version)
+    chosen = _read_split(corpus, split, records)
+    acts = _read_acts_beside(corpus)
 
-    A file that cannot be read is one Fault, however many shards it was cut into.
-    """
-    file = shard.file.name
-    try:
-        databases = load_databases(corpus.files)
-        records = _read_records(shard.file, *_stamp(shard.file))
-        chosen = _read_split(corpus, split, records)
-        acts = _read_acts_beside(corpus)
-    except SourceError as error:
-        if shard.index == 0:
-            yield Fault(file=file, reason=str(error).removeprefix(f"{file}: "))
-        return
-    first, taken = shard.take(records)
-    for number, (name, record) in enumerate(taken, first):
+    def convert(named: _Record) -> DialogueContent | None:
+        name, record = named
         if chosen is not None and name not in chosen:
-            continue
-        try:
-            read = read_frames if isinstance(record, dict) and "turns" in record else read_log
-            turns, services = _play(read(record, acts.get(name)), databases, name)
-        except BadRecord as error:
-            yield Fault(file=file, record=name, reason=str(error))
-            continue
-        yield Dialogue(
-            id=name,
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tuple(tool for tool in databases.tools if tool.service in services),
-            turns=turns,
-            file=file,
-            record=number,
-        )
+            return None
+        read = read_frames if isinstance(record, dict) and "turns" in record else read_log
+        turns, services = _play(read(record, acts.get(name)), databases, name)
+        return DialogueContent(turns, tuple(tool for tool in databases.tools if tool.service in services))
+
+    return convert_dialogues(
+        corpus, split, shard, licence, records=records, convert=convert, name=lambda named, index: named[0]
+    )
 
 
 # --- files ---
 
 
-def _stamp(file: RawFile) -> tuple[int, int]:
-    """What changes when a file does."""
-    try:
-        return file.size, file.path.stat().st_mtime_ns
-    except OSError as error:
-        raise SourceError(f"{file.name}: cannot be read: {error.strerror}") from None
-
-
 @lru_cache(maxsize=1)
-def _read_records(file: RawFile, size: int, changed: int) -> Sequence[_Record]:
+def _read_records(file: RawFile, version: tuple[int, int]) -> Sequence[_Record]:
     """The dialogues of a file. Those of the file read last stay in memory: many shards share a data.json."""
     content = file.read_json()
     if isinstance(content, dict):
@@ -135,11 +111,11 @@ def _read_list(corpus: Corpus, name: str) -> frozenset[str]:
 def _read_acts_beside(corpus: Corpus) -> dict[str, Any]:
     """Dialogue -> the acts that stand in a file of their own, by turn; nothing where there is no such file."""
     file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
-    return _read_act_file(file, *_stamp(file)) if file else {}
+    return _read_act_file(file, file.version) if file else {}
 
 
 @lru_cache(maxsize=1)
-def _read_act_file(file: RawFile, size: int, changed: int) -> dict[str, Any]:
+def _read_act_file(file: RawFile, version: tuple[int, int]) -> dict[str, Any]:
     content = file.read_json()
     if not isinstance(content, dict):
         raise SourceError(f"{file.name}: acts by dialogue were expected at the top")

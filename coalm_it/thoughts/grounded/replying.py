@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from coalm_it.schema import Act
+from coalm_it.schema import Act, ActName
 from coalm_it.thoughts.grounded.facts import (
     describe_answer,
     describe_deal,
@@ -271,7 +271,7 @@ def _goodbye(moment: Moment, topic: Topic, acts: Sequence[Act], values: Values) 
     return [state, moment.pen.write("close/farewell", values)]
 
 
-_WRITERS = {
+_WRITERS: dict[ActName, Callable[[Moment, Topic, Sequence[Act], Values], list[str]]] = {
     "CONFIRM": _confirm,
     "REQUEST": _ask,
     "OFFER": _offer_next,
