@@ -41,7 +41,7 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{path.name}: {'; '.join(_explain(error, model))}") from None
+        raise ConfigError(f"{path.name}: {'; '.join(_describe_errors(error, model))}") from None
 
 
 def name_nearest(name: str, known: Sequence[str]) -> str:
@@ -80,7 +80,7 @@ def _apply_change(raw: dict[str, Any], change: str) -> None:
         raise ConfigError(f"--set {change}: the value is not YAML") from None
 
 
-def _explain(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+def _describe_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     for problem in error.errors():
         where = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":

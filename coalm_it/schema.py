@@ -11,9 +11,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SkipValidation
 
 SCHEMA_VERSION = 1
 """Stored in every manifest and row; changes when a type or a column changes its meaning."""
@@ -124,7 +124,7 @@ class Step(Model):
 class Act(Model):
     """One dialogue act of the annotation. `values` are as spoken, `canonical` the same values in canonical form."""
 
-    name: ActName
+    name: Annotated[ActName, SkipValidation]
     service: str = ""
     slot: str = ""
     values: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RawMessage:
     """One message. `calls` is None for mere text, and empty for the decision, stated by the corpus, to make none."""
 
     role: Role
@@ -71,7 +71,7 @@ class _OpenTurn:
         return bool(self.steps) and bool(self.steps[-1].calls) and not self.steps[-1].observations
 
 
-def build_turns(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Turn, ...]:
+def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[Turn, ...]:
     """The turns of a conversation; messages of the system are passed over.
 
     Ids of calls are kept where every call has its own, and else made: call_TURN_N. Raises BadRecord, with the
@@ -97,7 +97,7 @@ def build_turns(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Tur
     return tuple(_close_turns(turns))
 
 
-def _add_user(turns: list[_OpenTurn], message: Message) -> None:
+def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
     if turns and turns[-1].begun:
         _settle(turns[-1])
     if turns and not turns[-1].begun:
@@ -106,7 +106,7 @@ def _add_user(turns: list[_OpenTurn], message: Message) -> None:
         turns.append(_OpenTurn(message.text))
 
 
-def _add_answer(turn: _OpenTurn, message: Message, names: Counter[str]) -> None:
+def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> None:
     if message.role == "tool":
         if not turn.waits:
             raise BadRecord("a result, but no call before it")

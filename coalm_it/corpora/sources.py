@@ -173,10 +173,10 @@ def _read_source(path: Path) -> Source:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise SourceError(f"{path}: {_explain_keys(error)}") from None
+        raise SourceError(f"{path}: {_describe_errors(error)}") from None
 
 
-def _explain_keys(error: ValidationError) -> str:
+def _describe_errors(error: ValidationError) -> str:
     models = (Source, Layout, Columns, Fetch, RemoteFile)
     known = [key for model in models for key in model.model_fields]
     told = []

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls
-from coalm_it.corpora.conversations import Message, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.records import (
     BadRecord,
@@ -86,7 +86,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
-def _read_messages(raw: list[Any]) -> Iterator[Message]:
+def _read_messages(raw: list[Any]) -> Iterator[RawMessage]:
     called: set[str] = set()
     for number, message in enumerate(raw):
         try:
@@ -98,7 +98,7 @@ def _read_messages(raw: list[Any]) -> Iterator[Message]:
         yield read
 
 
-def _read_message(message: Any, called: set[str]) -> Message:
+def _read_message(message: Any, called: set[str]) -> RawMessage:
     """`called`: the functions that were called last."""
     shared = isinstance(message, dict) and "from" in message
     said = get_field(message, "from" if shared else "role", str)
@@ -108,14 +108,14 @@ def _read_message(message: Any, called: set[str]) -> Message:
     parts = _read_parts(message.get("content", message.get("value")))
     text = "\n".join(parts["text"]).strip()
     if role == "tool":
-        return Message("tool", results=_read_results(text, message, called))
+        return RawMessage("tool", results=_read_results(text, message, called))
     if said == "function_call":
-        return Message("assistant", calls=decode_calls(parse_json(text, "calls")))
+        return RawMessage("assistant", calls=decode_calls(parse_json(text, "calls")))
     if role != "assistant":
-        return Message(role, text)
+        return RawMessage(role, text)
     thought = message.get("reasoning_content") or "\n".join(parts["reasoning"]).strip()
     calls = _read_calls(message, parts["tool_call"])
-    return Message("assistant", text, thought or None, calls or None)
+    return RawMessage("assistant", text, thought or None, calls or None)
 
 
 def _read_parts(content: Any) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import Message, Result, build_turns
+from coalm_it.corpora.conversations import RawMessage, Result, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.records import (
     BadRecord,
@@ -95,12 +95,12 @@ def read_system(text: str) -> tuple[Tool, ...]:
 # --- upstream ---
 
 
-def _read_upstream(raw: list[Any], tools: Sequence[Tool]) -> Iterator[Message]:
+def _read_upstream(raw: list[Any], tools: Sequence[Tool]) -> Iterator[RawMessage]:
     for number, message in enumerate(raw):
         role, text = get_field(message, "from", str), get_field(message, "value", str).strip()
         try:
             if role == "user":
-                yield Message("user", text)
+                yield RawMessage("user", text)
             elif role == "assistant":
                 yield _read_assistant(text, tools)
             elif role == "tool":
@@ -111,43 +111,43 @@ def _read_upstream(raw: list[Any], tools: Sequence[Tool]) -> Iterator[Message]:
             raise BadRecord(f"message {number}: {error}") from None
 
 
-def _read_assistant(text: str, tools: Sequence[Tool]) -> Message:
+def _read_assistant(text: str, tools: Sequence[Tool]) -> RawMessage:
     """Calls, if the text is a bracket list of them, else a reply; a reply may begin with a bracket, but may not hold
     a call."""
     error = None
     if text.startswith("["):
         try:
-            return Message("assistant", calls=parse_calls(text, "bracket", tools))
+            return RawMessage("assistant", calls=parse_calls(text, "bracket", tools))
         except CallSyntaxError as problem:
             error = problem
     for tool in tools if "[" in text else ():
         if re.search(rf"\[\s*{re.escape(tool.name)}\s*\(", text):
             raise BadRecord(f"calls that cannot be read: {error or 'there is text before them'}")
-    return Message("assistant", text)
+    return RawMessage("assistant", text)
 
 
-def _read_results(text: str) -> Message:
+def _read_results(text: str) -> RawMessage:
     value = decode_result(text)
     items = value if isinstance(value, list) else [value]
     if all(isinstance(item, dict) and item.keys() == {"name", "results"} for item in items):
-        return Message("tool", results=tuple(Result(item["results"], name=str(item["name"])) for item in items))
-    return Message("tool", results=(Result(value),))
+        return RawMessage("tool", results=tuple(Result(item["results"], name=str(item["name"])) for item in items))
+    return RawMessage("tool", results=(Result(value),))
 
 
 # --- sharegpt ---
 
 
-def _read_sharegpt(raw: list[Any], tools: Sequence[Tool]) -> Iterator[Message]:
+def _read_sharegpt(raw: list[Any], tools: Sequence[Tool]) -> Iterator[RawMessage]:
     for number, message in enumerate(raw):
         role, text = get_field(message, "from", str), get_field(message, "value", str).strip()
         try:
             if role == "human":
-                yield Message("user", text)
+                yield RawMessage("user", text)
             elif role == "gpt":
-                yield Message("assistant", text)
+                yield RawMessage("assistant", text)
             elif role == "function_call":
                 results = _peek_results(raw[number + 1 :])
-                yield Message("assistant", calls=tuple(_restore_calls(text, results, tools)))
+                yield RawMessage("assistant", calls=tuple(_restore_calls(text, results, tools)))
             elif role == "observation":
                 yield _read_results(text)
             else:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import Message, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.records import (
     BadRecord,
@@ -60,7 +60,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     def convert(record: Any) -> DialogueContent:
         query = get_field(record, "query", str, list)
         tools = read_tools(get_field(record, "tools", str, list))
-        answer = Message("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
+        answer = RawMessage("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
         return DialogueContent(build_turns([*_read_query(query), answer], tools), tools)
 
     def name(record: Any, index: int) -> str:
@@ -79,11 +79,11 @@ def _read_answers(answers: str | list[Any]) -> tuple[Call, ...]:
         raise BadRecord(f"answers: {error}") from None
 
 
-def _read_query(query: str | list[Any]) -> Iterator[Message]:
+def _read_query(query: str | list[Any]) -> Iterator[RawMessage]:
     if isinstance(query, str):
         if not query.strip():
             raise BadRecord("the query is empty")
-        yield Message("user", query.strip())
+        yield RawMessage("user", query.strip())
         return
     for number, message in enumerate(query):
         text = get_field(message, "content", str).strip()
@@ -93,8 +93,8 @@ def _read_query(query: str | list[Any]) -> Iterator[Message]:
         if role not in ROLES:
             raise BadRecord(f"message {number}: role {role!r} is none of {', '.join(ROLES)}")
         if ROLES[role] == "tool":
-            yield Message("tool", results=(Result(decode_result(text)),))
+            yield RawMessage("tool", results=(Result(decode_result(text)),))
         elif role == "assistant" and text.startswith(("```", "[")):
-            yield Message("assistant", calls=_read_answers(text))
+            yield RawMessage("assistant", calls=_read_answers(text))
         elif text:
-            yield Message(ROLES[role], text)
+            yield RawMessage(ROLES[role], text)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from coalm_it.schema import DONT_CARE
 from coalm_it.values import dates, numbers, times
 from coalm_it.values.dates import Clock
 
@@ -70,7 +71,7 @@ def plain_name(text: str) -> str:
 _YES = frozenset("yes|yeah|yep|yup|sure|true|of course|definitely|correct|right".split("|"))
 _NO = frozenset("no|nope|nah|false|not at all|not really".split("|"))
 _ANY = frozenset(
-    "dontcare|don't care|i don't care|doesn't matter|it doesn't matter|any|anything|anywhere|anytime|either|"
+    f"{DONT_CARE}|don't care|i don't care|doesn't matter|it doesn't matter|any|anything|anywhere|anytime|either|"
     "whatever|no preference|any is fine|anything is fine".split("|")
 )
 _PHONE = r"(?:\+?\d{1,3}[ -])?(?:\(\d{3}\) ?|\d{3}[ -])\d{3}-\d{4}"
@@ -94,7 +95,7 @@ _START = re.compile(rf"(?<![\w$€£/-])(?<!\d[.,])(?:\d|[$€£+(] ?\d|(?:{_WOR
 def read_value(text: str, clock: Clock = None) -> Forms:
     """Every form that the whole text can denote; none for a name."""
     plain = " ".join(text.lower().replace("’", "'").split()).strip(" .,!?;")
-    forms = {form for form, words in (("True", _YES), ("False", _NO), ("dontcare", _ANY)) if plain in words}
+    forms = {form for form, words in (("True", _YES), ("False", _NO), (DONT_CARE, _ANY)) if plain in words}
     if _START.search(plain):
         for kind in ("time", "date", "phone", "number"):
             forms.update(_READERS[kind](plain, clock))

@@ -73,7 +73,7 @@ def _refuse_unsafe(request: httpx2.Request) -> None:
 def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
     """Brings one file to `target`, whole and right, or raises FetchError; what came so far waits beside it."""
     if target.is_file():
-        fault = find_fault(target, file)
+        fault = describe_mismatch(target, file)
         if not fault:
             job.skip()
             return
@@ -83,7 +83,7 @@ def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, 
     # What goes on with a part and turns out wrong is tried once from the start: the part may be of something else.
     for _ in range(1 + part.exists()):
         _insist(job, url, lambda: _receive(client, url, part, file, job))
-        fault = find_fault(part, file)
+        fault = describe_mismatch(part, file)
         if not fault:
             part.replace(target)
             return
@@ -91,7 +91,7 @@ def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, 
     raise FetchError(f"{url}: {fault}")
 
 
-def find_fault(path: Path, file: RemoteFile) -> str:
+def describe_mismatch(path: Path, file: RemoteFile) -> str:
     """What is wrong with the file at `path`, or ""."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import httpx2
 
-from coalm_it.corpora.fetch.download import find_fault
+from coalm_it.corpora.fetch.download import describe_mismatch
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import Fetch, RemoteFile
 
@@ -43,7 +43,7 @@ def _list_names(fetch: Fetch, endpoint: str | None) -> list[str]:
             fetch.hub, revision=fetch.revision, repo_type="dataset"
         )
     except _FAILURES as error:
-        raise _explain(error, fetch, "", endpoint) from None
+        raise _describe_failure(error, fetch, "", endpoint) from None
     return names
 
 
@@ -51,7 +51,7 @@ def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str |
     """Brings one file of a data set into `folder`; what is there of that commit already stays. Raises FetchError."""
     target = folder / file.path
     if target.is_file():
-        fault = find_fault(target, file)
+        fault = describe_mismatch(target, file)
         if not fault and (file.sha256 or fetch.pinned):
             job.skip()
             return
@@ -71,8 +71,8 @@ def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str |
             tqdm_class=cast(Any, lambda **bar: _Bar(job, **bar)),
         )
     except _FAILURES as error:
-        raise _explain(error, fetch, file.path, endpoint) from None
-    fault = find_fault(target, file)
+        raise _describe_failure(error, fetch, file.path, endpoint) from None
+    fault = describe_mismatch(target, file)
     if fault:
         target.unlink()
         raise FetchError(f"{fetch.hub}: {file.path}: {fault}")
@@ -115,7 +115,7 @@ def _import_hub() -> ModuleType:
     return huggingface_hub
 
 
-def _explain(error: BaseException, fetch: Fetch, path: str, endpoint: str | None) -> FetchError:
+def _describe_failure(error: BaseException, fetch: Fetch, path: str, endpoint: str | None) -> FetchError:
     """One line for the person who must act."""
     from huggingface_hub import constants, errors, get_token
 

@@ -19,18 +19,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from coalm_it.observations import Record
 from coalm_it.readers.multiwoz.bookings import BOOK_BY, BOOKED, name_key
-from coalm_it.readers.multiwoz.databases import Record, find_named
+from coalm_it.readers.multiwoz.databases import find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees, is_exact
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
 from coalm_it.readers.multiwoz.values import normalise
-from coalm_it.schema import Act
+from coalm_it.schema import Act, ActName
 from coalm_it.values import read_value
 
-_GENERAL = {"reqmore": "REQ_MORE", "bye": "GOODBYE", "thank": "THANK_YOU", "greet": "GREET", "welcome": "WELCOME"}
-_STATING = frozenset({"OFFER", "INFORM", "CONFIRM"})
-_ALONE = frozenset({"NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
+_GENERAL: dict[str, ActName] = {
+    "reqmore": "REQ_MORE",
+    "bye": "GOODBYE",
+    "thank": "THANK_YOU",
+    "greet": "GREET",
+    "welcome": "WELCOME",
+}
+_STATING: frozenset[ActName] = frozenset({"OFFER", "INFORM", "CONFIRM"})
+_ALONE: frozenset[ActName] = frozenset({"NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
 """Acts that stand without a slot too."""
 _TRAIN_OFFER = frozenset({"train_id", "leave_at", "arrive_by"})
 _PLACES = re.compile(
@@ -91,9 +98,9 @@ def _read_domain(memory: Memory, turn: RawTurn, domain: str, acts: Sequence[RawA
 
 def _group(
     memory: Memory, turn: RawTurn, acts: Sequence[RawAct], spoken_of: Sequence[Record]
-) -> dict[tuple[str, str], dict[tuple[str, str], None]]:
+) -> dict[tuple[ActName, str], dict[tuple[str, str], None]]:
     """Act and slot -> what was said and what it means, each once."""
-    grouped: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+    grouped: dict[tuple[ActName, str], dict[tuple[str, str], None]] = {}
     asked = {act.slot for act in turn.user_acts if act.domain == acts[0].domain and act.intent == "request"}
     offering = {
         act.intent for act in acts if act.slot == "name" or (act.domain == "train" and act.slot in _TRAIN_OFFER)
@@ -104,7 +111,7 @@ def _group(
         if act.intent == "offerbook":
             grouped[("OFFER_INTENT", "intent")] = {(f"book_{act.domain}", f"book_{act.domain}"): None}
         name = _name_act(act, asked, offering)
-        if not name or not (act.slot or name in _ALONE) or (act.slot == "count" and act.intent != "nooffer"):
+        if not (act.slot or name in _ALONE) or (act.slot == "count" and act.intent != "nooffer"):
             continue
         slot, value = _find_canonical(memory, act, spoken_of) if act.value else (act.slot, "")
         if name not in _STATING or not act.value or _is_claim(turn, act, value, spoken_of):
@@ -112,7 +119,7 @@ def _group(
     return grouped
 
 
-def _name_act(act: RawAct, asked: set[str], offering: set[str]) -> str:
+def _name_act(act: RawAct, asked: set[str], offering: set[str]) -> ActName:
     if act.intent == "request":
         return "REQUEST"
     if act.intent in ("nooffer", "nobook"):

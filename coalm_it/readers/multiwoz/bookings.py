@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coalm_it.readers.multiwoz.databases import Observation, Outcome, Record, execute, find_named
+from coalm_it.calls import find_tool
+from coalm_it.observations import Record, read_records
+from coalm_it.readers.multiwoz.databases import BookingOutcome, Observation, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory, type_arguments
@@ -72,7 +74,7 @@ def _is_told(entry: Mapping[str, str], reply: str) -> bool:
 # --- what the annotation says of it ---
 
 
-def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: str) -> Outcome | None:
+def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: str) -> BookingOutcome | None:
     """What became of a booking in this turn; None where none was tried, or it was told before."""
     if domain not in BOOK_BY:
         return None
@@ -84,7 +86,7 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     reference = told.get("reference", "")
     pending = memory.pending.get(domain, {})
     if not (said or reference or _is_told(pending, turn.reply)):
-        return Outcome(refused=True) if any(act.intent == "nobook" for act in own) else None
+        return BookingOutcome(refused=True) if any(act.intent == "nobook" for act in own) else None
     earlier = memory.bookings.get(domain, {}).get("reference")
     if not pending and earlier and reference in ("", earlier):
         return None
@@ -92,10 +94,10 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     entry = {key: told[key]} if key in told and said else {}
     stated = {"reference": reference, "total_price": told.get("price", "")}
     memory.pending.pop(domain, None)
-    return Outcome(details=entry | pending | {slot: value for slot, value in stated.items() if value})
+    return BookingOutcome(details=entry | pending | {slot: value for slot, value in stated.items() if value})
 
 
-def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) -> Outcome | None:
+def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) -> BookingOutcome | None:
     car = {slot: told[slot] for slot in ("type", "phone") if slot in told}
     pending, earlier = memory.pending.get("taxi"), memory.bookings.get("taxi")
     if not car and (pending is None or any(act.intent == "request" for act in acts)):
@@ -103,7 +105,7 @@ def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) 
     if pending is None and earlier and all(earlier[slot] == value for slot, value in car.items()):
         return None
     memory.pending.pop("taxi", None)
-    return Outcome(details=(pending or {}) | car)
+    return BookingOutcome(details=(pending or {}) | car)
 
 
 def name_key(domain: str) -> str:
@@ -114,7 +116,7 @@ def name_key(domain: str) -> str:
 # --- the call ---
 
 
-def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> bool:
+def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> bool:
     """Whether the agent knows what is booked without another search. A failed booking shows none."""
     if outcome.refused or domain == "taxi":
         return True
@@ -127,7 +129,7 @@ def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
     )
 
 
-def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Record | None:
+def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
     """What a booking is for: as annotated, else as the user just named it, else what was last spoken of."""
     key = name_key(domain)
     named = (outcome.details or {}).get(key)
@@ -144,7 +146,7 @@ def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
     return found[0] if len(found) == 1 else None
 
 
-def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Call | None:
+def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Call | None:
     """The call of a booking; None where the agent cannot have known all that it needs."""
     wishes = memory.read_wishes(turn, turn.system_acts, domain, (*BOOK_BY[domain], "departure", "destination"))
     arguments = type_arguments({slot: wishes[slot] for slot in BOOK_BY[domain] if slot in wishes})
@@ -155,10 +157,9 @@ def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
         arguments = {key: record[key]} | {slot: value for slot, value in arguments.items() if slot != key}
         if domain == "train" and _is_ambiguous(memory, arguments):
             arguments |= {slot: wishes[slot] for slot in ("departure", "destination") if slot in wishes}
-    tool = memory.databases.tool(f"book_{domain}")
-    if tool is None or any(slot not in arguments for slot in tool.required):
-        return None
-    return Call(name=tool.name, service=domain, arguments=arguments)
+    call = Call(name=f"book_{domain}", service=domain, arguments=arguments)
+    tool = find_tool(call, memory.databases.tools)
+    return None if tool is None or any(slot not in arguments for slot in tool.required) else call
 
 
 def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
@@ -167,9 +168,9 @@ def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
     return len([train for train in same if arguments.get("day", train["day"]) == train["day"]]) > 1
 
 
-def book(memory: Memory, call: Call, outcome: Outcome) -> Observation:
+def book(memory: Memory, call: Call, outcome: BookingOutcome) -> Observation:
     """What a booking returns."""
     observation = execute(memory.databases, call, memory.dialogue, outcome)
-    for booked in observation["results"]:
+    for booked in read_records(observation):
         memory.bookings[call.service] = memory.booked_now[call.service] = booked
     return observation

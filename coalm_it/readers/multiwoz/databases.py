@@ -27,14 +27,15 @@ from typing import Any
 import yaml
 
 from coalm_it.assets import asset
+from coalm_it.calls import find_tool
 from coalm_it.corpora.corpus import RawFile
 from coalm_it.corpora.sources import SourceError
 from coalm_it.draw import stable_hash
+from coalm_it.observations import Record, make_observation
 from coalm_it.readers.multiwoz.matching import is_exact, is_part, plain_venue, same_name
-from coalm_it.readers.multiwoz.values import COUNTS, DONT_CARE, TIMES, format_pounds, name_slot, normalise
-from coalm_it.schema import Call, Tool
+from coalm_it.readers.multiwoz.values import COUNTS, TIMES, format_pounds, name_slot, normalise
+from coalm_it.schema import DONT_CARE, Call, Tool
 
-Record = dict[str, Any]
 Observation = dict[str, Any]
 
 TRAIN_KEYS = ("train_id", "departure", "destination", "day")
@@ -51,7 +52,7 @@ _NEEDED = {
 }
 """Domain -> what each of its records must have."""
 DOMAINS = (*_NEEDED, "taxi")
-_MISSING: dict[str, Record] = {
+_MISSING: dict[str, dict[str, Any]] = {
     "hospital": {"address": "hills road, cambridge", "postcode": "cb20qq"},
     "police": {"postcode": "cb11jg"},
 }
@@ -71,9 +72,6 @@ class Databases:
     tools: tuple[Tool, ...]
     trains: Mapping[str, Mapping[str, Sequence[Record]]]
     """Slot -> value -> the trains that have it: there are 2,828 of them, and most searches are for one line."""
-
-    def tool(self, name: str) -> Tool | None:
-        return next((tool for tool in self.tools if tool.name == name), None)
 
 
 # --- loading ---
@@ -165,7 +163,7 @@ def _read_tool(name: str, spec: dict[str, Any], records: Sequence[Record]) -> To
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BookingOutcome:
     """What the annotation says of a booking. Without it, the databases decide alone."""
 
     refused: bool = False
@@ -173,23 +171,23 @@ class Outcome:
     """What it says came back: reference and fee, or a taxi's type and phone."""
 
 
-def execute(databases: Databases, call: Call, key: str = "", outcome: Outcome | None = None) -> Observation:
+def execute(databases: Databases, call: Call, key: str = "", outcome: BookingOutcome | None = None) -> Observation:
     """What a call returns: `{"matches": N, "results": [records]}`, every record, in database order.
 
     `key` sets the drawn references of one dialogue apart from another's. A call that the functions do not allow
     returns `{"error": why}`: an agent may have written it.
     """
-    tool = databases.tool(call.name)
+    tool = find_tool(call, databases.tools)
     given = {slot: value for slot, value in call.arguments.items() if value not in (None, "", DONT_CARE)}
     error = _find_error(call, tool, given)
     if error or tool is None:
         return {"error": error}
-    if tool.transactional:
-        booked = None if outcome and outcome.refused else _book(databases, tool, given)
-        results = [] if booked is None else [booked | _draw_details(databases, tool, booked, key, outcome or Outcome())]
-    else:
-        results = find(databases, tool.service, given)
-    return {"matches": len(results), "results": results}
+    if not tool.transactional:
+        return make_observation(find(databases, tool.service, given))
+    booked = None if outcome and outcome.refused else _book(databases, tool, given)
+    if booked is None:
+        return make_observation([])
+    return make_observation([booked | _draw_details(databases, tool, booked, key, outcome or BookingOutcome())])
 
 
 def _find_error(call: Call, tool: Tool | None, given: Mapping[str, Any]) -> str:
@@ -253,7 +251,7 @@ def find_named(records: Sequence[Record], slot: str, said: str) -> list[Record]:
 # --- booking ---
 
 
-def _book(databases: Databases, tool: Tool, given: Mapping[str, Any]) -> Record | None:
+def _book(databases: Databases, tool: Tool, given: Mapping[str, Any]) -> dict[str, Any] | None:
     """What is booked, in the order of the tool's results; None where it is not there, or not one."""
     booked = {slot: int(normalise("", slot, str(value))) if slot in COUNTS else value for slot, value in given.items()}
     if tool.service == "train":
@@ -270,7 +268,9 @@ def _book(databases: Databases, tool: Tool, given: Mapping[str, Any]) -> Record 
     return {slot: booked[slot] for slot in tool.results if slot in booked}
 
 
-def _draw_details(databases: Databases, tool: Tool, booked: Record, key: str, outcome: Outcome) -> Record:
+def _draw_details(
+    databases: Databases, tool: Tool, booked: Record, key: str, outcome: BookingOutcome
+) -> dict[str, Any]:
     """Reference, or car and phone number: the annotation's, else drawn."""
     told = outcome.details or {}
     number = stable_hash(key, tool.name, *booked.items(), bits=128)

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coalm_it.readers.multiwoz.databases import Databases, Record, find_named
+from coalm_it.observations import Record
+from coalm_it.readers.multiwoz.databases import Databases, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees, is_exact
-from coalm_it.readers.multiwoz.values import COUNTS, DONT_CARE, normalise
+from coalm_it.readers.multiwoz.values import COUNTS, normalise
+from coalm_it.schema import DONT_CARE
 from coalm_it.values import mentions
 
 BOOK_SLOTS = frozenset({"day", "time", "stay", "people"})

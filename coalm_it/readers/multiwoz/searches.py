@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coalm_it.readers.multiwoz.databases import Observation, Record, execute, find_named
+from coalm_it.observations import Record, read_records
+from coalm_it.readers.multiwoz.databases import Observation, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees
 from coalm_it.readers.multiwoz.memory import Memory, type_arguments
@@ -77,6 +78,6 @@ def _reveals(turn: RawTurn, act: RawAct) -> bool:
 def search(memory: Memory, call: Call) -> Observation:
     """What a search returns; from now on the talk is about that."""
     observation = execute(memory.databases, call)
-    memory.found[call.service] = observation["results"]
+    memory.found[call.service] = list(read_records(observation))
     memory.topic.pop(call.service, None)
     return observation

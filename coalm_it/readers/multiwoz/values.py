@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from coalm_it.schema import DONT_CARE
 from coalm_it.values import read_value
 
-DONT_CARE = "dontcare"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TIMES = frozenset({"leave_at", "arrive_by", "time"})
 COUNTS = frozenset({"stars", "people", "stay"})
@@ -62,7 +62,7 @@ class Rule(NamedTuple):
 
 ABSENT = frozenset({"", "not mentioned", "none", "not given", "n/a", "?"})
 _ANY = frozenset(
-    "dontcare|dont care|don't care|do n't care|do not care|doesn't care|does not care|doesn't matter|any|anything|"
+    f"{DONT_CARE}|dont care|don't care|do n't care|do not care|doesn't care|does not care|doesn't matter|any|anything|"
     "anytime|anywhere|no preference|no particular".split("|")
 )
 _FOODS = {
