@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place and renamed."""
+"""Files that are either complete or absent: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class OutputError(OutsideError):
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; it takes its place when all went well, and is gone otherwise."""
+    """A temporary path to write to: renamed to `path` on success, deleted otherwise. Raises OutputError."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
