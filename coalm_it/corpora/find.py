@@ -118,7 +118,7 @@ def _compare_heads(corpus: Corpus, layout: Layout) -> str:
 
 
 def _list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
-    """Path relative to `data` -> file, where a plain file precedes a zipped one; and zip files that cannot be opened."""
+    """Path relative to `data` -> file, preferring plain files to zipped ones; and zip files that cannot be opened."""
     files: dict[str, RawFile] = {}
     for path in _walk(data):
         name = path.relative_to(data).as_posix() if path != data else path.name

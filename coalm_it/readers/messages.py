@@ -1,7 +1,7 @@
-r"""Conversations with tools in the form of OpenAI's API, or in ShareGPT's: any corpus of these, by a YAML file alone.
+r"""Conversations with tools in the format of OpenAI or ShareGPT: any such corpus needs only a YAML file.
 
-A JSON list, JSON lines, or Parquet (as a folder that `load_dataset` opens holds it). The columns are called
-`messages` (or `conversations`) and `tools`, unless the source's `columns` says otherwise. A record, cut:
+A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns are called `messages` (or
+`conversations`) and `tools`, unless `columns` in the YAML of the source says otherwise. A shortened record:
 
     {"messages": [{"role": "user", "content": "How warm is it in Oban?"},
        {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function",
@@ -11,15 +11,15 @@ A JSON list, JSON lines, or Parquet (as a folder that `load_dataset` opens holds
      "tools": [{"type": "function", "function": {"name": "get_weather", "parameters": {...}}}]}
 
 - Role and text: role and content, or from and value (human, gpt, function_call, observation). Content is a
-  text or a list of parts {type, text} or {type, value}: text, reasoning, tool_call.
-- Calls: `tool_calls` or `function_call` of a message, arguments an object or its JSON text; a message of the
-  role function_call, JSON; parts of the type tool_call, JSON. Columns and calls may be JSON texts.
-- Results pair with calls by tool_call_id, else by name, else in order. One message may hold several, as a
-  list of {name, content} (or results), or of as many values as there are calls.
-- Reasoning (`reasoning_content`, or parts) is the thought of a step or of a reply; see conversations.py.
+  text, or a list of parts {type, text} or {type, value} of the types text, reasoning and tool_call.
+- Calls: `tool_calls` or `function_call` of a message, with arguments as an object or its JSON text; a message of the
+  role function_call, in JSON; parts of the type tool_call, in JSON. Columns and calls may be JSON texts.
+- Results are paired with calls by tool_call_id, else by name, else in order. One message may contain several, as a
+  list of {name, content} (or results), or as a list with one value per call.
+- Reasoning (`reasoning_content`, or parts) is the thought of a step or a reply; see corpora/conversations.py.
 
-A record without tools is read too, as long as it makes no calls. Lost in conversion: system messages (a row has
-the system text of its own layout), and all other columns.
+A record without tools is accepted if it has no calls. Lost in conversion: system messages (a row has the system text of
+its layout) and all other columns.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
 
 @report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The conversations of one shard; one that does not hold together is a Fault and the rest goes on."""
+    """The conversations of one shard; an invalid record is a Fault, and the others are still read."""
     columns = corpus.columns
 
     def convert(record: Any) -> DialogueContent:
@@ -99,7 +99,7 @@ def _read_messages(raw: list[Any]) -> Iterator[RawMessage]:
 
 
 def _read_message(message: Any, called: set[str]) -> RawMessage:
-    """`called`: the functions that were called last."""
+    """`called`: the functions of the last calls."""
     shared = isinstance(message, dict) and "from" in message
     said = get_field(message, "from" if shared else "role", str)
     if said not in ROLES:
@@ -119,7 +119,7 @@ def _read_message(message: Any, called: set[str]) -> RawMessage:
 
 
 def _read_parts(content: Any) -> dict[str, list[str]]:
-    """Type -> the texts of the parts of this type."""
+    """Type -> the texts of the parts of that type."""
     parts: dict[str, list[str]] = {"text": [], "reasoning": [], "tool_call": []}
     if content is None or isinstance(content, str):
         parts["text"].append(content or "")
@@ -149,7 +149,7 @@ def _read_results(text: str, message: dict[str, Any], called: set[str]) -> tuple
 
 
 def _is_wrapped(item: Any, called: set[str]) -> bool:
-    """Whether an object is a result beside the name of its function, and holds nothing but that and an id."""
+    """Whether an object consists of a result, the name of its function, and perhaps an id."""
     keys = item.keys() if isinstance(item, dict) else set()
     return keys - {"tool_call_id"} in ({"name", "content"}, {"name", "results"}) and item["name"] in called
 

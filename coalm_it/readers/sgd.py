@@ -1,6 +1,6 @@
 """Schema-Guided Dialogue (Rastogi et al. 2020, CC BY-SA 4.0): tasks over services that a schema describes.
 
-Layout: `train/`, `dev/`, `test/`, each with `schema.json` and `dialogues_001.json`, ... An example, cut:
+Layout: `train/`, `dev/`, `test/`, each with `schema.json` and `dialogues_001.json`, ... A shortened example:
 
     {"dialogue_id": "1_00000", "services": ["Restaurants_1"], "turns": [
       {"speaker": "USER", "utterance": "Find me Ethiopian cuisine in Berkeley.", "frames": [
@@ -10,7 +10,7 @@ Layout: `train/`, `dev/`, `test/`, each with `schema.json` and `dialogues_001.js
       {"speaker": "SYSTEM", "utterance": "Of the 4 Ethiopian ...", "frames": [{..., "service_call": {"method":
          "FindRestaurants", "parameters": {...}}, "service_results": [{...}, ...]}]}]}
 
-Lost in conversion: the character spans (checked, then dropped), `requested_slots` (the REQUEST acts say it).
+Lost in conversion: the character spans (checked, then dropped) and `requested_slots` (given by the REQUEST acts).
 The conversations take place on Friday 2019-03-01 (the schema's default dates, and "today" in utterances).
 """
 
@@ -33,7 +33,7 @@ CLOCK = datetime.date(2019, 3, 1)
 FOLDERS = {"train": "train", "validation": "dev", "test": "test"}
 
 
-# --- what the publishers' files hold, as far as it is read ---
+# --- the publishers' files, as far as they are read ---
 
 
 class _RawAct(TypedDict):
@@ -119,7 +119,7 @@ def _describe_error(error: ValidationError) -> str:
 
 class _Schema(NamedTuple):
     tools: dict[str, dict[str, Tool]]
-    """Service -> function -> it."""
+    """Service -> function -> tool."""
     types: dict[str, dict[str, str]]
     """Service -> slot -> its JSON Schema type."""
 
@@ -151,7 +151,7 @@ def _read_types(service: _RawService) -> dict[str, str]:
 
 
 def _slot_type(slot: _RawSlot) -> str:
-    """Boolean or integer where every possible value is one, else string: the schema itself types nothing."""
+    """Boolean or integer if every possible value is one, else string: the schema itself has no types."""
     values = slot["possible_values"] if slot["is_categorical"] else []
     if values and set(values) <= {"True", "False"}:
         return "boolean"
@@ -280,7 +280,7 @@ def _check_frames(turn: _RawTurn, number: int, schema: _Schema) -> None:
 
 
 def _read_acts(turn: _RawTurn) -> list[dict[str, Any]]:
-    """As plain values: an Act made one by one costs a quarter of the reader's time."""
+    """As plain values, since constructing each Act takes a quarter of the reader's time."""
     return [
         {
             "name": act["act"],

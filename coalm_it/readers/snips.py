@@ -2,23 +2,23 @@
 
 Three layouts, in order of preference, with a record of each:
 
-`split`: train.json, valid.json, test.json (13,084 / 700 / 700), true case, one value a slot.
+`split`: train.json, valid.json, test.json (13,084 / 700 / 700), true case, one value per slot.
 
     {"dialog_id": "br_1737", "domain": "BookRestaurant", "utterance": "Book a table in Portugal",
      "slot_values": {"country": "Portugal"}}
 
-`original`: a folder a domain with train_X_full.json and validate_X.json (13,784 / 700), text in segments.
+`original`: a folder per domain with train_X_full.json and validate_X.json (13,784 / 700), text in segments.
 
     {"BookRestaurant": [{"data": [{"text": "Book a table in "}, {"text": "Portugal", "entity": "country"}]}]}
 
-`joint_slu`: train, valid, test (13,084 / 700 / 700, another draw), each with seq.in, seq.out, label: one line
-an utterance, lower case, in tokens with BIO tags.
+`joint_slu`: train, valid, test (13,084 / 700 / 700, a different split), each with seq.in, seq.out, label: one line
+per utterance, lower case, as tokens with BIO tags.
 
     book a table in portugal     O O O O B-country     BookRestaurant
 
-An utterance becomes a dialogue of one turn. A slot that is said twice keeps all its values, in order, in the
-state; a row takes the last, as `split` does. Lost in conversion: where in the text a value stands (that it
-stands there is checked) and runs of white space. `split` itself lost one emoji of `original`.
+An utterance becomes a dialogue of one turn. A slot that is given twice keeps all its values, in order, in the
+state; a row takes the last, as `split` does. Lost in conversion: the position of a value in the text (that the text
+contains it is checked) and runs of white space. `split` itself lost one emoji of `original`.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _convert_split(record: Any) -> Parsed:
     return get_field(record, "domain", str), _clean(get_field(record, "utterance", str)), slots
 
 
-# --- original: an object with a list of records a domain ---
+# --- original: an object with a list of records per domain ---
 
 
 def _open_original(corpus: Corpus, file: RawFile) -> list[Any]:
@@ -149,12 +149,12 @@ def _open_joint(corpus: Corpus, file: RawFile) -> list[Any]:
         path = str(folder / name)
         if path not in corpus.files:
             raise SourceError(f"{file.name}: {path} is missing; seq.in, seq.out and label belong together")
-        # Not splitlines: it would also cut at the line separators of Unicode.
+        # Not splitlines, which would also split at the line separators of Unicode.
         columns.append(corpus.files[path].read_text().removesuffix("\n").split("\n"))
     lines = [len(column) for column in columns]
     if len(set(lines)) > 1:
         counted = f"seq.in has {lines[0]} lines, seq.out {lines[1]}, label {lines[2]}"
-        raise SourceError(f"{file.name}: {counted}; there should be one line an utterance in each")
+        raise SourceError(f"{file.name}: {counted}; each should have one line per utterance")
     return list(zip(*columns, strict=True))
 
 

@@ -1,19 +1,19 @@
-r"""xLAM function calling (Liu et al. 2024, APIGen; 60,000 rows, CC BY 4.0), and whatever else is laid out like it.
+r"""xLAM function calling (Liu et al. 2024, APIGen; 60,000 rows, CC BY 4.0), and other corpora in the same layout.
 
-One JSON file, a list of rows; `tools` and `answers` are JSON texts. A row, cut:
+One JSON file with a list of rows; `tools` and `answers` are JSON texts. A shortened row:
 
     {"id": 7, "query": "Is it raining in Oban, and is it windy?",
      "tools": "[{\"name\": \"get_rain\", \"description\": \"...\", \"parameters\": {\"city\": {\"description\": \"...\",
                \"type\": \"str\", \"default\": \"London\"}, \"hours\": {\"type\": \"int, optional\"}}}]",
      "answers": "[{\"name\": \"get_rain\", \"arguments\": {\"city\": \"Oban\"}}]"}
 
-xlam-irrelevance-7.5k (Lin et al. 2024, Hammer; CC BY 4.0) is the same with the right function taken out and
-`answers` "[]". Others in this form are read too: lists in place of the texts, answers {tool, parameters}
-(Seal-Tools), and a list of messages for a query (API-Bank: user, agent, assistant with calls, tool or API with what
-came back; its closing words "Generate API Request:" are left out).
+xlam-irrelevance-7.5k (Lin et al. 2024, Hammer; CC BY 4.0) is the same with the correct function removed and
+`answers` "[]". Variants of this form are read too: lists instead of the texts, answers {tool, parameters}
+(Seal-Tools), and a list of messages as query (API-Bank: user, agent, assistant with calls, tool or API with the
+result; its final words "Generate API Request:" are left out).
 
-A row becomes a dialogue of one turn whose one step holds the answers as calls made at once, or no call; there are no
-results and no reply. A query of several messages becomes a turn for each time the user speaks.
+A row becomes a dialogue of one turn with one step, whose parallel calls are the answers, or which has no call; there
+are no results and no reply. A query of several messages becomes one turn per message of the user.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ROLES: dict[str, Role] = {
     "API": "tool",
 }
 REQUEST = "Generate API Request:"
-"""What API-Bank writes behind the last message, whoever's it is."""
+"""The text that API-Bank appends to the last message, whatever its role."""
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
@@ -55,7 +55,7 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
 
 @report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The rows of one shard; a row that is no good is a Fault and the rest goes on."""
+    """The rows of one shard; an invalid row is a Fault, and the others are still read."""
 
     def convert(record: Any) -> DialogueContent:
         query = get_field(record, "query", str, list)

@@ -164,7 +164,7 @@ def contains(text: str, words: str) -> bool:
 
 
 def mentions(text: str, value: Any, clock: Clock = None) -> bool:
-    """Whether a text mentions a value, as whole words or in another form: "a table at half past 5 pm" mentions 17:30."""
+    """Whether a text mentions a value, as whole words or in another form: "at half past 5 pm" mentions 17:30."""
     plain = value_text(value)
     name = plain_name(plain)
     said = f" {plain_name(text)} "

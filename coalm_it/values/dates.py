@@ -1,4 +1,4 @@
-"""Dates, relative to the dialogue's clock: today, next Friday, the 9th, March 4th, 4th of march, the day after tomorrow."""
+"""Dates, resolved by the dialogue's clock: today, next Friday, the 9th, March 4th, the day after tomorrow."""
 
 from __future__ import annotations
 

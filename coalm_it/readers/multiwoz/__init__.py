@@ -1,8 +1,8 @@
 """MultiWOZ 2.0, 2.1, 2.2 and 2.4 (Budzianowski et al. 2018, Eric et al. 2020, Zang et al. 2020, Ye et al. 2022; MIT).
 
-People play a tourist in Cambridge and the clerk who helps; the clerk's searches and bookings are not in the data, so
-they are made again here, on the corpus's own databases (see searches.py and bookings.py). There are two forms (see
-forms.py); an example, cut:
+People play a tourist in Cambridge and a clerk who helps. The clerk's searches and bookings are not in the data; they
+are reconstructed here and executed on the corpus's own databases (see searches.py and bookings.py). There are two
+forms of the data (see forms.py); a shortened example:
 
     {"PMUL1635": {"goal": {...}, "log": [
       {"text": "I need to book a hotel in the east that has 4 stars .", "metadata": {},
@@ -12,11 +12,10 @@ forms.py); an example, cut:
        "metadata": {"hotel": {"semi": {"area": "east", "stars": "4", "name": "not mentioned", ...},
                               "book": {"booked": [], "people": "", "day": "", "stay": ""}}, ...}}, ...]}}
 
-The state of a turn stands in the metadata of the system turn after it. Services are the domains; the functions are
-those of environments/multiwoz.py. Values are normalised (see multiwoz_values.py), utterances joined again where 2.1
-took them apart.
+The state of a turn is in the metadata of the system turn after it. Services are the domains; the functions are those
+of databases.py. Values are normalised (see values.py), and the tokens of 2.1 are joined to text again.
 
-Lost in conversion: the goal, the spans, the acts that acts.py names, alternatives of spelling in states.
+Lost in conversion: the goal, the spans, the acts that acts.py names, alternative spellings in states.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from coalm_it.readers.multiwoz.searches import SEARCH_BY, plan_search, search
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Step, Turn
 
 LISTS = {"validation": "valListFile", "test": "testListFile"}
-"""Where all splits are in one data.json: the files that list the others; the rest is train."""
+"""If all splits are in one data.json: the files that list the dialogues of these splits; the rest is train."""
 ACTS = ("dialogue_acts.json", "system_acts.json", "dialog_acts.json")
-"""Where acts may stand beside the dialogues: 2.0, 2.1, 2.2."""
+"""Files with the acts, where these are separate from the dialogues: 2.0, 2.1, 2.2."""
 
 _Record = tuple[str, Any]
 """Name and content of a dialogue."""
@@ -76,7 +75,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
 
 @lru_cache(maxsize=1)
 def _read_records(file: RawFile, version: tuple[int, int]) -> Sequence[_Record]:
-    """The dialogues of a file. Those of the file read last stay in memory: many shards share a data.json."""
+    """The dialogues of a file. Those of the last file stay in memory, since many shards share a data.json."""
     content = file.read_json()
     if isinstance(content, dict):
         return [(name.removesuffix(".json"), record) for name, record in content.items()]
@@ -92,7 +91,7 @@ def _name_record(record: Any, number: int) -> str:
 
 
 def _read_split(corpus: Corpus, split: str, records: Iterable[_Record]) -> frozenset[str] | None:
-    """The names of a split's dialogues in a file that holds all splits; None where the file is one split's own."""
+    """The names of the dialogues of a split, if a file contains all splits; None if each split has its own files."""
     if len(corpus.splits) == 1 or len(set(corpus.splits.values())) > 1:
         return None
     listed = {other: _read_list(corpus, name) for other, name in LISTS.items()}
@@ -109,7 +108,7 @@ def _read_list(corpus: Corpus, name: str) -> frozenset[str]:
 
 
 def _read_acts_beside(corpus: Corpus) -> dict[str, Any]:
-    """Dialogue -> the acts that stand in a file of their own, by turn; nothing where there is no such file."""
+    """Dialogue -> its acts by turn, from a separate file; empty if there is no such file."""
     file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
     return _read_act_file(file, file.version) if file else {}
 
@@ -126,7 +125,7 @@ def _read_act_file(file: RawFile, version: tuple[int, int]) -> dict[str, Any]:
 
 
 def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
-    """The turns with calls, observations and acts, and the domains that they are about."""
+    """The turns with calls, observations and acts, and the domains that occur in them."""
     memory = Memory(databases, name)
     turns: list[Turn] = []
     services: set[str] = set()
@@ -173,7 +172,7 @@ def _make_step(turn: int, first: int, made: Sequence[tuple[Call, Any]]) -> Step:
 
 
 def _find_intents(turn: RawTurn) -> dict[str, str]:
-    """Domain -> what the user is after in this turn: to book, once there is something to book with."""
+    """Domain -> the intent of the user in this turn: to book, as soon as the state has a slot for booking."""
     intents = {}
     for domain in dict.fromkeys(act.domain for act in turn.user_acts if act.domain in DOMAINS):
         given = turn.state.get(domain, {}).keys() & (BOOK_SLOTS if domain != "train" else {"people"})
