@@ -266,7 +266,7 @@ def test_a_bad_line(tmp_path: Path, tokens: str, tags: str, label: str, reason: 
 
 def test_seq_files_of_unequal_length_are_one_fault(tmp_path: Path) -> None:
     folder = write_joint(tmp_path, "rain\nsnow\n", "O\n", "GetWeather\nGetWeather\n")
-    reason = "seq.in has 2 lines, seq.out 1, label 2; there should be one line an utterance in each"
+    reason = "seq.in has 2 lines, seq.out 1, label 2; each should have one line per utterance"
     assert read(folder, "joint_slu") == [Fault(file="train/seq.in", reason=reason)]
 
 

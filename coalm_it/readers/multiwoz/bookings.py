@@ -1,7 +1,7 @@
-"""Where the agent of a MultiWOZ dialogue booked, and what became of it.
+"""The bookings of the agent in a MultiWOZ dialogue, and their outcomes.
 
-A booking shows in the acts (Booking-Book, Train-OfferBooked, a reference, a taxi's car) and in what the metadata has as
-booked, which sometimes stands there a turn or two before the reply tells it. A Booking-NoBook is a booking that failed.
+A booking is visible in the acts (Booking-Book, Train-OfferBooked, a reference, a taxi's car) and in the `booked`
+entries of the metadata, sometimes a turn or two before the reply mentions it. Booking-NoBook is a booking that failed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ BOOK_BY = {
     "train": ("train_id", "people", "day"),
     "taxi": ("departure", "destination", "leave_at", "arrive_by"),
 }
-"""Domain -> what a booking takes, in the order of arguments."""
+"""Domain -> the arguments of a booking, in order."""
 BOOKED = frozenset({"book", "offerbooked"})
 
 
-# --- which domain a booking act is about ---
+# --- the domain of a booking act ---
 
 
 def settle_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
-    """The system's acts, those of `Booking` with the domain that they are about; its Inform offers to book."""
+    """The system acts, those of `Booking` with the domain that they concern; Booking-Inform is an offer to book."""
     if not any(act.domain == "booking" for act in turn.system_acts):
         return turn.system_acts
     domain = _find_booking_domain(memory, turn)
@@ -45,8 +45,8 @@ def settle_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
 
 
 def _find_booking_domain(memory: Memory, turn: RawTurn) -> str:
-    """What was just booked, else what the slots belong to, else where the user gave something to book with, else
-    what was last spoken of."""
+    """The domain just booked, else the one of the slots, else the one whose booking slots the user changed, else the
+    last one mentioned."""
     for domain, entry in memory.pending.items():
         if domain != "taxi" and _is_told(entry, turn.reply):
             return domain
@@ -71,11 +71,11 @@ def _is_told(entry: Mapping[str, str], reply: str) -> bool:
     return bool(entry.get("reference")) and entry["reference"] in reply
 
 
-# --- what the annotation says of it ---
+# --- the outcome according to the annotation ---
 
 
 def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: str) -> BookingOutcome | None:
-    """What became of a booking in this turn; None where none was tried, or it was told before."""
+    """The outcome of a booking in this turn; None if nothing was booked, or the outcome was given before."""
     if domain not in BOOK_BY:
         return None
     own = [act for act in acts if act.domain == domain]
@@ -109,7 +109,7 @@ def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) 
 
 
 def name_key(domain: str) -> str:
-    """The slot that names what is booked."""
+    """The slot that identifies what is booked."""
     return "train_id" if domain == "train" else "name"
 
 
@@ -117,7 +117,7 @@ def name_key(domain: str) -> str:
 
 
 def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> bool:
-    """Whether the agent knows what is booked without another search. A failed booking shows none."""
+    """Whether the agent knows what it books without another search; assumed where a booking fails."""
     if outcome.refused or domain == "taxi":
         return True
     record = _find_booked(memory, turn, domain, outcome)
@@ -130,7 +130,7 @@ def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOut
 
 
 def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
-    """What a booking is for: as annotated, else as the user just named it, else what was last spoken of."""
+    """The record that is booked: as annotated, else as just named by the user, else the current one."""
     key = name_key(domain)
     named = (outcome.details or {}).get(key)
     if named:
@@ -147,7 +147,7 @@ def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOut
 
 
 def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Call | None:
-    """The call of a booking; None where the agent cannot have known all that it needs."""
+    """The call of a booking; None if the agent cannot have known every required argument."""
     wishes = memory.read_wishes(turn, turn.system_acts, domain, (*BOOK_BY[domain], "departure", "destination"))
     arguments = type_arguments({slot: wishes[slot] for slot in BOOK_BY[domain] if slot in wishes})
     if domain != "taxi":
@@ -169,7 +169,7 @@ def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
 
 
 def book(memory: Memory, call: Call, outcome: BookingOutcome) -> Observation:
-    """What a booking returns."""
+    """The observation of a booking, which the memory keeps."""
     observation = execute(memory.databases, call, memory.dialogue, outcome)
     for booked in read_records(observation):
         memory.bookings[call.service] = memory.booked_now[call.service] = booked
