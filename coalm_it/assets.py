@@ -25,7 +25,7 @@ def asset(kind: Kind, *parts: str) -> Path:
     path = _ROOT.joinpath(kind, *parts)
     if not path.exists():
         name = "/".join((kind, *parts))
-        known = sorted(beside.name for beside in path.parent.glob("*"))
+        known = sorted(other.name for other in path.parent.glob("*"))
         raise FileNotFoundError(f"no {name} in coalm-it; its folder contains: {', '.join(known) or 'nothing'}")
     return path
 

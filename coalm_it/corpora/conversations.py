@@ -62,11 +62,11 @@ class _OpenTurn:
     """The results of the last step that have been read so far."""
 
     @property
-    def begun(self) -> bool:
+    def has_answer(self) -> bool:
         return bool(self.steps) or self.reply is not None
 
     @property
-    def waits(self) -> bool:
+    def awaits_results(self) -> bool:
         """Whether the calls of the last step have no results yet."""
         return bool(self.steps) and bool(self.steps[-1].calls) and not self.steps[-1].observations
 
@@ -91,16 +91,16 @@ def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[
         except BadRecord as error:
             raise BadRecord(f"message {number}: {error}") from None
     if turns and turns[-1].results:
-        _settle(turns[-1])
-    if not any(turn.begun for turn in turns):
+        _assign_results(turns[-1])
+    if not any(turn.has_answer for turn in turns):
         raise BadRecord("no message of the assistant")
     return tuple(_close_turns(turns))
 
 
 def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
-    if turns and turns[-1].begun:
-        _settle(turns[-1])
-    if turns and not turns[-1].begun:
+    if turns and turns[-1].has_answer:
+        _assign_results(turns[-1])
+    if turns and not turns[-1].has_answer:
         turns[-1].user = _join(turns[-1].user, message.text) or ""
     else:
         turns.append(_OpenTurn(message.text))
@@ -108,11 +108,11 @@ def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
 
 def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> None:
     if message.role == "tool":
-        if not turn.waits:
+        if not turn.awaits_results:
             raise BadRecord("a result, but no call before it")
         turn.results += message.results
         return
-    _settle(turn)
+    _assign_results(turn)
     if message.calls is None:
         turn.reply = message.text if turn.reply is None else _join(turn.reply, message.text)
         turn.thought = _join(turn.thought, message.thought)
@@ -135,26 +135,26 @@ def _join(*texts: str | None) -> str | None:
 # --- calls and their results ---
 
 
-def _settle(turn: _OpenTurn) -> None:
+def _assign_results(turn: _OpenTurn) -> None:
     """Assigns the results to the last step, in the order of its calls."""
-    if not turn.waits:
+    if not turn.awaits_results:
         return
     step = turn.steps[-1]
-    results = _spread(turn.results, len(step.calls))
+    results = _split_result(turn.results, len(step.calls))
     if len(results) != len(step.calls):
         raise BadRecord(f"calls and results do not pair: {len(step.calls)} calls, {len(results)} results")
-    step.observations = tuple(result.value for result in _pair(step.calls, results))
+    step.observations = tuple(result.value for result in _order_results(step.calls, results))
     turn.results = []
 
 
-def _spread(results: list[Result], calls: int) -> list[Result]:
+def _split_result(results: list[Result], calls: int) -> list[Result]:
     """One result that is a list with an item per call counts as that many results."""
     if len(results) == 1 < calls and isinstance(results[0].value, list) and len(results[0].value) == calls:
         return [Result(value) for value in results[0].value]
     return results
 
 
-def _pair(calls: Sequence[Call], results: Sequence[Result]) -> list[Result]:
+def _order_results(calls: Sequence[Call], results: Sequence[Result]) -> list[Result]:
     """The results in the order of the calls: by id, else by name, else in the given order."""
     if all(call.id for call in calls) and all(result.id for result in results):
         by_id = {result.id: result for result in results}

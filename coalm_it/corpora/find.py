@@ -42,7 +42,7 @@ def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
         used: Corpus | None = None
         for layout in source.layouts:
             for corpus in _match_layout(source, layout, paths):
-                reason = _compare_heads(corpus, layout)
+                reason = _check_first_bytes(corpus, layout)
                 fits = None if reason else corpus
                 if fits and used:
                     reason = f"{source.name} is read from {used.root} (layout {used.layout})"
@@ -66,13 +66,13 @@ def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
         about = {"source": source.name, "title": source.title, "licence": source.licence}
         layouts = ", ".join(layout.name for layout in source.layouts)
         nothing = {"layout": layouts, "folder": "", "files": "", "status": "not found" if data else ""}
-        there = [_describe(item) for item in found if item.source == source.name]
+        there = [_describe_match(item) for item in found if item.source == source.name]
         rows += [{**about, **item} for item in there or [nothing]]
     unknown = {"source": "", "title": "", "licence": ""}
-    return rows + [{**unknown, **_describe(item)} for item in found if not item.source]
+    return rows + [{**unknown, **_describe_match(item)} for item in found if not item.source]
 
 
-def _describe(item: CorpusMatch) -> dict[str, str]:
+def _describe_match(item: CorpusMatch) -> dict[str, str]:
     splits = item.corpus.splits if item.corpus else {}
     files = ", ".join(f"{split} {len(files)}" for split, files in splits.items())
     status = "used" if item.used else f"skipped: {item.reason}"
@@ -103,7 +103,7 @@ def _match_layout(source: Source, layout: Layout, paths: dict[str, RawFile]) -> 
             yield Corpus(source.name, layout.name, root, splits, listed, source.columns)
 
 
-def _compare_heads(corpus: Corpus, layout: Layout) -> str:
+def _check_first_bytes(corpus: Corpus, layout: Layout) -> str:
     """Why the files are not of this layout, or "". One correct beginning is enough: other files may be damaged."""
     if layout.begins is None:
         return ""

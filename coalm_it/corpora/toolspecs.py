@@ -107,13 +107,13 @@ def _read_tool(item: Any, marked: bool) -> Tool:
 # --- parameters ---
 
 
-def _read_parameters(parameters: dict[str, Any], beside: Any, marked: bool = False) -> dict[str, Any]:
-    """`beside`: the `required` of the function itself."""
+def _read_parameters(parameters: dict[str, Any], outer_required: Any, marked: bool = False) -> dict[str, Any]:
+    """`outer_required`: the `required` of the function itself."""
     if _is_schema(parameters):
         described = parameters.get("properties") or {}
-        required = parameters.get("required", beside)
+        required = parameters.get("required", outer_required)
     else:
-        described, required = parameters, beside
+        described, required = parameters, outer_required
     properties, optional = {}, {}
     for name, spec in described.items():
         properties[name], optional[name] = _read_property(name, spec)

@@ -96,7 +96,7 @@ def _parse(corpus: Corpus, record: Any) -> Parsed:
     for slot, values in slots.items():
         for value in values:
             if not value or value not in text:
-                raise BadRecord(f"slot {slot!r}: {value!r} does not stand in the utterance {text!r}")
+                raise BadRecord(f"slot {slot!r}: {value!r} is not in the utterance {text!r}")
     return domain, text, slots
 
 

@@ -183,11 +183,11 @@ def test_shards_of_a_file_are_its_records_cut_in_order(tmp_path: Path) -> None:
         (utterance(domain=""), "the domain is empty"),
         (
             utterance(slot_values={"city": "Mallaig"}),
-            "slot 'city': 'Mallaig' does not stand in the utterance 'Is it windy in Oban today'",
+            "slot 'city': 'Mallaig' is not in the utterance 'Is it windy in Oban today'",
         ),
         (
             utterance(slot_values={"city": " "}),
-            "slot 'city': '' does not stand in the utterance 'Is it windy in Oban today'",
+            "slot 'city': '' is not in the utterance 'Is it windy in Oban today'",
         ),
     ],
 )

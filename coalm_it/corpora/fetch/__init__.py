@@ -27,7 +27,7 @@ from coalm_it.corpora.fetch.job import FIRST_PAUSE, FetchError, Job, Stopped
 from coalm_it.corpora.sources import Fetch, RemoteFile, Source, SourceError, is_safe_path, list_sources, load_source
 from coalm_it.listener import Listener, Silent
 
-AT_ONCE = 4
+MAX_PARALLEL = 4
 """Maximum number of parallel downloads."""
 
 
@@ -72,7 +72,7 @@ def fetch_corpora(
     data: Path,
     *,
     listener: Listener | None = None,
-    at_once: int = AT_ONCE,
+    parallel: int = MAX_PARALLEL,
     pause: float = FIRST_PAUSE,
     hosts: Hosts | None = None,
 ) -> list[Fetched]:
@@ -100,8 +100,8 @@ def fetch_corpora(
                     batch.failure = str(error)
                     continue
                 batch.jobs += [Job(work, total, stop, pause) for work, total in works]
-        _run(list(batches.values()), at_once, stop, listener)
-    return [_sum_up(batch) for batch in batches.values()]
+        _run(list(batches.values()), parallel, stop, listener)
+    return [_summarise(batch) for batch in batches.values()]
 
 
 def _find_layout(name: str) -> tuple[Source, str]:
@@ -153,7 +153,7 @@ def _strip_suffix(file: RemoteFile) -> str:
 # --- in parallel ---
 
 
-def _run(batches: Sequence[_Batch], at_once: int, stop: threading.Event, listener: Listener) -> None:
+def _run(batches: Sequence[_Batch], parallel: int, stop: threading.Event, listener: Listener) -> None:
     """Runs all jobs. Ctrl-C stops them at once, even while a server does not respond: the threads are daemons."""
     queue: SimpleQueue[tuple[_Batch, Job]] = SimpleQueue()
     for batch in batches:
@@ -161,7 +161,7 @@ def _run(batches: Sequence[_Batch], at_once: int, stop: threading.Event, listene
             queue.put((batch, job))
     crashes: list[Exception] = []
     work = partial(_work, queue, stop, crashes)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(at_once)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(parallel)]
     for thread in threads:
         thread.start()
     told: dict[str, int] = {}
@@ -213,7 +213,7 @@ def _report(batches: Sequence[_Batch], told: dict[str, int], listener: Listener)
             listener.advance(stage, done, total)
 
 
-def _sum_up(batch: _Batch) -> Fetched:
+def _summarise(batch: _Batch) -> Fetched:
     written = sum(job.written for job in batch.jobs)
     status = "failed" if batch.failure else "fetched" if written else "up to date"
     return Fetched(batch.source, batch.layout, batch.folder, written, status, batch.failure)

@@ -32,12 +32,12 @@ class Member:
     """None if it is not a plain file: a link, a device."""
 
 
-def unpack_file(path: Path, folder: Path, tell: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
+def unpack_file(path: Path, folder: Path, report: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
     """Unpacks a zip or tar file, compressed or not, by `unpack`. Raises ArchiveError."""
     try:
         with path.open("rb") as file:
             members = _read_zip(file) if path.suffix.lower() == ".zip" else read_tar(file)
-            unpack(members, folder, tell, most_bytes)
+            unpack(members, folder, report, most_bytes)
     # RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise ArchiveError(f"it cannot be read: {error}") from None
@@ -63,8 +63,10 @@ def _read_zip(file: IO[bytes]) -> Iterator[Member]:
                     yield Member(info.filename, content)
 
 
-def unpack(members: Iterator[Member], folder: Path, tell: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
-    """Writes plain files to the new folder `folder`, except hidden ones; `tell` gets the number of bytes written.
+def unpack(
+    members: Iterator[Member], folder: Path, report: Callable[[int], None], most_bytes: int = MOST_BYTES
+) -> None:
+    """Writes plain files to the new folder `folder`, except hidden ones; `report` gets the number of bytes written.
 
     Nothing is written elsewhere, and no more than `most_bytes`. Raises ArchiveError; files written so far remain.
     """
@@ -93,7 +95,7 @@ def unpack(members: Iterator[Member], folder: Path, tell: Callable[[int], None],
                 if written > most_bytes:
                     raise ArchiveError(f"it unpacks to more than {most_bytes:,} bytes")
                 out.write(chunk)
-                tell(len(chunk))
+                report(len(chunk))
 
 
 def hash_tree(folder: Path) -> str:

@@ -43,7 +43,7 @@ LONGEST_WAIT = 120.0
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
-class _Again(Exception):
+class _RetryLater(Exception):
     """The attempt may succeed later, after `wait` seconds if the server gives a time."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -73,22 +73,22 @@ def _refuse_unsafe(request: httpx2.Request) -> None:
 def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
     """Downloads one file to `target` and verifies it; after an interruption, a part remains. Raises FetchError."""
     if target.is_file():
-        fault = describe_mismatch(target, file)
-        if not fault:
+        mismatch = describe_mismatch(target, file)
+        if not mismatch:
             job.skip()
             return
-        job.notes.append(f"{target} is downloaded again: {fault}")
+        job.notes.append(f"{target} is downloaded again: {mismatch}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     # If a resumed file is wrong, it is downloaded once more from the start: the part may be of another file.
     for _ in range(1 + part.exists()):
-        _insist(job, url, lambda: _receive(client, url, part, file, job))
-        fault = describe_mismatch(part, file)
-        if not fault:
+        _retry(job, url, lambda: _receive(client, url, part, file, job))
+        mismatch = describe_mismatch(part, file)
+        if not mismatch:
             part.replace(target)
             return
         part.unlink()
-    raise FetchError(f"{url}: {fault}")
+    raise FetchError(f"{url}: {mismatch}")
 
 
 def describe_mismatch(path: Path, file: RemoteFile) -> str:
@@ -114,7 +114,7 @@ def _receive(client: httpx2.Client, url: str, part: Path, file: RemoteFile, job:
     with _open(client, url, start) as response:
         if response.status_code == 416:
             part.unlink()
-            raise _Again("the partial file is longer than the file", wait=0)
+            raise _RetryLater("the partial file is longer than the file", wait=0)
         if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             start = 0  # a server without range requests sends everything
         offered = _count_offered(response, start)
@@ -144,7 +144,7 @@ def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[Re
 
     The archive is unpacked while it is received. Folders that are complete are not replaced. Raises FetchError.
     """
-    missing = [file for file in wanted if not _is_there(folder / file.path, file, job)]
+    missing = [file for file in wanted if not _is_complete(folder / file.path, file, job)]
     if not missing:
         job.skip()
         return
@@ -157,14 +157,14 @@ def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[Re
         with _open(client, url) as response:
             members = read_tar(io.BufferedReader(_Body(response.iter_bytes()), CHUNK))
             try:
-                unpack(_choose(members, [file.path for file in missing]), staging, job.advance, most_bytes)
+                unpack(_select_members(members, [file.path for file in missing]), staging, job.advance, most_bytes)
             except (tarfile.TarError, zlib.error, EOFError) as error:
-                raise _Again(f"the archive is truncated or broken: {error}") from None
+                raise _RetryLater(f"the archive is truncated or broken: {error}") from None
 
     try:
-        _insist(job, url, receive)
+        _retry(job, url, receive)
         for file in missing:
-            _put_folder(staging / file.path, folder / file.path, file, url)
+            _install_folder(staging / file.path, folder / file.path, file, url)
     except ArchiveError as error:
         raise FetchError(f"{url}: {error}") from None
     finally:
@@ -173,7 +173,7 @@ def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[Re
 
 def unpack_fetched(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
     """Downloads an archive and unpacks it to the folder `target`. Raises FetchError."""
-    if _is_there(target, file, job):
+    if _is_complete(target, file, job):
         job.skip()
         return
     archive = target.with_name(file.path.rpartition("/")[2])
@@ -182,7 +182,7 @@ def unpack_fetched(client: httpx2.Client, url: str, target: Path, file: RemoteFi
     shutil.rmtree(staging, ignore_errors=True)
     try:
         unpack_file(archive, staging, lambda _: job.wait(0))
-        _put_folder(staging, target, file, url)
+        _install_folder(staging, target, file, url)
     except ArchiveError as error:
         raise FetchError(f"{url}: {error}") from None
     finally:
@@ -208,7 +208,7 @@ class _Body(io.RawIOBase):
         return count
 
 
-def _choose(members: Iterator[Member], folders: list[str]) -> Iterator[Member]:
+def _select_members(members: Iterator[Member], folders: list[str]) -> Iterator[Member]:
     """The members in `folders`, with names relative to the top-level folder."""
     for member in members:
         name = member.name.partition("/")[2]
@@ -216,7 +216,7 @@ def _choose(members: Iterator[Member], folders: list[str]) -> Iterator[Member]:
             yield Member(name, member.content)
 
 
-def _is_there(folder: Path, file: RemoteFile, job: Job) -> bool:
+def _is_complete(folder: Path, file: RemoteFile, job: Job) -> bool:
     if not folder.is_dir():
         return False
     if file.tree is None or hash_tree(folder) == file.tree:
@@ -225,7 +225,7 @@ def _is_there(folder: Path, file: RemoteFile, job: Job) -> bool:
     return False
 
 
-def _put_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
+def _install_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
     """Verifies an unpacked folder and renames it to its place."""
     if not staged.is_dir():
         raise FetchError(f"{url}: the archive has no folder {file.path}")
@@ -241,7 +241,7 @@ def _put_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
 # --- retries ---
 
 
-def _insist(job: Job, url: str, attempt: Callable[[], None]) -> None:
+def _retry(job: Job, url: str, attempt: Callable[[], None]) -> None:
     """Repeats the attempt until it succeeds, or until TRIES in a row made no progress. Raises FetchError, Stopped."""
     furthest = tries = 0
     while True:
@@ -249,7 +249,7 @@ def _insist(job: Job, url: str, attempt: Callable[[], None]) -> None:
         try:
             attempt()
             return
-        except _Again as error:
+        except _RetryLater as error:
             reason, wait = str(error), error.wait
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
@@ -269,11 +269,11 @@ def _insist(job: Job, url: str, attempt: Callable[[], None]) -> None:
 
 @contextmanager
 def _open(client: httpx2.Client, url: str, start: int = 0) -> Iterator[httpx2.Response]:
-    """The response, from byte `start` on if the server can. Raises _Again, FetchError, and the errors of httpx2."""
+    """The response, from byte `start` if the server can. Raises _RetryLater, FetchError, and the errors of httpx2."""
     with client.stream("GET", url, headers={"Range": f"bytes={start}-"} if start else {}) as response:
         status = f"the server answers {response.status_code} {response.reason_phrase}"
         if response.status_code in BUSY:
-            raise _Again(status, _read_wait(response))
+            raise _RetryLater(status, _read_wait(response))
         if not response.is_success and not (start and response.status_code == 416):
             raise FetchError(f"{url}: {status}")
         yield response

@@ -51,12 +51,12 @@ def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str |
     """Downloads one file of a data set to `folder`, unless it is there already. Raises FetchError."""
     target = folder / file.path
     if target.is_file():
-        fault = describe_mismatch(target, file)
-        if not fault and (file.sha256 or fetch.pinned):
+        mismatch = describe_mismatch(target, file)
+        if not mismatch and (file.sha256 or fetch.pinned):
             job.skip()
             return
-        if fault:
-            job.notes.append(f"{target} is downloaded again: {fault}")
+        if mismatch:
+            job.notes.append(f"{target} is downloaded again: {mismatch}")
             target.unlink()
     hub = _import_hub()
     try:
@@ -72,10 +72,10 @@ def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str |
         )
     except _FAILURES as error:
         raise _describe_failure(error, fetch, file.path, endpoint) from None
-    fault = describe_mismatch(target, file)
-    if fault:
+    mismatch = describe_mismatch(target, file)
+    if mismatch:
         target.unlink()
-        raise FetchError(f"{fetch.hub}: {file.path}: {fault}")
+        raise FetchError(f"{fetch.hub}: {file.path}: {mismatch}")
 
 
 class _Bar:

@@ -28,7 +28,13 @@ from coalm_it.corpora.corpus import Corpus, RawFile, Shard
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
 from coalm_it.readers.multiwoz.acts import read_system_acts, read_user_acts
-from coalm_it.readers.multiwoz.bookings import book, knows_booked, plan_booking, read_outcome, settle_domains
+from coalm_it.readers.multiwoz.bookings import (
+    assign_booking_domains,
+    book,
+    is_booked_record_known,
+    plan_booking,
+    read_outcome,
+)
 from coalm_it.readers.multiwoz.databases import DOMAINS, Databases, load_databases
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, read_frames, read_log
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
@@ -55,14 +61,14 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     databases = load_databases(corpus.files)
     records = _read_records(shard.file, shard.file.version)
     chosen = _read_split(corpus, split, records)
-    acts = _read_acts_beside(corpus)
+    acts = _read_separate_acts(corpus)
 
     def convert(named: _Record) -> DialogueContent | None:
         name, record = named
         if chosen is not None and name not in chosen:
             return None
         read = read_frames if isinstance(record, dict) and "turns" in record else read_log
-        turns, services = _play(read(record, acts.get(name)), databases, name)
+        turns, services = _read_turns(read(record, acts.get(name)), databases, name)
         return DialogueContent(turns, tuple(tool for tool in databases.tools if tool.service in services))
 
     return convert_dialogues(
@@ -107,7 +113,7 @@ def _read_list(corpus: Corpus, name: str) -> frozenset[str]:
     return frozenset(line.strip().removesuffix(".json") for line in file.read_text().splitlines() if line.strip())
 
 
-def _read_acts_beside(corpus: Corpus) -> dict[str, Any]:
+def _read_separate_acts(corpus: Corpus) -> dict[str, Any]:
     """Dialogue -> its acts by turn, from a separate file; empty if there is no such file."""
     file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
     return _read_act_file(file, file.version) if file else {}
@@ -124,7 +130,7 @@ def _read_act_file(file: RawFile, version: tuple[int, int]) -> dict[str, Any]:
 # --- a record -> turns ---
 
 
-def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
+def _read_turns(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
     """The turns with calls, observations and acts, and the domains that occur in them."""
     memory = Memory(databases, name)
     turns: list[Turn] = []
@@ -132,8 +138,8 @@ def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tupl
     intents: dict[str, str] = {}
     for turn in raw:
         memory.hear(turn)
-        acts = settle_domains(memory, turn)
-        steps = _act(memory, turn, acts)
+        acts = assign_booking_domains(memory, turn)
+        steps = _reconstruct_steps(memory, turn, acts)
         active = turn.intents or _find_intents(turn)
         begun = {domain: intent for domain, intent in active.items() if intents.get(domain) != intent}
         intents |= active
@@ -146,14 +152,14 @@ def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tupl
     return tuple(turns), services
 
 
-def _act(memory: Memory, turn: RawTurn, acts: Sequence[RawAct]) -> tuple[Step, ...]:
+def _reconstruct_steps(memory: Memory, turn: RawTurn, acts: Sequence[RawAct]) -> tuple[Step, ...]:
     """The searches of a turn as one step, then its bookings as another."""
     domains = dict.fromkeys(act.domain for act in acts)
     outcomes = {domain: told for domain in domains if (told := read_outcome(memory, turn, acts, domain)) is not None}
     searches: list[tuple[Call, Any]] = []
     for domain in domains:
         if domain in SEARCH_BY:
-            needed = domain in outcomes and not knows_booked(memory, turn, domain, outcomes[domain])
+            needed = domain in outcomes and not is_booked_record_known(memory, turn, domain, outcomes[domain])
             call = plan_search(memory, turn, acts, domain, needed)
             if call is not None:
                 searches.append((call, search(memory, call)))

@@ -88,16 +88,16 @@ def read_system_acts(memory: Memory, turn: RawTurn, acts: Sequence[RawAct]) -> l
 
 def _read_domain(memory: Memory, turn: RawTurn, domain: str, acts: Sequence[RawAct]) -> Iterator[Act]:
     own = [act for act in acts if act.domain == domain]
-    spoken_of = _find_spoken_of(memory, domain, own)
+    described = _find_described(memory, domain, own)
     yield from _read_count(domain, own)
-    for (name, slot), pairs in _group(memory, turn, own, spoken_of).items():
+    for (name, slot), pairs in _group(memory, turn, own, described).items():
         values, canonical = (value for value, _ in pairs), (value for _, value in pairs)
         yield Act(name=name, service=domain, slot=slot, values=tuple(values), canonical=tuple(canonical))
-    _follow(memory, domain, own, spoken_of)
+    _remember_topic(memory, domain, own, described)
 
 
 def _group(
-    memory: Memory, turn: RawTurn, acts: Sequence[RawAct], spoken_of: Sequence[Record]
+    memory: Memory, turn: RawTurn, acts: Sequence[RawAct], described: Sequence[Record]
 ) -> dict[tuple[ActName, str], dict[tuple[str, str], None]]:
     """Act and slot -> pairs of the spoken and the canonical value, without duplicates."""
     grouped: dict[tuple[ActName, str], dict[tuple[str, str], None]] = {}
@@ -106,15 +106,15 @@ def _group(
         act.intent for act in acts if act.slot == "name" or (act.domain == "train" and act.slot in _TRAIN_OFFER)
     }
     for act in acts:
-        if act.intent in BOOKED or _tells_booking(memory, act):
+        if act.intent in BOOKED or _gives_booking_detail(memory, act):
             grouped.setdefault(("NOTIFY_SUCCESS", ""), {})
         if act.intent == "offerbook":
             grouped[("OFFER_INTENT", "intent")] = {(f"book_{act.domain}", f"book_{act.domain}"): None}
         name = _name_act(act, asked, offering)
         if not (act.slot or name in _ALONE) or (act.slot == "count" and act.intent != "nooffer"):
             continue
-        slot, value = _find_canonical(memory, act, spoken_of) if act.value else (act.slot, "")
-        if name not in _STATING or not act.value or _is_claim(turn, act, value, spoken_of):
+        slot, value = _find_canonical(memory, act, described) if act.value else (act.slot, "")
+        if name not in _STATING or not act.value or _is_claim(turn, act, value, described):
             grouped.setdefault((name, slot), {}).update({(act.value, value): None} if act.value else {})
     return grouped
 
@@ -133,20 +133,20 @@ def _name_act(act: RawAct, asked: set[str], offering: set[str]) -> ActName:
     return "OFFER" if act.intent in ("recommend", "select", "offerbook", *offering) else "INFORM"
 
 
-def _tells_booking(memory: Memory, act: RawAct) -> bool:
+def _gives_booking_detail(memory: Memory, act: RawAct) -> bool:
     """Whether an act gives the reference or car that a booking of this turn returned."""
     booked = memory.booked_now.get(act.domain, {}) if act.domain in BOOK_BY else {}
     return act.slot in ("reference", "type", "phone") and act.slot in booked
 
 
-def _is_claim(turn: RawTurn, act: RawAct, value: str, spoken_of: Sequence[Record]) -> bool:
+def _is_claim(turn: RawTurn, act: RawAct, value: str, described: Sequence[Record]) -> bool:
     """Whether a stated value can be true or false of a record: not `throughout the day`, not a `hotel` that only means
     a place to stay, not an `after 10:00` that only repeats the request of the user."""
     wanted = turn.state.get(act.domain, {}).get(act.slot, ())
     if act.domain == "hotel" and act.slot == "type" and value == "hotel":
-        return "hotel" in wanted or any(record.get("type") == "hotel" for record in spoken_of)
+        return "hotel" in wanted or any(record.get("type") == "hotel" for record in described)
     if act.domain == "train" and act.slot in ("leave_at", "arrive_by") and value in wanted:
-        return any(record.get(act.slot) == value for record in spoken_of)
+        return any(record.get(act.slot) == value for record in described)
     return is_exact(act.slot, value)
 
 
@@ -173,7 +173,7 @@ def read_count(text: str) -> int | None:
 # --- canonical values: those of the records that the reply is about ---
 
 
-def _find_spoken_of(memory: Memory, domain: str, acts: Sequence[RawAct]) -> list[Record]:
+def _find_described(memory: Memory, domain: str, acts: Sequence[RawAct]) -> list[Record]:
     """The records that a reply names (of trains, those whose times it gives); else the current one; else all of the
     last results."""
     found = memory.found.get(domain, [])
@@ -193,29 +193,29 @@ def _find_spoken_of(memory: Memory, domain: str, acts: Sequence[RawAct]) -> list
     return [memory.topic[domain]] if domain in memory.topic else found
 
 
-def _find_canonical(memory: Memory, act: RawAct, spoken_of: Sequence[Record]) -> tuple[str, str]:
+def _find_canonical(memory: Memory, act: RawAct, described: Sequence[Record]) -> tuple[str, str]:
     """Slot and value as in the database; if no record agrees, the normalised value."""
     slots = ("total_price", "price") if act.slot == "price" else (act.slot,)
     booked = memory.booked_now.get(act.domain) or memory.bookings.get(act.domain, {})
-    for record in (booked, *spoken_of):
+    for record in (booked, *described):
         for slot in slots:
-            if slot in record and _means(act, slot, str(record[slot])):
+            if slot in record and _denotes(act, slot, str(record[slot])):
                 return slot, str(record[slot])
     if act.slot == "name" and (known := memory.find_called(act.domain, act.value)):
         return act.slot, str(known[0]["name"])
     return act.slot, normalise(act.domain, act.slot, act.value)
 
 
-def _means(act: RawAct, slot: str, value: str) -> bool:
+def _denotes(act: RawAct, slot: str, value: str) -> bool:
     """Whether the value of an act denotes the value of a record; a taxi may go to `the restaurant`."""
     if act.domain == "taxi" and slot in ("departure", "destination") and _PLACES.fullmatch(act.value.lower()):
         return True
     return agrees(act.domain, slot, act.value, value)
 
 
-def _follow(memory: Memory, domain: str, acts: Sequence[RawAct], spoken_of: Sequence[Record]) -> None:
+def _remember_topic(memory: Memory, domain: str, acts: Sequence[RawAct], described: Sequence[Record]) -> None:
     """Remembers the record that a reply is about, if it is only one."""
-    if any(act.value and act.intent != "request" for act in acts) and len(spoken_of) == 1:
-        memory.topic[domain] = spoken_of[0]
-    elif len(spoken_of) > 1 and any(act.slot == "name" for act in acts):
+    if any(act.value and act.intent != "request" for act in acts) and len(described) == 1:
+        memory.topic[domain] = described[0]
+    elif len(described) > 1 and any(act.slot == "name" for act in acts):
         memory.topic.pop(domain, None)

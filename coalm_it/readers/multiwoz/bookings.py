@@ -31,7 +31,7 @@ BOOKED = frozenset({"book", "offerbooked"})
 # --- the domain of a booking act ---
 
 
-def settle_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
+def assign_booking_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
     """The system acts, those of `Booking` with the domain that they concern; Booking-Inform is an offer to book."""
     if not any(act.domain == "booking" for act in turn.system_acts):
         return turn.system_acts
@@ -48,7 +48,7 @@ def _find_booking_domain(memory: Memory, turn: RawTurn) -> str:
     """The domain just booked, else the one of the slots, else the one whose booking slots the user changed, else the
     last one mentioned."""
     for domain, entry in memory.pending.items():
-        if domain != "taxi" and _is_told(entry, turn.reply):
+        if domain != "taxi" and _gives_reference(entry, turn.reply):
             return domain
     told = {act.slot: act.value for act in turn.system_acts if act.domain == "booking"}
     if "stay" in told or "time" in told:
@@ -66,7 +66,7 @@ def _booking_slots(state: RawState, domain: str) -> dict[str, tuple[str, ...]]:
     return {slot: surfaces for slot, surfaces in state.get(domain, {}).items() if slot in BOOK_SLOTS}
 
 
-def _is_told(entry: Mapping[str, str], reply: str) -> bool:
+def _gives_reference(entry: Mapping[str, str], reply: str) -> bool:
     """Whether a reply gives the reference of a booking."""
     return bool(entry.get("reference")) and entry["reference"] in reply
 
@@ -85,7 +85,7 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     said = any(act.intent in BOOKED for act in own)
     reference = told.get("reference", "")
     pending = memory.pending.get(domain, {})
-    if not (said or reference or _is_told(pending, turn.reply)):
+    if not (said or reference or _gives_reference(pending, turn.reply)):
         return BookingOutcome(refused=True) if any(act.intent == "nobook" for act in own) else None
     earlier = memory.bookings.get(domain, {}).get("reference")
     if not pending and earlier and reference in ("", earlier):
@@ -116,7 +116,7 @@ def name_key(domain: str) -> str:
 # --- the call ---
 
 
-def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> bool:
+def is_booked_record_known(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> bool:
     """Whether the agent knows what it books without another search; assumed where a booking fails."""
     if outcome.refused or domain == "taxi":
         return True

@@ -104,13 +104,13 @@ def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
         if not metadata:
             raise BadRecord(f"turn {number + 1}: the system's metadata is empty, where the state belongs")
         said, reply = (join_tokens(get_field(turn, "text", str)) for turn in (user, system))
-        beside = (acts or {}).get(str(number // 2 + 1))
+        separate = (acts or {}).get(str(number // 2 + 1))
         state, before = _read_metadata(metadata, before, state), metadata
         yield RawTurn(
             user=said,
             reply=reply,
             user_acts=tuple(_read_acts(user.get("dialog_act"), said)),
-            system_acts=tuple(_read_acts(system.get("dialog_act", beside), reply)),
+            system_acts=tuple(_read_acts(system.get("dialog_act", separate), reply)),
             state=state,
             booked=_read_booked(metadata),
             intents={},
@@ -164,7 +164,10 @@ def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn
         intents = {domain: _INTENTS.get(intent, intent) for domain, intent in active.items() if intent != "NONE"}
         before, state = state, _read_states(states)
         if acts:
-            user_acts, system_acts = _read_beside(acts, number, said), _read_beside(acts, number + 1, reply)
+            user_acts, system_acts = (
+                _read_separate_acts(acts, number, said),
+                _read_separate_acts(acts, number + 1, reply),
+            )
         else:
             user_acts, system_acts = _read_user_frames(heard, state, before), _read_system_frames(told, reply, intents)
         yield RawTurn(said, reply, tuple(user_acts), tuple(system_acts), state, booked={}, intents=intents)
@@ -175,7 +178,7 @@ def _read_states(states: Mapping[str, Any]) -> RawState:
     return {domain: slots for domain, slots in read.items() if slots}
 
 
-def _read_beside(acts: Mapping[str, Any], number: int, text: str) -> Iterator[RawAct]:
+def _read_separate_acts(acts: Mapping[str, Any], number: int, text: str) -> Iterator[RawAct]:
     turn = acts.get(str(number))
     return _read_acts(turn.get("dialog_act") if isinstance(turn, dict) else None, text)
 

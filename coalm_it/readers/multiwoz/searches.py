@@ -35,13 +35,13 @@ _TELLING = frozenset({"inform", "recommend", "select", "offerbook"})
 def plan_search(memory: Memory, turn: RawTurn, acts: Sequence[RawAct], domain: str, needed: bool) -> Call | None:
     """The search that the reply implies, or that a booking needs first (`needed`); None if there was none."""
     own = [act for act in acts if act.domain == domain]
-    if not needed and not (domain in memory.wished and any(_reveals(turn, act) for act in own)):
+    if not needed and not (domain in memory.wished and any(_implies_search(turn, act) for act in own)):
         return None
     wanted = memory.read_wishes(turn, acts, domain, SEARCH_BY[domain])
     before = memory.searched.get(domain)
     memory.searched[domain] = wanted
     named = find_named(memory.found.get(domain, []), "name", wanted["name"]) if "name" in wanted else []
-    if wanted == before or any(_has_all(domain, record, wanted) for record in named):
+    if wanted == before or any(_satisfies(domain, record, wanted) for record in named):
         return None
     arguments = _choose_arguments(wanted, before or {}, memory.state.get(domain, {}))
     return Call(name=f"find_{domain}", service=domain, arguments=type_arguments(arguments))
@@ -58,11 +58,11 @@ def _choose_arguments(
     return {slot: value for slot, value in wanted.items() if slot != "name" or changed <= {"name"}}
 
 
-def _has_all(domain: str, record: Record, wanted: Mapping[str, str]) -> bool:
+def _satisfies(domain: str, record: Record, wanted: Mapping[str, str]) -> bool:
     return all(slot not in record or agrees(domain, slot, value, str(record[slot])) for slot, value in wanted.items())
 
 
-def _reveals(turn: RawTurn, act: RawAct) -> bool:
+def _implies_search(turn: RawTurn, act: RawAct) -> bool:
     """Whether an act contains something that only a search can have returned."""
     if act.intent == "nooffer":
         return True
