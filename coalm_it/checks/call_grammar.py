@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, Syntax, find_tool, format_calls, parse_calls
-from coalm_it.schema import Call, Finding, Layout, Sample, Tool
+from coalm_it.schema import DONT_CARE, Call, Finding, Layout, Sample, Tool
 
 _SYNTAX: dict[Layout, Syntax] = {"react_action": "python", "toolace": "bracket", "hammer": "json", "varied": "json"}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -63,7 +63,7 @@ def _check_object(path: str, value: dict[str, Any], schema: dict[str, Any]) -> I
 def _check_value(path: str, value: Any, schema: dict[str, Any]) -> Iterator[str]:
     kinds = schema.get("type", ())
     names = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    if value == "dontcare":
+    if value == DONT_CARE:
         return
     if names and not any(_has_type(value, name) for name in names):
         yield f"{path} must be {' or '.join(names)}, not {value!r}"

@@ -10,23 +10,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from coalm_it.calls import find_tool
-from coalm_it.schema import Act, Call, Finding, Sample, Turn
+from coalm_it.observations import Record, booking_outcome, count_matches, read_records
+from coalm_it.schema import Act, ActName, Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
 Kind = Literal["offer", "details", "count", "search", "booking"]
 
 _NAMING = ("name", "title", "_id")
 """Endings of slots that identify a record."""
-_STATING = ("OFFER", "INFORM")
-_CLAIMING = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
+_CLAIMING: frozenset[ActName] = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
 
 
 class _Exchange(NamedTuple):
     """A call and its results."""
 
     call: Call
-    results: list[dict[str, Any]]
+    observation: Any
     matches: int
+
+    @property
+    def went_through(self) -> bool:
+        return booking_outcome(self.call, self.observation) == "done"
 
 
 def check_database(sample: Sample) -> list[Finding]:
@@ -54,9 +59,8 @@ def _find_disagreements(sample: Sample, service: str, claims: list[Act]) -> Iter
             yield from _check_count(sample, act, current, earlier)
     facts = [act for act in claims if act.name in _STATING and act.canonical]
     if facts:
-        yield from _check_facts(
-            facts, [record for exchange in (*current, *earlier) for record in exchange.results], service
-        )
+        records = [record for one in (*current, *earlier) for record in read_records(one.observation)]
+        yield from _check_facts(facts, records, service)
     names = {act.name for act in claims}
     if "NOTIFY_SUCCESS" in names:
         yield from _check_success(sample, current, earlier, service)
@@ -66,9 +70,10 @@ def _find_disagreements(sample: Sample, service: str, claims: list[Act]) -> Iter
 
 def _read_calls(turn: Turn, service: str) -> Iterator[_Exchange]:
     for step in turn.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
-            if call.service == service and isinstance(observation, dict) and "results" in observation:
-                yield _Exchange(call, observation["results"], observation["matches"])
+        for call, observation in step.exchanges:
+            matches = count_matches(observation)
+            if call.service == service and matches is not None:
+                yield _Exchange(call, observation, matches)
 
 
 def _commits(sample: Sample, call: Call) -> bool:
@@ -91,7 +96,7 @@ def _check_count(
         yield "count", f"the reply counts {act.canonical[0]} where {searches[0].call.name} found {searches[0].matches}"
 
 
-def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: str) -> Iterator[tuple[Kind, str]]:
+def _check_facts(acts: Sequence[Act], records: Sequence[Record], service: str) -> Iterator[tuple[Kind, str]]:
     unknown = [
         (act.slot, value)
         for act in acts
@@ -111,7 +116,7 @@ def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: st
         yield "details", f"no result of {service} has all of {', '.join(f'{slot} {value!r}' for slot, value in facts)}"
 
 
-def _list_unconfirmed(facts: list[tuple[str, str]], records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def _list_unconfirmed(facts: list[tuple[str, str]], records: Sequence[Record]) -> list[tuple[str, str]]:
     """The facts that no record confirms. A record confirms the facts that it has, if it contradicts none that are left:
     a booking may confirm some, its search the others."""
     for record in records:
@@ -132,14 +137,14 @@ def _check_success(
     booked = [exchange for exchange in current if _commits(sample, exchange.call)] or [
         exchange for exchange in earlier if _commits(sample, exchange.call)
     ]
-    if not any(map(_went_through, booked)):
+    if not any(one.went_through for one in booked):
         yield "booking", f"the reply says that something of {service} is booked, and nothing was"
 
 
-def _check_failure(sample: Sample, current: Sequence[_Exchange], names: set[str]) -> Iterator[tuple[Kind, str]]:
+def _check_failure(sample: Sample, current: Sequence[_Exchange], names: set[ActName]) -> Iterator[tuple[Kind, str]]:
     """Compares a stated failure with bookings and searches; beside offers or a count it concerns no search."""
     booked = [exchange for exchange in current if _commits(sample, exchange.call)]
-    if booked and all(map(_went_through, booked)):
+    if booked and all(exchange.went_through for exchange in booked):
         yield "booking", f"the reply says that it failed, and {booked[-1].call.name} went through"
     elif (
         current
@@ -148,9 +153,3 @@ def _check_failure(sample: Sample, current: Sequence[_Exchange], names: set[str]
         and all(exchange.matches for exchange in current)
     ):
         yield "search", f"the reply says that there is nothing, and {current[-1].call.name} found {current[-1].matches}"
-
-
-def _went_through(exchange: _Exchange) -> bool:
-    """Whether a returned record agrees with the request; one that differs is an alternative."""
-    wanted = {slot: value for slot, value in exchange.call.arguments.items() if value != "dontcare"}
-    return any(all(record.get(slot, value) == value for slot, value in wanted.items()) for record in exchange.results)

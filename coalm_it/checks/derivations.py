@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from coalm_it.checks.wording import split_name
+from coalm_it.observations import count_matches, read_content
 from coalm_it.schema import Sample
 from coalm_it.values import Value, find_values, plain_name, read_value, value_text
 
@@ -163,12 +164,12 @@ def _read_counts(sample: Sample) -> Iterator[int]:
         steps = turn.steps if turn is not sample.current else sample.steps
         for step in steps:
             for observation in step.observations:
-                if isinstance(observation, dict):
-                    if isinstance(observation.get("matches"), int):
-                        yield observation["matches"]
-                    observation = observation.get("results")
-                if isinstance(observation, list):
-                    yield len(observation)
+                matches = count_matches(observation)
+                if matches is not None:
+                    yield matches
+                shown = read_content(observation)
+                if isinstance(shown, list):
+                    yield len(shown)
         if turn is not sample.current:
             yield from (len(act.canonical) for act in turn.labels.system_acts)
 

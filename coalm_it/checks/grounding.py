@@ -14,7 +14,7 @@ from typing import Any
 
 from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import ValueOrigin, find_speaker, is_observed, is_public, read_acts, read_leaves
-from coalm_it.schema import Call, Finding, Sample
+from coalm_it.schema import DONT_CARE, Call, Finding, Sample
 from coalm_it.values import same_value, value_text
 
 
@@ -53,7 +53,7 @@ def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> Valu
         return "default"
     if own:
         return "offered"
-    return "other_service" if meant else "dontcare" if text == "dontcare" else "state"
+    return "other_service" if meant else "dontcare" if text == DONT_CARE else "state"
 
 
 def _is_wanted(sample: Sample, call: Call, slot: str) -> bool:
@@ -76,7 +76,7 @@ def _find_origin(sample: Sample, call: Call, slot: str, step: int) -> ValueOrigi
         return None  # the user wants another value
     if "default" in schema and schema["default"] == value:
         return "default"
-    if value == "dontcare":
+    if value == DONT_CARE:
         return "dontcare"
     leaves = read_leaves([value])
     # a short text occurs nearly everywhere: it must have been returned under the same name
@@ -121,7 +121,7 @@ def _is_settled(sample: Sample, slot: str, surfaces: tuple[str, ...]) -> bool:
     """Whether the state may have the value although nobody said it in these words: a schema lists it (`True`,
     "moderate", "dontcare"), an act has it, or an earlier result has it."""
     return any(
-        surface in ("True", "False", "dontcare")
+        surface in ("True", "False", DONT_CARE)
         or is_public(sample.tools, surface)
         or any(act.slot == slot and surface in (*act.values, *act.canonical) for _, act in read_acts(sample))
         or is_observed(sample, surface, steps=0)

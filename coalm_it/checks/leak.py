@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from coalm_it.checks.evidence import find_facts, find_speaker, is_annotated, is_observed, is_public, read_leaves
-from coalm_it.schema import Finding, Sample
+from coalm_it.schema import ActName, Finding, Sample
 from coalm_it.values import contains, mentions, read_value, same_value, value_text
 
-_STATING = ("OFFER", "INFORM")
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
 _SENTENCES = re.compile(r"[.!?:] ")
 
 

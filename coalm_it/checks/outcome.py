@@ -6,11 +6,12 @@ A returned record that differs from the request in an argument is an alternative
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from coalm_it.calls import find_tool
 from coalm_it.checks.claims import Claim, read_claims, read_counts, says_booked, says_nothing_found
 from coalm_it.checks.evidence import read_leaves
+from coalm_it.observations import BookingStatus, booking_outcome, count_matches, find_differing_slots, read_records
 from coalm_it.schema import Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
@@ -18,7 +19,7 @@ from coalm_it.values import value_text
 class Outcome(NamedTuple):
     """The outcome of a call that commits to something, and its description in a finding."""
 
-    kind: Literal["done", "alternative", "empty"]
+    kind: BookingStatus
     words: str
 
 
@@ -41,25 +42,21 @@ def check_outcome(sample: Sample) -> list[Finding]:
 def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
     """The outcome of each call of a turn that commits to something."""
     for step in turn.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
+        for call, observation in step.exchanges:
             tool = find_tool(call, sample.tools)
-            if tool is not None and tool.transactional and isinstance(observation, dict):
-                yield _compare(call, [record for record in observation.get("results", ()) if isinstance(record, dict)])
+            if tool is not None and tool.transactional and (kind := booking_outcome(call, observation)) is not None:
+                yield Outcome(kind, _describe_outcome(call, observation, kind))
 
 
-def _compare(call: Call, records: list[dict[str, Any]]) -> Outcome:
-    """A booking is done if a record agrees with every argument; arguments that the record lacks do not count."""
-    if not records:
-        return Outcome("empty", f"{call.name} returned nothing")
-    differences = [
-        [slot for slot, value in call.arguments.items() if value != "dontcare" and record.get(slot, value) != value]
-        for record in records
-    ]
-    if not all(differences):
-        return Outcome("done", f"{call.name} returned what was asked")
-    slot = differences[0][0]
-    asked, returned = value_text(call.arguments[slot]), value_text(records[0][slot])
-    return Outcome("alternative", f"{call.name} was asked for {slot} {asked!r} and returned {returned!r}")
+def _describe_outcome(call: Call, observation: Any, kind: BookingStatus) -> str:
+    if kind == "empty":
+        return f"{call.name} returned nothing"
+    if kind == "done":
+        return f"{call.name} returned what was asked"
+    record = read_records(observation)[0]
+    slot = find_differing_slots(call, record)[0]
+    asked, returned = value_text(call.arguments[slot]), value_text(record[slot])
+    return f"{call.name} was asked for {slot} {asked!r} and returned {returned!r}"
 
 
 def _has_booked(sample: Sample) -> bool:
@@ -95,10 +92,10 @@ def _compare_claims(claims: set[Claim], outcomes: list[Outcome]) -> Iterator[str
 
 def _check_search(sample: Sample, thought: str) -> Iterator[str]:
     counts = [
-        observation["matches"]
+        matches
         for step in sample.current.steps
         for observation in step.observations
-        if isinstance(observation, dict) and isinstance(observation.get("matches"), int)
+        if (matches := count_matches(observation)) is not None
     ]
     if not counts:
         return

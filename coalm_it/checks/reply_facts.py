@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.checks.evidence import find_facts, find_speaker, is_annotated, is_observed, read_acts
-from coalm_it.schema import Act, Call, Finding, Sample
+from coalm_it.observations import count_matches, read_records
+from coalm_it.schema import DONT_CARE, Act, ActName, Call, Finding, Sample
 from coalm_it.values import contains, mentions, same_value, value_text
 
 _NAME = re.compile(r"[A-Z]")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
-_STATING = ("OFFER", "INFORM", "CONFIRM")
-_UNSPOKEN = ("True", "False", "None", "dontcare")
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM", "CONFIRM")
+_UNSPOKEN = ("True", "False", "None", DONT_CARE)
 
 
 def check_reply_facts(sample: Sample) -> list[Finding]:
@@ -46,9 +47,9 @@ def _check_acts(sample: Sample) -> Iterator[str]:
 def _check_count(sample: Sample, act: Act) -> Iterator[str]:
     count = act.canonical[0]
     for step in sample.current.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
-            matches = observation.get("matches", count) if isinstance(observation, dict) else count
-            if call.service == act.service and value_text(matches) != count:
+        for call, observation in step.exchanges:
+            matches = count_matches(observation)
+            if call.service == act.service and matches is not None and value_text(matches) != count:
                 yield f"the reply counts {count} where {call.name} found {matches}"
     if not _says(sample, count):
         yield from _check_unsaid(sample, act, count)
@@ -82,7 +83,7 @@ def _has_evidence(sample: Sample, act: Act, canonical: str) -> bool:
         return True
     for turn in reversed(sample.turns):
         for step in turn.steps:
-            for call, observation in zip(step.calls, step.observations, strict=False):
+            for call, observation in step.exchanges:
                 if call.service == act.service and _has_value(call, observation, act.slot, canonical):
                     return True
     if canonical in _UNSPOKEN:
@@ -94,10 +95,7 @@ def _has_evidence(sample: Sample, act: Act, canonical: str) -> bool:
 def _has_value(call: Call, observation: Any, slot: str, canonical: str) -> bool:
     if slot in call.arguments and value_text(call.arguments[slot]) == canonical:
         return True
-    results = observation.get("results", ()) if isinstance(observation, dict) else ()
-    return any(
-        isinstance(record, dict) and slot in record and value_text(record[slot]) == canonical for record in results
-    )
+    return any(slot in record and value_text(record[slot]) == canonical for record in read_records(observation))
 
 
 def _is_from_elsewhere(sample: Sample, act: Act, canonical: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from coalm_it.checks.derivations import COUNTED, Mention, follows
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.wording import read_thought, read_words
+from coalm_it.observations import read_content
 from coalm_it.schema import Finding, Sample, Step, Turn
 from coalm_it.values import find_values, read_value, value_text
 from coalm_it.values.dates import Clock
@@ -176,7 +177,7 @@ def _join_steps(steps: Sequence[Step]) -> str:
     """Arguments and results as text, without the number of matches, which counts nothing but results."""
     shown: list[Any] = [call.arguments for step in steps for call in step.calls]
     for step in steps:
-        shown += [result.get("results", result) if isinstance(result, dict) else result for result in step.observations]
+        shown += map(read_content, step.observations)
     return repr(shown)
 
 

@@ -122,7 +122,7 @@ def _list_counts(counts: dict[str, int]) -> str:
 
 
 def _print_shortages(error: ShortError, as_json: bool) -> None:
-    complain("some parts have too few rows; --allow-short builds all the same")
+    complain("some parts have too few rows; --allow-short builds with fewer rows")
     if as_json:
         print_json({"shortages": [{**one._asdict(), "remedy": error.remedies[one.part]} for one in error.shortages]})
         return

@@ -59,7 +59,7 @@ def print_preview(previewed: PreviewedDialogue) -> None:
     """Prints a dialogue with the model's thoughts and, below each, the one written from the annotation."""
     console, written = Console(soft_wrap=True), previewed.written
     dialogue = written.dialogue
-    title = f"{dialogue.source}/{dialogue.split}/{dialogue.id}  (part {previewed.part})"
+    title = f"{dialogue.full_name}  (part {previewed.part})"
     console.print(Text(make_visible(title), style="bold"))
     grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.provenance)
     for turn_index, turn in enumerate(dialogue.turns):

@@ -15,10 +15,9 @@ import pyarrow.parquet as pq
 
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.files import write_whole
-from coalm_it.mixture.quotas import name_dialogue
 from coalm_it.mixture.split import Functions, list_functions
 from coalm_it.rendering import MESSAGE_KEYS, Message, Row
-from coalm_it.schema import Finding, Sample
+from coalm_it.schema import Finding, Sample, parse_dialogue_name
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 5_000
@@ -148,7 +147,7 @@ def read_functions(table: pa.Table) -> Iterator[tuple[str, Functions]]:
     calls = table.select(["id", *Functions._fields]).filter(table["shown"].is_valid())
     ids, about, shown = (column.to_pylist() for column in calls.columns)
     for row_id, *names in zip(ids, about, shown, strict=True):
-        yield name_dialogue(row_id), Functions(*map(frozenset, names))
+        yield parse_dialogue_name(row_id), Functions(*map(frozenset, names))
 
 
 # --- the Parquet files of the data set ---

@@ -17,7 +17,7 @@ class Candidate(NamedTuple):
     row: int
     id: str
     dialogue: str
-    """Source, split and id of the dialogue, whose rows are drawn together."""
+    """Full name of the dialogue, whose rows are drawn together."""
     repeat: int = 0
     """1 for a second copy, which fills a shortage; 0 for the original."""
 
@@ -25,11 +25,6 @@ class Candidate(NamedTuple):
     def name(self) -> str:
         """The id of the written row."""
         return f"{self.id}~r{self.repeat}" if self.repeat else self.id
-
-
-def name_dialogue(row_id: str) -> str:
-    """SOURCE/SPLIT/DIALOGUE of a row; it is the same for all copies of a row."""
-    return row_id.rsplit("/", 2)[0]
 
 
 class Shortage(NamedTuple):

@@ -14,13 +14,13 @@ from coalm_it.mixture.quotas import (
     ShortError,
     allot_rows,
     draw_candidates,
-    name_dialogue,
     order_candidates,
     repeat_candidates,
 )
 from coalm_it.mixture.split import Functions, Side, allot_validation, join_functions, split_candidates
 from coalm_it.pipeline.plan import PartSource
 from coalm_it.recipe import Part, Recipe
+from coalm_it.schema import parse_dialogue_name
 
 Tables = Mapping[str, Sequence[Path]]
 """Part -> the tables of its shards."""
@@ -74,7 +74,7 @@ def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
                 functions += read_functions(table)
         for row, (row_id, good) in enumerate(zip(ids, passed, strict=True)):
             if good:
-                kept[part].append(Candidate(index, row, row_id, name_dialogue(row_id)))
+                kept[part].append(Candidate(index, row, row_id, parse_dialogue_name(row_id)))
             else:
                 rejects.append(Pick(index, row))
     return Candidates(kept, join_functions(functions), rejects)

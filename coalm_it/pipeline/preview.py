@@ -106,7 +106,7 @@ def describe_previewed(previewed: PreviewedDialogue) -> dict[str, Any]:
         }
         for place, thought in read_thoughts(dialogue, written.provenance).items()
     ]
-    return {"part": part, "dialogue": f"{dialogue.source}/{dialogue.split}/{dialogue.id}", "thoughts": thoughts}
+    return {"part": part, "dialogue": dialogue.full_name, "thoughts": thoughts}
 
 
 def _limit(recipe: Recipe, dialogues: int) -> Recipe:

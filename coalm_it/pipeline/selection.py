@@ -33,7 +33,7 @@ def outline_shard(task: ShardTask) -> tuple[Path, list[DialogueOutline]]:
     for dialogue in read_shard(task).dialogues:
         framed = FramedDialogue(dialogue, (), ())
         exchanges = sum(1 for _ in plan_writer_exchanges(framed, task.recipe.reasoning))
-        outlines.append(DialogueOutline(framed.name, dialogue.id, count_samples(task, dialogue), exchanges))
+        outlines.append(DialogueOutline(dialogue.full_name, dialogue.id, count_samples(task, dialogue), exchanges))
     return task.path, outlines
 
 

@@ -172,9 +172,7 @@ def _list_conversation_lines(turn: Turn, sample: Sample) -> list[str]:
     lines = [f"User: {turn.user}"]
     for step in sample.steps if current else turn.steps:
         lines.append(f"System: {format_calls(step.calls, 'bracket')}")
-        results = [
-            {"name": call.name, "results": result} for call, result in zip(step.calls, step.observations, strict=False)
-        ]
+        results = [{"name": call.name, "results": observation} for call, observation in step.exchanges]
         lines += [f"Tool: {json.dumps(results, ensure_ascii=False)}"] * bool(results)
     if not current and turn.reply is not None:
         lines.append(f"System: {turn.reply}")

@@ -79,7 +79,7 @@ def _step_messages(step: Step, names: QualifiedNames) -> list[Message]:
         for call, name in zip(step.calls, named, strict=True)
     ]
     messages = [_assistant_message(step.thought, tool_calls=dump_json(calls))]
-    for call, name, observation in zip(step.calls, named, step.observations, strict=False):
+    for (call, observation), name in zip(step.exchanges, named, strict=False):
         result = _plain_message("tool", dump_json(observation))
         messages.append({**result, "tool_call_id": call.id, "name": name})
     return messages

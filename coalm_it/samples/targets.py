@@ -6,11 +6,26 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
+from coalm_it.observations import read_content
 from coalm_it.recipe import Filter, Part
-from coalm_it.schema import Act, Call, Dialogue, Inventory, Place, Sample, Step, Task, Tool, Turn
+from coalm_it.schema import (
+    Act,
+    ActName,
+    Call,
+    Dialogue,
+    Inventory,
+    Place,
+    Sample,
+    Step,
+    Task,
+    Tool,
+    Turn,
+    format_sample_id,
+)
 
 ThoughtProvenances = Mapping[Place, Mapping[str, Any]]
 """Where each thought of a dialogue comes from, for the provenance of its sample."""
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
 
 
 def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
@@ -40,6 +55,7 @@ def make_samples(
     Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, followed by .STEP unless it is the first target of its task in the turn.
     State tracking of dialogues with tools has the layout `varied`, since published rows track single turns only.
     """
+    full_name = dialogue.full_name
     plain: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
     shared: dict[int, dict[str, Any]] = {}  # one dict for all thoughts of the same provenance, which is rendered once
 
@@ -49,11 +65,10 @@ def make_samples(
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
         place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
-        suffix = f".{place}" if place else ""
         tracked = task == "state_tracking" and dialogue.tools
         layout = "varied" if tracked or part.layout == "varied" else part.layout if task == "function_call" else task
         return Sample(
-            id=f"{dialogue.source}/{dialogue.split}/{dialogue.id}/{turn}/{task}{suffix}",
+            id=format_sample_id(full_name, turn, task, place),
             part=name,
             task=task,
             layout=layout,
@@ -127,15 +142,14 @@ def shorten_observations(dialogue: Dialogue, others: int) -> Dialogue:
 
 def _shorten_step(step: Step, turns: Sequence[Turn], others: int) -> Step:
     observations = tuple(
-        _shorten_observation(observation, call.service, turns, others)
-        for call, observation in zip(step.calls, step.observations, strict=False)
+        _shorten_observation(observation, call.service, turns, others) for call, observation in step.exchanges
     )
     return step.model_copy(update={"observations": observations})
 
 
 def _shorten_observation(observation: Any, service: str, turns: Sequence[Turn], others: int) -> Any:
-    results = observation.get("results") if isinstance(observation, dict) else None
-    if not isinstance(results, list) or len(results) <= others:
+    results = read_content(observation)
+    if results is observation or not isinstance(results, list) or len(results) <= others:
         return observation
     used: set[int] = set()
     for later, turn in enumerate(turns):
@@ -165,7 +179,7 @@ def _find_named_results(results: list[dict[str, Any]], calls: Sequence[Call]) ->
 def _find_used_results(results: list[dict[str, Any]], acts: list[Act], used: set[int]) -> set[int]:
     """The results that one system turn mentions: for each value of an offer with several values the first result that
     agrees with it and with all other offered or informed values, already mentioned results before new ones."""
-    told = [act for act in acts if act.name in ("OFFER", "INFORM") and act.canonical]
+    told = [act for act in acts if act.name in _STATING and act.canonical]
     shared = [(act.slot, act.canonical[0]) for act in told if len(act.canonical) == 1]
     listed = [[(act.slot, value)] for act in told if len(act.canonical) > 1 for value in act.canonical]
     found: set[int] = set()

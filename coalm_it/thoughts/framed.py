@@ -41,7 +41,7 @@ class FramedDialogue:
     @property
     def name(self) -> str:
         """Source, split and id: `sgd/train/1_00000`."""
-        return f"{self.dialogue.source}/{self.dialogue.split}/{self.dialogue.id}"
+        return self.dialogue.full_name
 
 
 def make_place_samples(

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coalm_it.calls import CallSyntaxError, parse_calls
+from coalm_it.calls import CallSyntaxError, find_tool, parse_calls
 from coalm_it.checks import run_checks
 from coalm_it.llm.json_answers import read_object
 from coalm_it.llm.multistep import Exchange
@@ -159,7 +159,7 @@ def _parse_calls(turn: int, step: int, text: str, tools: Sequence[Tool]) -> tupl
         raise InvalidDialogueError(f"turn {turn + 1}: {text!r} is no call: {error}") from None
     if len(calls) != 1:
         raise InvalidDialogueError(f"turn {turn + 1}: a step has one call, and {text!r} has {len(calls)}")
-    tool = next((tool for tool in tools if tool.name == calls[0].name), None)
+    tool = find_tool(calls[0], tools)
     if tool is None:
         raise InvalidDialogueError(f"turn {turn + 1}: there is no function {calls[0].name!r} in the list")
     return (calls[0].model_copy(update={"id": f"call_{turn}_{step}", "service": tool.service}),)

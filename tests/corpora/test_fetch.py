@@ -227,7 +227,7 @@ def test_a_file_comes_whole_and_a_second_run_asks_for_nothing(site: Site, data: 
     assert heard.lines == []
 
     again = fetch_one(site, data, large)
-    assert (again.bytes, again.status, site.asked) == (0, "was there", [])
+    assert (again.bytes, again.status, site.asked) == (0, "up to date", [])
 
 
 def test_what_is_cut_off_goes_on_where_it_was(site: Site, data: Path, large: str) -> None:
@@ -274,7 +274,7 @@ def test_without_a_checksum_two_halves_are_never_joined(site: Site, data: Path, 
     name, heard = write_source(tmp_path, {"path": "large.json"}, url=site.url), Heard()
     assert fetch_one(site, data, name, heard).status == "fetched"
     assert [area for _, area in site.asked] == [None, None]
-    assert heard.lines == [f"mine: {site.url} is not pinned: what comes may change"]
+    assert heard.lines == [f"mine: {site.url} is not pinned: its content may change"]
 
 
 def test_a_wrong_checksum_leaves_nothing(site: Site, data: Path, large: str) -> None:
@@ -288,7 +288,7 @@ def test_a_wrong_checksum_leaves_nothing(site: Site, data: Path, large: str) -> 
 def test_a_wrong_size_is_seen_before_it_comes(site: Site, data: Path, large: str) -> None:
     site.files["/large.json"] = LARGE + b"more"
     one = fetch_one(site, data, large)
-    assert one.failure == f"{site.url}/large.json: 1,024,004 bytes are offered instead of 1,024,000"
+    assert one.failure == f"{site.url}/large.json: the server offers 1,024,004 bytes instead of 1,024,000"
     assert one.bytes == 0
 
 
@@ -302,7 +302,7 @@ def test_a_server_that_says_no_size_cannot_send_without_end(site: Site, data: Pa
 
     site.tricks["/large.json"] = [send_without_end]
     one = fetch_one(site, data, large)
-    assert one.failure == f"{site.url}/large.json: more than 1,024,000 bytes come"
+    assert one.failure == f"{site.url}/large.json: the server sends more than 1,024,000 bytes"
     assert one.bytes < 2 * len(LARGE)
 
 
@@ -311,7 +311,7 @@ def test_a_damaged_file_is_brought_anew(site: Site, data: Path, large: str) -> N
     (data / LARGE_PLACE).write_bytes(LARGE[:-1])
     heard = Heard()
     assert fetch_one(site, data, large, heard).status == "fetched"
-    assert heard.lines == [f"{data / LARGE_PLACE} is brought anew: 1,023,999 bytes instead of 1,024,000"]
+    assert heard.lines == [f"{data / LARGE_PLACE} is downloaded again: 1,023,999 bytes instead of 1,024,000"]
     assert (data / LARGE_PLACE).read_bytes() == LARGE
 
 
@@ -339,7 +339,7 @@ def test_the_server_says_how_long_to_wait(site: Site, data: Path, large: str) ->
     shutil.rmtree(data)
     site.tricks["/large.json"] = [reply(429, Retry_After="3600")]
     failure = fetch_one(site, data, large).failure
-    assert failure.endswith("the server answers 429 Too Many Requests; the server asks to come back in 3,600 s")
+    assert failure.endswith("the server answers 429 Too Many Requests; the server asks to retry after 3,600 s")
 
 
 def test_a_server_that_stays_busy_is_given_up(site: Site, data: Path, large: str) -> None:
@@ -362,7 +362,7 @@ def test_redirects_are_followed(site: Site, data: Path, large: str) -> None:
 def test_redirects_do_not_lead_out_of_https(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [reply(301, Location="http://192.0.2.1/large.json")]
     failure = fetch_one(site, data, large).failure
-    assert failure == "http://192.0.2.1/large.json: not HTTPS; a redirect leads there"
+    assert failure == "http://192.0.2.1/large.json: a redirect to a URL without HTTPS"
 
 
 def test_two_files_come_at_once(site: Site, data: Path, tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ def test_an_archive_becomes_a_folder_once(
     name = write_source(tmp_path, about, url=site.url)
     assert fetch_one(site, data, name).status == "fetched"
     assert list_files(data) == ["mine/plain/d/x/a/train.json"]
-    assert fetch_one(site, data, name).status == "was there"
+    assert fetch_one(site, data, name).status == "up to date"
     assert site.asked == []
 
 
@@ -523,7 +523,7 @@ def test_folders_come_out_of_one_archive(site: Site, data: Path, folders: str, b
     (found,) = find_corpora(data, [load_source("sgd")])
     assert found.used
 
-    assert fetch_one(site, data, folders).status == "was there"
+    assert fetch_one(site, data, folders).status == "up to date"
     assert site.asked == []
 
 
@@ -542,7 +542,7 @@ def test_only_the_folder_that_is_not_right_is_replaced(site: Site, data: Path, f
     (dev / "schema.json").write_text("[]")
     heard = Heard()
     assert fetch_one(site, data, folders, heard).status == "fetched"
-    assert [line.partition(" is brought anew")[0] for line in heard.lines] == [str(dev)]
+    assert [line.partition(" is downloaded again")[0] for line in heard.lines] == [str(dev)]
     assert (dev / "schema.json").read_text() != "[]"
     assert train.stat().st_mtime_ns == untouched
 
@@ -560,7 +560,7 @@ def test_another_archive_than_the_pinned(site: Site, data: Path, folders: str) -
     ("members", "reason"),
     [
         ({"train/../../../evil": b"1"}, "'train/../../../evil' would lie outside the folder that it is unpacked to"),
-        ({"dev/x": b"2"}, "there is no folder train/ in the archive"),
+        ({"dev/x": b"2"}, "the archive has no folder train/"),
         ({"train/x": LARGE}, "it unpacks to more than"),
     ],
 )
@@ -602,7 +602,7 @@ def test_a_file_of_the_hub_comes_and_stays(site: Site, data: Path, hub: Callable
     assert (one.status, one.bytes, heard.lines) == ("fetched", len(LARGE), [])
     assert heard.stages[-1] == ("mine/plain, kB", 1024, 1024)
     assert (data / "mine/plain/train.json").read_bytes() == LARGE
-    assert fetch_one(site, data, name).status == "was there"
+    assert fetch_one(site, data, name).status == "up to date"
     assert site.asked == []
 
     (data / "mine/plain/train.json").write_bytes(b"damaged")
@@ -638,7 +638,7 @@ def test_a_gated_set_says_where_to_accept_and_what_to_set(site: Site, data: Path
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("RepoNotFound", "not there, or private and HF_TOKEN is not let in"),
+        ("RepoNotFound", "does not exist, or is private and HF_TOKEN has no access"),
         ("RevisionNotFound", f"there is no revision {COMMIT}"),
         ("EntryNotFound", f"there is no file train.json at revision {COMMIT}"),
     ],
@@ -667,7 +667,7 @@ def test_a_glob_takes_the_files_that_fit(site: Site, data: Path, tmp_path: Path)
 def test_a_branch_is_taken_as_it_is_and_said_so(site: Site, data: Path, hub: Callable[..., str]) -> None:
     name, heard = hub(revision="main"), Heard()
     assert fetch_one(site, data, name, heard).status == "fetched"
-    assert heard.lines == ["mine: owner/set is not pinned: what comes may change"]
+    assert heard.lines == ["mine: owner/set is not pinned: its content may change"]
     hub(revision="main", content=b"[]")
     assert fetch_one(site, data, name).status == "fetched"
     assert (data / "mine/plain/train.json").read_bytes() == b"[]"
@@ -708,10 +708,10 @@ def test_an_unknown_name_is_answered_with_the_known(site: Site, data: Path, name
     [
         ([{"path": "a"}], {"url": "http://example.org"}, "http://example.org is not HTTPS"),
         ([{"path": "a"}], {"url": "ftp://example.org"}, "ftp://example.org is not HTTPS"),
-        ([{"path": "../a"}], {"url": "https://example.org"}, "'../a' is no path below the address"),
+        ([{"path": "../a"}], {"url": "https://example.org"}, "'../a' is not a path below the URL"),
         ([{"path": "a"}], {}, "either url or hub is needed"),
         ([{"path": "a"}], {"hub": "owner/set"}, "revision is missing: the commit of the repository"),
-        ([{"path": "a/"}], {"url": "https://example.org"}, "a whole folder can come only from GitHub"),
+        ([{"path": "a/"}], {"url": "https://example.org"}, "only GitHub offers whole folders"),
         ([{"path": "a.rar", "unpack": True}], {"url": "https://example.org"}, "a.rar cannot be unpacked"),
         ([], {"url": "https://example.org", "name": "../mine"}, "../mine/plain cannot be the name of a folder"),
     ],
@@ -747,7 +747,7 @@ def test_the_command_prints_what_it_did(data: Path, large: str) -> None:
     assert one["folder"] == str(data / "mine" / "plain")
     assert (one["source"], one["bytes"], one["status"]) == ("mine", len(LARGE), "fetched")
     ran = CliRunner().invoke(app, ["fetch", large, "--data", str(data)])
-    assert "was there" in ran.stdout
+    assert "up to date" in ran.stdout
 
 
 def test_the_command_tells_a_wrong_request_from_a_failure(site: Site, data: Path, large: str) -> None:
@@ -802,4 +802,4 @@ def test_without_huggingface_hub_the_command_says_what_to_install(
         text=True,
     )
     assert ran.returncode == 3
-    assert ran.stderr == "coalm-it: mine: it lies on the Hub, which needs: pip install 'coalm-it[hub]'\n"
+    assert ran.stderr == "coalm-it: mine: downloads from the Hub need: pip install 'coalm-it[hub]'\n"

@@ -111,7 +111,7 @@ def test_other_corpora_with_the_same_file_names_are_not_taken(tmp_path: Path, ot
     (found,) = find_corpora(tmp_path, [load_source("sgd"), load_source("snips")])
     assert not found.used
     assert found.corpus is None
-    assert found.reason == "the files have the names of this layout, but none begins as it should"
+    assert found.reason == "the files have the names of this layout, but none has its first bytes"
     write(tmp_path / "bbb", SPLIT | SGD)
     assert {item.root for item in find_corpora(tmp_path, [load_source("snips")]) if item.used} == {"bbb"}
 
@@ -126,7 +126,7 @@ def test_a_folder_without_corpora_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"/nothing: no such folder; --data takes the one in which"):
+    with pytest.raises(SourceError, match=r"/nothing: no such folder; --data takes the folder with"):
         find(tmp_path / "nothing")
 
 
@@ -280,8 +280,8 @@ def test_the_table_says_what_is_there_and_what_is_passed_over(tmp_path: Path) ->
     assert told == [
         ("sgd", "sgd", "", "", "not found"),
         ("snips", "split", "a", "train 1, validation 1", "used"),
-        ("snips", "original", "c", "train 1", "passed over: snips is read from a (layout split)"),
-        ("", "", "a/b.zip", "", "passed over: cannot be opened as a zip file: File is not a zip file"),
+        ("snips", "original", "c", "train 1", "skipped: snips is read from a (layout split)"),
+        ("", "", "a/b.zip", "", "skipped: cannot be opened as a zip file: File is not a zip file"),
     ]
 
 

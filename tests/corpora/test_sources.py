@@ -33,7 +33,7 @@ def test_licences_and_published_counts() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(SourceError, match="no source is called 'snip'; did you mean 'snips'"):
         load_source("snip")
-    with pytest.raises(SourceError, match=r"no source is called 'woz'; known are .*sgd, snips"):
+    with pytest.raises(SourceError, match=r"no source is called 'woz'; there are: .*sgd, snips"):
         load_source("woz")
 
 
@@ -53,10 +53,10 @@ def test_a_source_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name: [", "not YAML: "),
-        ("licenze: CC0-1.0", "unknown key licenze (did you mean 'licence'?)"),
+        ("licenze: CC0-1.0", "unknown key 'licenze'; did you mean 'licence'?"),
         ("name: mine", "title: Field required"),
         ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: Input should be a valid regular"),
-        ("just text", "the file: Input should be a valid dictionary"),
+        ("just text", "Input should be a valid dictionary"),
     ],
 )
 def test_a_bad_source_file_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:

@@ -76,7 +76,7 @@ def test_hammers_query_moves_from_the_instruction_to_the_input(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (("x", "y", "z"), "none of the known rows"),
+        (("x", "y", "z"), "unknown layout"),
         (("x", "User: hi\nThought: call it", "Action: f(a='1'"), "calls cannot be read"),
         (("x", "Thought: call it", "Action: f()"), "the input has no line of the user"),
         (("x", "[BEGIN OF QUERY]\nhi\n[END OF QUERY]", "[]"), "available tools: not JSON"),

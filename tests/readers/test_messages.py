@@ -243,7 +243,7 @@ def test_a_yaml_file_adds_a_corpus(tmp_path: Path) -> None:
 
 def test_an_unknown_column_in_the_yaml_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(OWN.replace("messages: chat", "mesages: chat"))
-    with pytest.raises(SourceError, match=r"unknown key columns\.mesages .*did you mean 'messages'\?"):
+    with pytest.raises(SourceError, match=r"unknown key 'columns\.mesages'; did you mean 'messages'\?"):
         load_source(tmp_path / "own.yaml")
 
 

@@ -220,6 +220,14 @@ def test_a_bad_record_is_a_fault_and_the_rest_goes_on(broken: Callable[[Edit], P
     assert (second.id, second.record) == ("1_00002", 1)
 
 
+def test_an_unknown_act_is_a_fault(broken: Callable[[Edit], Path]) -> None:
+    fault, second = read(broken(lambda d: frame(d, 0)["actions"][0].update(act="INFROM")))
+    assert isinstance(fault, Fault)
+    assert fault.reason.startswith("turns.0.frames.0.actions.0.act: input should be 'AFFIRM', ")
+    assert fault.reason.endswith(", found 'INFROM'")
+    assert isinstance(second, Dialogue)
+
+
 def test_a_record_without_an_id_is_named_by_its_number(broken: Callable[[Edit], Path]) -> None:
     folder = broken(lambda dialogue: None)
     path = folder / "train" / "dialogues_001.json"

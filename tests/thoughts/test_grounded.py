@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalm_it.observations import count_matches, read_records
 from coalm_it.readers import read_dialogues
 from coalm_it.samples.targets import shorten_observations
 from coalm_it.schema import Act, Call, Dialogue, Labels, Step, Tool, Turn
 from coalm_it.thoughts.grounded import write_thoughts
-from coalm_it.thoughts.grounded.knowledge import count_matches, find_differences, read_records
+from coalm_it.thoughts.grounded.knowledge import find_differences
 from coalm_it.thoughts.grounded.phrasing import join_sentences, read_phrasings
 
 SEEDS = range(40)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from coalm_it.observations import booking_outcome
 from coalm_it.schema import Call, Dialogue, Step
 from coalm_it.thoughts.grounded.acting import think_before_calls
 from coalm_it.thoughts.grounded.context import ThoughtContext
-from coalm_it.thoughts.grounded.knowledge import AgentKnowledge, count_matches, find_differences, read_records
+from coalm_it.thoughts.grounded.knowledge import AgentKnowledge
 from coalm_it.thoughts.grounded.phrasing import PhraseWriter
 from coalm_it.thoughts.grounded.replying import think_before_reply
 
@@ -26,7 +27,7 @@ def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
         for step_index, step in enumerate(turn.steps):
             writer.begin_thought(index, f"step{step_index}")
             steps.append(step.model_copy(update={"thought": think_before_calls(context, step.calls)}))
-            for call, observation in zip(step.calls, step.observations, strict=False):
+            for call, observation in step.exchanges:
                 knowledge.add_call(call, observation, _is_committed(knowledge, call, observation))
         writer.begin_thought(index, "reply")
         thought = think_before_reply(context)
@@ -36,9 +37,6 @@ def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
 
 
 def _is_committed(knowledge: AgentKnowledge, call: Call, observation: object) -> bool:
-    """Whether a booking succeeded: the service returned a record that agrees with the request."""
+    """Whether the call is a booking that went through."""
     tool = knowledge.tool(call.service, call.name)
-    records = read_records(observation)
-    if tool is None or not tool.transactional or not records or not count_matches(observation):
-        return False
-    return not find_differences(call, records[0])
+    return tool is not None and tool.transactional and booking_outcome(call, observation) == "done"

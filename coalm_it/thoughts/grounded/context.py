@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from coalm_it.schema import Act, Turn
+from coalm_it.schema import Act, ActName, Turn
 from coalm_it.thoughts.grounded.facts import list_definite, list_facts, list_names, list_values, name_record
 from coalm_it.thoughts.grounded.knowledge import NO_UPDATE, AgentKnowledge, Fact, ServiceKnowledge, UserUpdate
 from coalm_it.thoughts.grounded.phrasing import PhraseWriter
@@ -29,7 +29,7 @@ class ThoughtContext:
         """What the user's utterance adds for one service."""
         return self.updates.get(service, NO_UPDATE)
 
-    def user_acts(self) -> set[str]:
+    def user_acts(self) -> set[ActName]:
         """The names of the user's acts in all services."""
         return {act.name for act in self.turn.labels.user_acts}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from coalm_it.thoughts.grounded.knowledge import Fact, Record
+from coalm_it.observations import Record
+from coalm_it.thoughts.grounded.knowledge import Fact
 from coalm_it.thoughts.grounded.phrasing import PhraseWriter
 from coalm_it.thoughts.grounded.words import (
     function_words,

@@ -7,15 +7,12 @@ canonical form of the annotation ("True", "6", "2019-03-09").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from coalm_it.schema import Act, Call, Dialogue, Tool, Turn
-
-DONT_CARE = "dontcare"
-
-Record = Mapping[str, Any]
+from coalm_it.observations import Record, count_matches, find_differing_slots, read_records
+from coalm_it.schema import DONT_CARE, Act, ActName, Call, Dialogue, Tool, Turn
 
 
 @dataclass(slots=True)
@@ -69,7 +66,7 @@ class ServiceKnowledge:
 class UserUpdate:
     """What the user's utterance adds to one service."""
 
-    acts: frozenset[str]
+    acts: frozenset[ActName]
     facts: list[Fact]
     indifferent: tuple[str, ...]
     """Slots for which the user accepts any value."""
@@ -166,7 +163,7 @@ class AgentKnowledge:
         records = read_records(observation)
         if records:
             known.results = records
-            known.matches = count_matches(observation)
+            known.matches = count_matches(observation) or len(records)
         if committed and records:
             known.booked = records[0]
 
@@ -250,26 +247,6 @@ class AgentKnowledge:
         return ""
 
 
-# --- observations ---
-
-
-def read_records(observation: Any) -> tuple[Record, ...]:
-    """The records in an observation; none if it has another form."""
-    results = observation.get("results") if isinstance(observation, dict) else None
-    return tuple(r for r in results if isinstance(r, dict)) if isinstance(results, list) else ()
-
-
-def count_matches(observation: Any) -> int:
-    """How many results were found, including those that are not shown."""
-    if isinstance(observation, dict) and isinstance(observation.get("matches"), int):
-        return int(observation["matches"])
-    return len(read_records(observation))
-
-
 def find_differences(call: Call, record: Record) -> list[Fact]:
     """The slots in which a record differs from the request; `old` is the requested value."""
-    return [
-        Fact(slot, str(record[slot]), old=str(value))
-        for slot, value in call.arguments.items()
-        if slot in record and str(record[slot]) != str(value)
-    ]
+    return [Fact(slot, str(record[slot]), old=str(call.arguments[slot])) for slot in find_differing_slots(call, record)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from coalm_it.observations import Record, booking_outcome, count_matches, read_records
 from coalm_it.schema import Act, Call
 from coalm_it.thoughts.grounded.acting import choose_main_facts, list_arguments
 from coalm_it.thoughts.grounded.context import ThoughtContext, Values, add_phrase
@@ -16,7 +17,7 @@ from coalm_it.thoughts.grounded.facts import (
     list_definite,
     name_record,
 )
-from coalm_it.thoughts.grounded.knowledge import Fact, Record, count_matches, find_differences, read_records
+from coalm_it.thoughts.grounded.knowledge import Fact, find_differences
 from coalm_it.thoughts.grounded.words import (
     count_word,
     function_words,
@@ -33,7 +34,7 @@ def think_after_call(context: ThoughtContext, call: Call, observation: Any, acts
     values = context.name_function(call.name, call.service)
     records = read_records(observation)
     if tool is not None and tool.transactional:
-        return _after_booking(context, call, records, acts, values)
+        return _after_booking(context, call, observation, acts, values)
     values["query"] = describe_search(call.name, call.service, list_arguments(call))
     values["found"] = values["things"]
     if not records:
@@ -42,7 +43,7 @@ def think_after_call(context: ThoughtContext, call: Call, observation: Any, acts
         if any(act.name == "REQ_MORE" for act in acts):
             sentences.append(context.writer.write("found/nothing_more", values))
         return sentences
-    return _after_search(context, call, records, count_matches(observation), acts, values)
+    return _after_search(context, call, records, count_matches(observation) or len(records), acts, values)
 
 
 # --- searches ---
@@ -127,23 +128,23 @@ def find_offered(records: Sequence[Record], offers: Sequence[Act]) -> Record:
 
 
 def _after_booking(
-    context: ThoughtContext, call: Call, records: Sequence[Record], acts: Sequence[Act], values: Values
+    context: ThoughtContext, call: Call, observation: Any, acts: Sequence[Act], values: Values
 ) -> list[str]:
     writer, service = context.writer, call.service
     names = {act.name for act in acts}
     facts = list_arguments(call)
     values["deal"] = describe_booking(call.name, service, facts)
     values["main"] = describe_booking(call.name, service, choose_main_facts(context, service, facts))
-    record = records[0] if records else {}
-    differences = find_differences(call, record)
+    record = next(iter(read_records(observation)), {})
+    outcome = booking_outcome(call, observation)
     answers = [act for act in acts if act.name == "INFORM" and act.slot and act.canonical]
     asked = context.find_update(service).questions
-    if not records:
+    if not record:
         sentences = [writer.write("done/failed", values)]
         if "REQ_MORE" in names and (not asked or writer.draw(2)):
             sentences.append(writer.write("done/failed_more", values))
-    elif differences:
-        _name_differences(context, service, differences, values)
+    elif outcome == "alternative":
+        _name_differences(context, service, find_differences(call, record), values)
         if "NOTIFY_SUCCESS" in names:
             sentences = [writer.write("done/shifted", values)]
         else:

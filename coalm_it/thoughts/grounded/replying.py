@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from coalm_it.schema import Act
+from coalm_it.schema import Act, ActName
 from coalm_it.thoughts.grounded.context import ThoughtContext, Values, add_phrase, name_choice, name_offer
 from coalm_it.thoughts.grounded.facts import (
     describe_answer,
@@ -25,11 +25,7 @@ def think_before_reply(context: ThoughtContext) -> str:
     """The thought before the reply of the current turn."""
     acts = context.turn.labels.system_acts
     service = acts[0].service if acts else next(iter(context.updates), "")
-    exchanges = [
-        (call, observation)
-        for step in context.turn.steps
-        for call, observation in zip(step.calls, step.observations, strict=False)
-    ]
+    exchanges = [exchange for step in context.turn.steps for exchange in step.exchanges]
     if exchanges:
         call, observation = next((pair for pair in reversed(exchanges) if pair[0].service == service), exchanges[-1])
         return join_sentences(think_after_call(context, call, observation, acts))
@@ -277,7 +273,7 @@ def _goodbye(context: ThoughtContext, known: ServiceKnowledge, acts: Sequence[Ac
     return [state, context.writer.write("close/farewell", values)]
 
 
-_SENTENCES_BY_ACT = {
+_SENTENCES_BY_ACT: dict[ActName, Callable[[ThoughtContext, ServiceKnowledge, Sequence[Act], Values], list[str]]] = {
     "CONFIRM": _confirm,
     "REQUEST": _ask,
     "OFFER": _offer_next,
