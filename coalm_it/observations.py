@@ -31,6 +31,11 @@ def read_content(observation: Any) -> Any:
     return observation.get("results", observation) if isinstance(observation, dict) else observation
 
 
+def replace_results(observation: dict[str, Any], results: Sequence[Any]) -> dict[str, Any]:
+    """The observation with other results; `matches` stays."""
+    return {**observation, "results": results}
+
+
 def count_matches(observation: Any) -> int | None:
     """The number of results, whether shown or not; None if the observation does not give it."""
     matches = observation.get("matches") if isinstance(observation, dict) else None

@@ -11,6 +11,7 @@ from coalm_it.observations import (
     make_observation,
     read_content,
     read_records,
+    replace_results,
 )
 from coalm_it.schema import DONT_CARE, Call
 
@@ -41,6 +42,8 @@ def test_a_made_observation_is_read_back() -> None:
     observation = make_observation(records)
     assert list(observation) == ["matches", "results"]
     assert (list(read_records(observation)), count_matches(observation)) == (records, 2)
+    shortened = replace_results(observation, records[:1])
+    assert (list(read_records(shortened)), count_matches(shortened)) == (records[:1], 2)
 
 
 @pytest.mark.parametrize(

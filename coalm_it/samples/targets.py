@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
-from coalm_it.observations import read_content
+from coalm_it.observations import read_content, replace_results
 from coalm_it.recipe import Filter, Part
 from coalm_it.schema import (
     Act,
@@ -159,7 +159,7 @@ def _shorten_observation(observation: Any, service: str, turns: Sequence[Turn], 
             break
         used |= _find_used_results(results, [act for act in turn.labels.system_acts if act.service == service], used)
     rest = [place for place in range(len(results)) if place not in used][:others]
-    return {**observation, "results": [results[place] for place in sorted({*used, *rest})]}
+    return replace_results(observation, [results[place] for place in sorted({*used, *rest})])
 
 
 def _find_named_results(results: list[dict[str, Any]], calls: Sequence[Call]) -> set[int]:

@@ -51,12 +51,12 @@ def test_a_turn_is_what_the_user_says_the_steps_and_the_reply() -> None:
     assert second == Turn(user="Bye", reply="Bye!")
 
 
-def test_system_messages_are_passed_over_wherever_they_stand() -> None:
+def test_system_messages_are_ignored() -> None:
     messages = [RawMessage("system", "Be kind"), user("Hi"), RawMessage("system", "Now!"), say("Hello")]
     assert build(*messages) == (Turn(user="Hi", reply="Hello"),)
 
 
-def test_messages_in_a_row_of_one_speaker_are_one() -> None:
+def test_consecutive_messages_of_one_speaker_are_joined() -> None:
     assert build(user("Hi"), user("you"), say("Hel"), say("lo")) == (Turn(user="Hi\nyou", reply="Hel\nlo"),)
 
 
@@ -160,7 +160,7 @@ def test_only_the_last_calls_may_lack_results() -> None:
         ([user("?"), call("fly")], "message 1: a call of 'fly', which is not among the 2 functions"),
     ],
 )
-def test_what_does_not_hold_together_is_explained(messages: list[RawMessage], reason: str) -> None:
+def test_an_inconsistent_conversation_is_explained(messages: list[RawMessage], reason: str) -> None:
     with pytest.raises(BadRecord) as caught:
         build(*messages)
     assert str(caught.value) == reason

@@ -99,7 +99,7 @@ def test_a_file_that_is_gone_is_explained(tmp_path: Path) -> None:
         read_records(RawFile(tmp_path / "a.json", None, "a.json"))
 
 
-def test_a_broken_line_stands_among_the_records(tmp_path: Path) -> None:
+def test_a_broken_line_is_kept_among_the_records(tmp_path: Path) -> None:
     good, broken = read_records(write(tmp_path, "a.jsonl", '{"n": 1}\n\n{"n": '))
     assert good == {"n": 1}
     assert isinstance(broken, BrokenLine)
@@ -109,7 +109,7 @@ def test_a_broken_line_stands_among_the_records(tmp_path: Path) -> None:
 # --- records ---
 
 
-def test_good_records_go_on_behind_bad_ones(tmp_path: Path) -> None:
+def test_records_after_an_invalid_one_are_still_read(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"say": "one"}\n{"sing": "two"}\n{"say"\n{"say": "four"}')
     one, two, three, four = convert_records(Shard(file), read_records(file), say, name)
     assert isinstance(one, Dialogue)

@@ -10,7 +10,7 @@ from coalm_it.corpora.sources import SourceError, list_sources, load_source
 from coalm_it.readers import READERS
 
 
-def test_every_known_source_says_what_a_builder_must_know() -> None:
+def test_every_known_source_is_complete() -> None:
     sources = list_sources()
     assert [source.name for source in sources] == sorted(source.name for source in sources)
     for source in sources:
@@ -37,7 +37,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         load_source("woz")
 
 
-def test_a_source_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_a_source_may_be_a_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
         "{name: mine, title: Mine, reader: snips, licence: CC0-1.0, citation: '@misc{mine}',"
@@ -59,7 +59,7 @@ def test_a_source_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
         ("just text", "Input should be a valid dictionary"),
     ],
 )
-def test_a_bad_source_file_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_in_a_source_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(SourceError) as error:

@@ -82,7 +82,7 @@ def test_hammers_query_moves_from_the_instruction_to_the_input(tmp_path: Path) -
         (("x", "[BEGIN OF QUERY]\nhi\n[END OF QUERY]", "[]"), "available tools: not JSON"),
     ],
 )
-def test_a_row_of_no_known_kind_is_a_fault(tmp_path: Path, row: tuple[str, str, str], reason: str) -> None:
+def test_a_row_of_unknown_layout_is_a_fault(tmp_path: Path, row: tuple[str, str, str], reason: str) -> None:
     (fault,) = read_rows(write_rows(tmp_path / "coalm_it.json", row))
     assert isinstance(fault, Fault)
     assert fault.record == "0"

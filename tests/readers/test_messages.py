@@ -304,7 +304,7 @@ def test_the_documentation_describes_a_source_and_a_record(tmp_path: Path) -> No
         (7, "an object with 'messages' was expected, found 7"),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_next_goes_on(tmp_path: Path, record: Any, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_next_is_read(tmp_path: Path, record: Any, reason: str) -> None:
     fault, dialogue = read_records(tmp_path, record, {"messages": [ASK, SAY]})
     assert isinstance(fault, Fault)
     assert (fault.file, fault.record) == ("talks.jsonl", "talks_0")

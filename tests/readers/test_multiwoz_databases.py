@@ -160,7 +160,7 @@ def test_a_drawn_reference_is_always_the_same_and_every_booking_has_its_own(data
     assert len({draw(), draw(time="19:30"), draw("SNG0002")}) == 3
 
 
-def test_the_annotation_decides_what_became_of_a_booking(databases: Databases) -> None:
+def test_the_annotation_decides_the_outcome_of_a_booking(databases: Databases) -> None:
     assert call(databases, "book_restaurant", BookingOutcome(refused=True), **TABLE) == {"matches": 0, "results": []}
     told = call(databases, "book_restaurant", BookingOutcome(details={"reference": "ABCD1234"}), **TABLE)
     assert told["results"][0]["reference"] == "ABCD1234"
@@ -280,7 +280,7 @@ def test_what_the_published_databases_lack_is_added(folder: Path) -> None:
         ("curry prince", "curry king", False),
     ],
 )
-def test_names_are_compared_with_patience(said: str, name: str, same: bool) -> None:
+def test_names_are_compared_fuzzily(said: str, name: str, same: bool) -> None:
     assert same_name(said, name) is same
 
 

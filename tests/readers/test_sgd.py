@@ -213,7 +213,9 @@ def frame(dialogue: dict[str, Any], turn: int) -> Any:
         (lambda d: d["turns"].clear(), "there are 0 turns; every user turn needs a system turn after it"),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_rest_goes_on(broken: Callable[[Edit], Path], edit: Edit, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_others_are_read(
+    broken: Callable[[Edit], Path], edit: Edit, reason: str
+) -> None:
     fault, second = read(broken(edit))
     assert fault == Fault(file="train/dialogues_001.json", record="1_00001", reason=reason)
     assert isinstance(second, Dialogue)
@@ -248,7 +250,9 @@ def test_a_record_without_an_id_is_named_by_its_number(broken: Callable[[Edit], 
         (b'[{"dialogue_id": "caf\xe9"}]', "not UTF-8: invalid continuation byte at byte 21"),
     ],
 )
-def test_a_bad_file_is_one_fault_and_the_other_files_go_on(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_an_unreadable_file_is_one_fault_and_the_other_files_are_read(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
     (tmp_path / "train" / "dialogues_002.json").write_bytes(content)
     *dialogues, fault = read(tmp_path)

@@ -191,7 +191,7 @@ def test_shards_of_a_file_are_its_records_cut_in_order(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_rest_goes_on(tmp_path: Path, bad: Any, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_others_are_read(tmp_path: Path, bad: Any, reason: str) -> None:
     first, second, third = read(write_split(tmp_path, utterance(), bad, utterance(dialog_id="gw_2")), "split")
     assert isinstance(first, Dialogue)
     assert second == Fault(file="train.json", record="gw_1", reason=reason)
