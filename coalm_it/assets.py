@@ -42,13 +42,3 @@ def fingerprint_package() -> str:
     for path in [*sorted(_PACKAGE.rglob("*.py")), *list_assets("templates", "")]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-@cache
-def fingerprint_templates(folder: str) -> str:
-    """A hash of all templates in a folder of templates/; part of the provenance of a row."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in list_assets("templates", ""):
-        if asset("templates", folder) in path.parents:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

@@ -1,7 +1,7 @@
-"""Exchanges: requests to a model that depend on each other, and their common result.
+"""Multistep requests: requests to a model that depend on each other, and their common result.
 
-An exchange is a generator that yields requests and is sent their outcomes. It is written once and run twice: by the
-first pass of a build, which asks a model (online.py, batch.py), and by the second, which only reads the ledger
+A multistep request is a generator that yields requests and is sent their outcomes. It is written once and run twice:
+by the first pass of a build, which asks a model (online.py, batch.py), and by the second, which only reads the ledger
 (`replay`). So both passes have the same result, whatever the model answered.
 """
 
@@ -15,18 +15,18 @@ from coalm_it.llm.request import RETRIED_LATER, Failure, Outcome, Request, reque
 from coalm_it.model_settings import Settings
 
 T = TypeVar("T")
-Exchange = Generator[Request, Outcome, T]
+MultistepRequest = Generator[Request, Outcome, T]
 
 OutcomeHandler = Callable[[Request, Outcome], Request | None]
 """Receives each request with its outcome; returns the request that follows from it, if any."""
 
 
-def replay(exchange: Exchange[T], ledger: Ledger, settings: Settings) -> T:
-    """The result of an exchange with the answers in the ledger. Raises MissingAnswerError."""
+def replay(multistep: MultistepRequest[T], ledger: Ledger, settings: Settings) -> T:
+    """The result of a multistep request with the answers in the ledger. Raises MissingAnswerError."""
     try:
-        request = next(exchange)
+        request = next(multistep)
         while True:
-            request = exchange.send(require_outcome(request, ledger, settings))
+            request = multistep.send(require_outcome(request, ledger, settings))
     except StopIteration as end:
         result: T = end.value
         return result

@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 from coalm_it.listener import Listener
 from coalm_it.llm.budget import Budget, make_budget
 from coalm_it.llm.ledger import Ledger, default_path, open_ledger
-from coalm_it.llm.multistep import Exchange, serve_from_ledger
+from coalm_it.llm.multistep import MultistepRequest, serve_from_ledger
 from coalm_it.llm.request import Outcome, Request
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.selection import Selection
 from coalm_it.pipeline.shard import ShardTask, frame_dialogue, is_selected, read_shard
 from coalm_it.recipe import Reasoning
 from coalm_it.thoughts.framed import FramedDialogue
-from coalm_it.thoughts.writers import plan_judge_exchanges, plan_writer_exchanges
+from coalm_it.thoughts.writers import plan_judge_requests, plan_writer_requests
 
 if TYPE_CHECKING:
     from coalm_it.llm.retry import RunStats
 
-Plan = Callable[[FramedDialogue], Iterator[Exchange[Any]]]
-"""The exchanges about a dialogue."""
+Plan = Callable[[FramedDialogue], Iterator[MultistepRequest[Any]]]
+"""The multistep requests about a dialogue."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ def ask_model(
     ):
         model_pass = _ModelPass(tasks, ledger, answer_source, budgets, listener)
         model_pass.ask(
-            "thoughts", reasoning, lambda framed: plan_writer_exchanges(framed, reasoning), selection.exchanges
+            "thoughts", reasoning, lambda framed: plan_writer_requests(framed, reasoning), selection.multisteps
         )
         if reasoning.judge is not None:
             model_pass.ask(
                 "judgements",
                 reasoning.judge,
-                lambda framed: plan_judge_exchanges(framed, reasoning, ledger),
-                selection.exchanges,
+                lambda framed: plan_judge_requests(framed, reasoning, ledger),
+                selection.multisteps,
             )
     return model_pass.build_result()
 
@@ -128,10 +128,10 @@ class _ModelPass:
         self.outcomes: dict[Path, set[tuple[str, str]]] = defaultdict(set)
         """Path of a task -> keys of its requests, each with a digest of the outcome."""
         self.finished = 0
-        """Exchanges of the current stage that are finished."""
+        """Multistep requests of the current stage that are finished."""
 
     def ask(self, stage: str, settings: Settings, plan: Plan, total: int) -> None:
-        """Runs the exchanges of a stage; `total` is their number, for the progress display."""
+        """Runs the multistep requests of a stage; `total` is their number, for the progress display."""
 
         def start_exchanges() -> Iterator[Request]:  # the Batch API starts them anew in each round
             self.finished = 0
@@ -156,18 +156,18 @@ class _ModelPass:
         say(f"{stage}: {stats.answered:,} answered, {stats.stored:,} from the ledger{failed}; {_describe_usage(stats)}")
 
     def _start_exchanges(self, plan: Plan) -> Iterator[Request]:
-        """The first request of each exchange; its context is the path of the task and the exchange."""
+        """The first of each; its context is the path of the task and the multistep request."""
         for task in self.tasks:
             for framed in read_framed_dialogues(task):
-                for exchange in plan(framed):
-                    yield replace(next(exchange), context=(task.path, exchange))
+                for multistep in plan(framed):
+                    yield replace(next(multistep), context=(task.path, multistep))
 
     def _handle_outcome(self, request: Request, outcome: Outcome) -> Request | None:
-        """Records an outcome and sends it to its exchange; returns the next request of that."""
-        path, exchange = request.context
+        """Records an outcome and sends it to its multistep request; returns the next request of that."""
+        path, multistep = request.context
         self.outcomes[path].add((outcome.key, _digest_outcome(outcome)))
         try:
-            following: Request = exchange.send(outcome)
+            following: Request = multistep.send(outcome)
         except StopIteration:
             self.finished += 1
             return None

@@ -11,7 +11,7 @@ from coalm_it.errors import RequestError
 from coalm_it.listener import Listener, Silent
 from coalm_it.llm.estimate import Estimate, estimate_run
 from coalm_it.llm.ledger import Ledger, MissingAnswerError, open_ledger
-from coalm_it.llm.multistep import Exchange, find_settled
+from coalm_it.llm.multistep import MultistepRequest, find_settled
 from coalm_it.llm.request import Request, request_key
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.engine import start_engine
@@ -27,8 +27,8 @@ from coalm_it.thoughts.transcript import read_thoughts
 from coalm_it.thoughts.writers import (
     DialogueWithThoughts,
     add_thoughts,
-    plan_judge_exchanges,
-    plan_writer_exchanges,
+    plan_judge_requests,
+    plan_writer_requests,
     read_ledger,
 )
 
@@ -132,7 +132,7 @@ def _list_writer_requests(tasks: Sequence[ShardTask], ledger: Ledger) -> Iterato
     for task in tasks:
         reasoning = task.recipe.reasoning
         for framed in read_framed_dialogues(task):
-            yield from _follow_exchanges(plan_writer_exchanges(framed, reasoning), reasoning, ledger)
+            yield from _follow_requests(plan_writer_requests(framed, reasoning), reasoning, ledger)
 
 
 def _list_judge_requests(tasks: Sequence[ShardTask], judge: Settings, ledger: Ledger) -> Iterator[Request]:
@@ -140,24 +140,26 @@ def _list_judge_requests(tasks: Sequence[ShardTask], judge: Settings, ledger: Le
     for task in tasks:
         for framed in read_framed_dialogues(task):
             try:
-                exchanges = plan_judge_exchanges(framed, task.recipe.reasoning, ledger)
+                multisteps = plan_judge_requests(framed, task.recipe.reasoning, ledger)
             except MissingAnswerError:
-                exchanges = _judge_grounded(framed, task.recipe)
-            yield from _follow_exchanges(exchanges, judge, ledger)
+                multisteps = _judge_grounded(framed, task.recipe)
+            yield from _follow_requests(multisteps, judge, ledger)
 
 
-def _follow_exchanges(exchanges: Iterator[Exchange[Any]], settings: Settings, ledger: Ledger) -> Iterator[Request]:
-    """The requests of each exchange up to the first one that has no outcome in the ledger."""
-    for exchange in exchanges:
+def _follow_requests(
+    multisteps: Iterator[MultistepRequest[Any]], settings: Settings, ledger: Ledger
+) -> Iterator[Request]:
+    """The requests of each up to the first one that has no outcome in the ledger."""
+    for multistep in multisteps:
         with suppress(StopIteration):
-            request = next(exchange)
+            request = next(multistep)
             yield request
             while (outcome := find_settled(ledger, request_key(request, settings))) is not None:
-                request = exchange.send(outcome)
+                request = multistep.send(outcome)
                 yield request
 
 
-def _judge_grounded(framed: FramedDialogue, recipe: Recipe) -> Iterator[Exchange[dict[Place, int]]]:
+def _judge_grounded(framed: FramedDialogue, recipe: Recipe) -> Iterator[MultistepRequest[dict[Place, int]]]:
     grounded = add_thoughts(framed, recipe, None)
     thoughts = read_thoughts(grounded.dialogue, grounded.provenance)
     written = {place: thought for place, thought in thoughts.items() if thought is not None}

@@ -11,7 +11,7 @@ from coalm_it.mixture.quotas import allot_rows, order_dialogues
 from coalm_it.pipeline.shard import ShardTask, count_samples, read_shard
 from coalm_it.recipe import Recipe
 from coalm_it.thoughts.framed import FramedDialogue
-from coalm_it.thoughts.writers import plan_writer_exchanges
+from coalm_it.thoughts.writers import plan_writer_requests
 
 EXTRA_SHARE = 1.1
 """Samples that are added per missing row, when a part has too few: some of them may be rejected too."""
@@ -24,7 +24,7 @@ class DialogueOutline(NamedTuple):
     """Source, split and id, by which it is drawn."""
     id: str
     samples: int
-    exchanges: int
+    multisteps: int
 
 
 def outline_shard(task: ShardTask) -> tuple[Path, list[DialogueOutline]]:
@@ -32,8 +32,8 @@ def outline_shard(task: ShardTask) -> tuple[Path, list[DialogueOutline]]:
     outlines = []
     for dialogue in read_shard(task).dialogues:
         framed = FramedDialogue(dialogue, (), ())
-        exchanges = sum(1 for _ in plan_writer_exchanges(framed, task.recipe.reasoning))
-        outlines.append(DialogueOutline(dialogue.full_name, dialogue.id, count_samples(task, dialogue), exchanges))
+        multisteps = sum(1 for _ in plan_writer_requests(framed, task.recipe.reasoning))
+        outlines.append(DialogueOutline(dialogue.full_name, dialogue.id, count_samples(task, dialogue), multisteps))
     return task.path, outlines
 
 
@@ -95,9 +95,9 @@ class Selection:
         return self._drawn[part][: self._selected[part]]
 
     @property
-    def exchanges(self) -> int:
-        """Number of exchanges with the writer about the selected dialogues."""
-        return sum(outline.exchanges for part in self._drawn for outline in self._list_selected(part))
+    def multisteps(self) -> int:
+        """Number of multistep requests to the writer about the selected dialogues."""
+        return sum(outline.multisteps for part in self._drawn for outline in self._list_selected(part))
 
     def restrict_tasks(self) -> list[ShardTask]:
         """The tasks, each restricted to its selected dialogues."""

@@ -11,7 +11,7 @@ from functools import cache
 
 from coalm_it.checks import check_thought
 from coalm_it.llm.json_answers import build_numbered_schema, read_numbered, read_object
-from coalm_it.llm.multistep import Exchange
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import Failure, Outcome, Request
 from coalm_it.recipe import Reasoning
 from coalm_it.schema import Place
@@ -21,8 +21,10 @@ from coalm_it.thoughts.repair import describe_failure, request_with_repairs
 from coalm_it.thoughts.transcript import format_turns, list_places, put_thoughts
 
 
-def plan_annotation(framed: FramedDialogue, reasoning: Reasoning) -> Iterator[Exchange[dict[Place, ThoughtResult]]]:
-    """An independent exchange for each stretch of `turns_per_request` turns; its result is by place."""
+def plan_annotation(
+    framed: FramedDialogue, reasoning: Reasoning
+) -> Iterator[MultistepRequest[dict[Place, ThoughtResult]]]:
+    """An independent multistep request for each stretch of `turns_per_request` turns; its result is by place."""
     turns = range(len(framed.dialogue.turns))
     format_turn = cache(lambda turn: format_turns(framed.dialogue, (turn,)))  # each request shows all earlier turns
     for start in turns[:: reasoning.turns_per_request]:
@@ -38,7 +40,7 @@ def _annotate(
     stretch: range,
     places: Sequence[Place],
     reasoning: Reasoning,
-) -> Exchange[dict[Place, ThoughtResult]]:
+) -> MultistepRequest[dict[Place, ThoughtResult]]:
     before = "\n".join(map(format_turn, range(stretch.start)))
     messages = write_turns_prompt("annotate", framed.dialogue, before, format_turns(framed.dialogue, stretch, places))
     annotation = _Annotation(framed, f"{framed.name}, turns {stretch[0]} to {stretch[-1]}", places)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from coalm_it.llm.json_answers import build_numbered_schema, read_numbered, read_object
-from coalm_it.llm.multistep import Exchange
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import Failure, Request
 from coalm_it.schema import Place
 from coalm_it.thoughts.framed import FramedDialogue
@@ -21,8 +21,8 @@ MAX_ATTEMPTS = 2
 
 def plan_judgement(
     framed: FramedDialogue, thoughts: Mapping[Place, str], turns_per_request: int
-) -> Iterator[Exchange[dict[Place, int]]]:
-    """An exchange for each stretch of turns; its result is the score (1 to 5) of each place that got one."""
+) -> Iterator[MultistepRequest[dict[Place, int]]]:
+    """A multistep request for each stretch of turns; its result is the score (1 to 5) of each place that got one."""
     turns = range(len(framed.dialogue.turns))
     for start in turns[::turns_per_request]:
         stretch = turns[start : start + turns_per_request]
@@ -33,7 +33,7 @@ def plan_judgement(
 
 def _judge(
     framed: FramedDialogue, stretch: range, places: list[Place], thoughts: Mapping[Place, str]
-) -> Exchange[dict[Place, int]]:
+) -> MultistepRequest[dict[Place, int]]:
     dialogue = framed.dialogue
     before, lines = format_turns(dialogue, range(stretch.start)), format_turns(dialogue, stretch, places, thoughts)
     messages = write_turns_prompt("judge", dialogue, before, lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coalm_it.llm.multistep import Exchange
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import RETRIED_LATER, Failure, Outcome, Request
 from coalm_it.thoughts.prompts import Messages, make_message
 
@@ -19,8 +19,8 @@ def request_with_repairs(
     max_repairs: int,
     make_request: Callable[[Messages, int], Request],
     review: Callable[[Outcome, int], str],
-) -> Exchange[None]:
-    """An exchange that starts with `messages` and ends when the answer is accepted, or after `max_repairs` repairs.
+) -> MultistepRequest[None]:
+    """A multistep request that starts with `messages`, and ends with an accepted answer or after `max_repairs`.
 
     `make_request(messages, sample)` makes the request of an attempt. `review(outcome, attempt)` records the outcome of
     an attempt (counted from 1), and returns what to tell the model about an answer: why it is rejected, or "" if it is

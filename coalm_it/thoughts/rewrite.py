@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from coalm_it.calls import CallSyntaxError, find_tool, parse_calls
 from coalm_it.checks import run_checks
 from coalm_it.llm.json_answers import read_object
-from coalm_it.llm.multistep import Exchange
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import Answer, Failure, Outcome, Request
 from coalm_it.recipe import Reasoning
 from coalm_it.schema import Call, Dialogue, Place, Step, Tool, Turn
@@ -72,8 +72,8 @@ Rewritten = tuple[Dialogue, dict[Place, ThoughtResult]]
 """The rewritten dialogue and the result for each of its places; the seed dialogue if the answer was not valid."""
 
 
-def plan_rewriting(framed: FramedDialogue, reasoning: Reasoning) -> Exchange[Rewritten]:
-    """An exchange for the whole dialogue; a dialogue with findings is requested again, with the reasons."""
+def plan_rewriting(framed: FramedDialogue, reasoning: Reasoning) -> MultistepRequest[Rewritten]:
+    """A multistep request for the whole dialogue; a dialogue with findings is requested again, with the reasons."""
     seed = framed.dialogue
     user = render_prompt(
         "rewrite", "user", format_clock(seed.clock), describe_tools(seed.tools), format_utterances(seed)

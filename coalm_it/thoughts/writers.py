@@ -15,13 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from coalm_it.assets import fingerprint_templates
 from coalm_it.checks import check_thought
 from coalm_it.llm.ledger import Ledger, open_ledger
 from coalm_it.llm.ledger.export_format import is_answers_file
-from coalm_it.llm.multistep import Exchange, replay
+from coalm_it.llm.multistep import MultistepRequest, replay
 from coalm_it.recipe import Judge, Reasoning, Recipe
 from coalm_it.schema import Dialogue, Place
+from coalm_it.templates import fingerprint_templates
 from coalm_it.thoughts.annotate import plan_annotation
 from coalm_it.thoughts.framed import FramedDialogue, ThoughtResult, make_place_samples
 from coalm_it.thoughts.grounded import write_thoughts
@@ -67,23 +67,23 @@ class ModelDraft:
 # --- requests ---
 
 
-def plan_writer_exchanges(framed: FramedDialogue, reasoning: Reasoning) -> Iterator[Exchange[Any]]:
-    """The exchanges with the writer about a dialogue; they are independent of each other."""
+def plan_writer_requests(framed: FramedDialogue, reasoning: Reasoning) -> Iterator[MultistepRequest[Any]]:
+    """The multistep requests with the writer about a dialogue; they are independent of each other."""
     if reasoning.writer == "rewrite":
         return iter([plan_rewriting(framed, reasoning)])
     return plan_annotation(framed, reasoning)
 
 
-def plan_judge_exchanges(
+def plan_judge_requests(
     framed: FramedDialogue, reasoning: Reasoning, ledger: Ledger
-) -> Iterator[Exchange[dict[Place, int]]]:
-    """The exchanges with the judge, from the writer's answers in the ledger. Raises MissingAnswerError."""
+) -> Iterator[MultistepRequest[dict[Place, int]]]:
+    """The multistep requests with the judge, from the writer's answers in the ledger. Raises MissingAnswerError."""
     return _plan_judgement(framed, _read_draft(framed, reasoning, ledger), reasoning)
 
 
 def _plan_judgement(
     framed: FramedDialogue, draft: ModelDraft, reasoning: Reasoning
-) -> Iterator[Exchange[dict[Place, int]]]:
+) -> Iterator[MultistepRequest[dict[Place, int]]]:
     return plan_judgement(replace(framed, dialogue=draft.dialogue), draft.accepted, reasoning.turns_per_request)
 
 
@@ -108,7 +108,7 @@ def add_thoughts(framed: FramedDialogue, recipe: Recipe, ledger: Ledger | None) 
 
 
 def _read_draft(framed: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> ModelDraft:
-    results = [replay(exchange, ledger, reasoning) for exchange in plan_writer_exchanges(framed, reasoning)]
+    results = [replay(multistep, ledger, reasoning) for multistep in plan_writer_requests(framed, reasoning)]
     if reasoning.writer == "rewrite":
         return ModelDraft(*results[0])
     merged = {place: result for stretch in results for place, result in stretch.items()}
@@ -137,8 +137,8 @@ def apply_judge(
 ) -> ModelDraft:
     """The draft with the judge's scores, without the thoughts whose score is too low."""
     results = dict(draft.results)
-    for exchange in _plan_judgement(framed, draft, reasoning):
-        for place, score in replay(exchange, ledger, judge).items():
+    for multistep in _plan_judgement(framed, draft, reasoning):
+        for place, score in replay(multistep, ledger, judge).items():
             results[place] = replace(results[place], score=score)
             if score < judge.min_score:
                 reason = f"the judge scores it {score} of 5"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from exchanges import answer, drive, failure, read_bundled, settings
+from multisteps import answer, drive, failure, read_bundled, settings
 
 from coalm_it.llm.request import Reason
 from coalm_it.schema import Place
@@ -125,8 +125,8 @@ def test_a_rejected_request_is_not_sent_again(framed: FramedDialogue, reason: Re
 
 
 def test_a_long_dialogue_goes_into_several_requests_that_do_not_depend_on_each_other(framed: FramedDialogue) -> None:
-    exchanges = list(plan_annotation(framed, settings(turns_per_request=4)))
-    first, second = (next(exchange) for exchange in exchanges)
+    multisteps = list(plan_annotation(framed, settings(turns_per_request=4)))
+    first, second = (next(multistep) for multistep in multisteps)
     assert first.where.endswith("turns 0 to 3")
     assert second.where.endswith("turns 4 to 5")
     later = second.messages[1]["content"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchanges import answer, drive, failure, read_bundled
+from multisteps import answer, drive, failure, read_bundled
 
 from coalm_it.schema import Place
 from coalm_it.thoughts.judge import plan_judgement
@@ -12,7 +12,7 @@ THOUGHTS = {Place(0, None): "A table, but when?", Place(2, 0): "They agreed: Boo
 
 
 def test_the_judge_sees_each_thought_in_its_place_and_nothing_of_places_without_one() -> None:
-    (request,) = (next(exchange) for exchange in plan_judgement(FRAMED, THOUGHTS, 50))
+    (request,) = (next(multistep) for multistep in plan_judgement(FRAMED, THOUGHTS, 50))
     lines = request.messages[1]["content"].splitlines()
     assert lines[lines.index("<1> A table, but when?") + 1] == "Answer: Sure. What time would you like to come?"
     assert lines[lines.index("<2> They agreed: BookTable.") + 1].startswith("Call: BookTable(")
@@ -22,13 +22,13 @@ def test_the_judge_sees_each_thought_in_its_place_and_nothing_of_places_without_
 
 
 def test_scores_are_read_by_place_and_invalid_ones_are_left_out() -> None:
-    (exchange,) = plan_judgement(FRAMED, THOUGHTS, 50)
-    assert drive(exchange, [answer({"1": 4, "2": 9})])[0] == {Place(0, None): 4}
+    (multistep,) = plan_judgement(FRAMED, THOUGHTS, 50)
+    assert drive(multistep, [answer({"1": 4, "2": 9})])[0] == {Place(0, None): 4}
 
 
 def test_unreadable_scores_are_requested_once_more_and_then_left_out() -> None:
-    (exchange,) = plan_judgement(FRAMED, THOUGHTS, 50)
-    scores, requests = drive(exchange, [answer("fine, both"), failure("length")])
+    (multistep,) = plan_judgement(FRAMED, THOUGHTS, 50)
+    scores, requests = drive(multistep, [answer("fine, both"), failure("length")])
     assert scores == {}
     assert [request.sample for request in requests] == [0, 1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from exchanges import answer, drive, failure, read_bundled, settings
+from multisteps import answer, drive, failure, read_bundled, settings
 
 from coalm_it.llm.request import Outcome
 from coalm_it.schema import Place

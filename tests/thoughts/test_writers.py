@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exchanges import answer, read_bundled, settings
+from multisteps import answer, read_bundled, settings
 
 from coalm_it.llm.ledger import Ledger, MissingAnswerError, open_ledger
 from coalm_it.llm.multistep import serve_from_ledger
@@ -21,8 +21,8 @@ from coalm_it.thoughts.transcript import list_places, read_thoughts
 from coalm_it.thoughts.writers import (
     DialogueWithThoughts,
     add_thoughts,
-    plan_judge_exchanges,
-    plan_writer_exchanges,
+    plan_judge_requests,
+    plan_writer_requests,
     read_ledger,
 )
 
@@ -40,21 +40,21 @@ Write = Callable[[Request], Any]
 def write_by_hand(ledger: Ledger, reasoning: Reasoning, write: Write, score: int = 5) -> None:
     """Puts an answer to whatever is asked about the dialogue into the ledger."""
 
-    def settle(reply: Callable[[Request], Any], exchanges: Any, to: Any) -> None:
-        for exchange in exchanges:
-            request = next(exchange)
+    def settle(reply: Callable[[Request], Any], multisteps: Any, to: Any) -> None:
+        for multistep in multisteps:
+            request = next(multistep)
             while True:
                 outcome = answer(reply(request), request_key(request, to))
                 ledger.store([outcome]).result()
                 try:
-                    request = exchange.send(outcome)
+                    request = multistep.send(outcome)
                 except StopIteration:
                     break
 
-    settle(write, plan_writer_exchanges(FRAMED, reasoning), reasoning)
+    settle(write, plan_writer_requests(FRAMED, reasoning), reasoning)
     if reasoning.judge is not None:
         keys = lambda request: dict.fromkeys(request.schema["properties"], score)  # noqa: E731
-        settle(keys, plan_judge_exchanges(FRAMED, reasoning, ledger), reasoning.judge)
+        settle(keys, plan_judge_requests(FRAMED, reasoning, ledger), reasoning.judge)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_missing_answer_names_dialogue_and_turns(tmp_path: Path) -> None:
 def test_a_file_of_answers_serves_as_a_ledger(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     reasoning = settings()
-    request = next(next(plan_writer_exchanges(FRAMED, reasoning)))
+    request = next(next(plan_writer_requests(FRAMED, reasoning)))
     outcome = answer(GOOD, request_key(request, reasoning))
     path.write_text('{"coalm_it_answers": 1}\n' + json.dumps(asdict(outcome)))
     with read_ledger(path) as ledger:

@@ -1,4 +1,4 @@
-"""Exchanges without a model, driven with answers that a test writes."""
+"""Multistep requests without a model, driven with answers that a test writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
-from coalm_it.llm.multistep import Exchange
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import Answer, Failure, Outcome, Reason, Request
 from coalm_it.readers import read_dialogues
 from coalm_it.recipe import Reasoning
@@ -43,12 +43,12 @@ def failure(reason: Reason, key: str = "k") -> Failure:
     return Failure(key, reason, "why", "", "m", None, None, 0.0, "2026-01-01T00:00:00Z")
 
 
-def drive(exchange: Exchange[T], outcomes: Iterable[Outcome]) -> tuple[T, list[Request]]:
-    """The result of an exchange that is sent these outcomes, and its requests. All outcomes must be used."""
-    requests, given = [next(exchange)], iter(outcomes)
+def drive(multistep: MultistepRequest[T], outcomes: Iterable[Outcome]) -> tuple[T, list[Request]]:
+    """The result of a multistep request that is sent these outcomes, and its requests. All outcomes must be used."""
+    requests, given = [next(multistep)], iter(outcomes)
     try:
         while True:
-            requests.append(exchange.send(next(given)))
+            requests.append(multistep.send(next(given)))
     except StopIteration as end:
         assert next(given, None) is None, "not every outcome was used"
         return end.value, requests
