@@ -18,7 +18,8 @@ PACKAGE = Path(coalm_it.__file__).parent
 ROOMS = """
     schema errors draw calls observations listener files values
     assets configs model_settings recipe
-    corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
+    corpora readers samples checks llm thoughts rendering mixture dataset pipeline pretrained training evaluation
+    verify cli
 """.split()
 USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}
 USED_BY_LLM = {"schema", "errors", "draw", "calls", "observations", "listener", "files", "values"}

@@ -57,5 +57,5 @@ def _summarise(run: Mapping[str, Any]) -> dict[str, object]:
         "steps": f"{run['steps']:,}",
         "loss": f"{run['loss'][0]['loss']:.3f} to {run['loss'][-1]['loss']:.3f}",
         "held out": f"{checked[-1]['loss']:.3f}" if checked else "",
-        "tokens/s": f"{run['tokens_a_second']:,.0f}",
+        "tokens/s": f"{run['tokens_per_second']:,.0f}",
     }
