@@ -124,7 +124,7 @@ def _report(
         listener.say(f"{line}; left out")
     if counts.too_long:
         line = (
-            f"{split}: the targets of {counts.too_long:,} of {read:,} rows exceed max_length {max_length:,}"
+            f"{split}: {counts.too_long:,} of {read:,} rows are longer than max_length {max_length:,}"
             f" (longest: {counts.longest:,} tokens, {counts.longest_id})"
         )
         if not drop_long:
