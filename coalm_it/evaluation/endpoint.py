@@ -62,7 +62,10 @@ def _format_messages(prompt: Conversation) -> tuple[dict[str, Any], ...]:
 
 
 def _read_outcome(outcome: Outcome) -> Output:
-    reason = getattr(outcome, "reason", None)
-    if reason in (None, "length", "empty"):  # an empty answer is an answer too
-        return Output(outcome.text, truncated=reason == "length")
-    return Output("", failure=f"{reason}: {getattr(outcome, 'detail', '')}")
+    from coalm_it.llm.request import Failure
+
+    if not isinstance(outcome, Failure):
+        return Output(outcome.text)
+    if outcome.reason in ("length", "empty"):  # for a benchmark these are answers too
+        return Output(outcome.text, truncated=outcome.reason == "length")
+    return Output("", failure=f"{outcome.reason}: {outcome.detail}")

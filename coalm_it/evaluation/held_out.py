@@ -58,8 +58,8 @@ Reference = tuple[Call, ...] | dict[str, Any]
 def list_items(data: Path, config: Evaluation) -> ItemList:
     """The prompts of the validation rows of the build in `data`.
 
-    Replies of the published layout are not asked: their prompt shows no functions, so there is no decision to make. If
-    a part and task has more rows than `config.rows`, a stable hash of seed and id selects them.
+    Replies of the published layout are not asked: their prompt shows no functions, so there is nothing to decide. If a
+    part and task has more rows than `config.rows`, a stable hash of seed and id selects them.
     Raises HeldOutError: no validation rows; FolderError: no finished build, or a file has changed since it was built.
     """
     build = _open_build(data)

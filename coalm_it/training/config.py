@@ -96,9 +96,7 @@ def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Train
         raise ConfigError(f"sft.{key} cannot be set: {_RESERVED[key]}")
     for key in ("packing", "padding_free"):
         if config.sft.get(key) and "flash" not in str(config.sft.get("model_init_kwargs")):
-            raise ConfigError(
-                f"sft.{key} needs FlashAttention (model_init_kwargs), or rows attend to each other"
-            )
+            raise ConfigError(f"sft.{key} needs FlashAttention (model_init_kwargs), or rows attend to each other")
     defaults: dict[str, Any] = {"output_dir": str(out), "report_to": "none", "disable_tqdm": True}
     defaults |= {"eval_on_start": True, "eval_strategy": "epoch"}
     overrides = {} if validates else {"eval_on_start": False, "eval_strategy": "no"}

@@ -113,7 +113,7 @@ def test_the_targets_of_the_rows_are_right_in_every_metric(ask: Ask, rows: dict[
 
 def test_each_kind_of_mistake_is_counted(ask: Ask, rows: dict[str, Json]) -> None:
     """Gold, a wrong value, nonsense and gold again, in turn; the expected results are counted by hand."""
-    due: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     expected: Counter[tuple[str, str]] = Counter()
     replies: dict[str, str] = {}
     for number, (prompt, row) in enumerate(sorted(rows.items())):
@@ -130,7 +130,7 @@ def test_each_kind_of_mistake_is_counted(ask: Ask, rows: dict[str, Json]) -> Non
         else:
             verdict = "right"
         replies[prompt] = gold
-        due[kind] += 1
+        total[kind] += 1
         expected[kind, verdict] += 1
     result = ask(lambda body: replies[prompt_of(body)])
     assert result.exit_code == 0, result.stderr
@@ -140,9 +140,9 @@ def test_each_kind_of_mistake_is_counted(ask: Ask, rows: dict[str, Json]) -> Non
         assert found[verdict] == sum(count for (_, name), count in expected.items() if name == verdict) > 0
         assert sum(row[verdict] for row in ask.results["verdicts"]) == found[verdict]
     values = ask.values()
-    assert values["exact"] == values["function"] == expected["calls", "right"] / due["calls"]
-    assert values["refusal"] == expected["text", "right"] / due["text"], "nonsense is not a refusal"
-    assert values["jga"] == expected["state", "right"] / due["state"]
+    assert values["exact"] == values["function"] == expected["calls", "right"] / total["calls"]
+    assert values["refusal"] == expected["text", "right"] / total["text"], "nonsense is not a refusal"
+    assert values["jga"] == expected["state", "right"] / total["state"]
     for row in ask.results["metrics"]:
         assert row["value"] is None or row["low"] <= row["value"] <= row["high"]
 
@@ -174,8 +174,8 @@ def test_a_right_call_in_another_format_is_counted_separately(ask: Ask, rows: di
 
     ask(reply)
     counts = next(row for row in ask.results["verdicts"] if row["part"] == "hammer")
-    due = sum(row["part"] == "hammer" and row["output"] != "[]" for row in rows.values())
-    assert counts["other format"] == due > 0
+    expected = sum(row["part"] == "hammer" and row["output"] != "[]" for row in rows.values())
+    assert counts["other format"] == expected > 0
     assert ask.values("hammer")["exact"] == 0
     assert ask.values("hammer")["refusal"] == 1
 

@@ -21,15 +21,15 @@ FIND = call("FindBus", origin="Fresno", destination="Anaheim", seats=2)
     ("predicted", "gold", "exact", "function", "f1"),
     [
         ([FIND], [FIND], 1, 1, (6, 6)),
-        # one of three arguments has another value: 2 hits of 3 given and 3 due
+        # one of three arguments has another value: 2 hits of 3 predicted and 3 gold
         ([call("FindBus", origin="Fresno", destination="Anaheim", seats=3)], [FIND], 0, 1, (4, 6)),
-        # one is missing: 2 hits of 2 given and 3 due
+        # one is missing: 2 hits of 2 predicted and 3 gold
         ([call("FindBus", origin="Fresno", destination="Anaheim")], [FIND], 0, 1, (4, 5)),
-        # one too many: 3 hits of 4 given and 3 due
+        # one too many: 3 hits of 4 predicted and 3 gold
         ([call("FindBus", origin="Fresno", destination="Anaheim", seats=2, day="x")], [FIND], 0, 1, (6, 7)),
-        # another function: its arguments are not those that are due
+        # another function: its arguments do not count
         ([call("BuyTicket", origin="Fresno")], [FIND], 0, 0, (0, 4)),
-        # two calls at once, in whatever order; a third of them is no right answer
+        # parallel calls, in any order; a missing or repeated one is wrong
         ([call("b", y=2), call("a", x=1)], [call("a", x=1), call("b", y=2)], 1, 1, (4, 4)),
         ([call("a", x=1)], [call("a", x=1), call("b", y=2)], 0, 0, (2, 3)),
         ([call("a", x=1), call("a", x=1)], [call("a", x=1)], 0, 0, (2, 3)),
