@@ -8,11 +8,14 @@ exists, the same command resumes from the last checkpoint.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from coalm_it.dataset.finished import FinishedBuild, open_build
+from coalm_it.dataset.lock import hold_folder
 from coalm_it.listener import Listener, Silent
 from coalm_it.training.base import load_tokenizer, prepare_base
 from coalm_it.training.card import describe_run, render_run
@@ -50,12 +53,15 @@ def train(
     build = open_build(data)
     check_rows(build, config.rows)
     settings = {"config": config.model_dump(mode="json"), "drop_long": drop_long, "drop_unfit": drop_unfit}
-    folder = claim_model_folder(out, {**settings, "data": build.sha256})
-    finished = folder.read_run()
-    if finished:
-        return finished
-    with quiet_libraries():
-        return _train(config, build, folder, drop_long, drop_unfit, listener or Silent(), show)
+    # Of the processes of `accelerate launch` the first holds the folder for all.
+    is_first = os.environ.get("RANK", "0") == "0"
+    with hold_folder(out, "a training") if is_first else nullcontext():
+        folder = claim_model_folder(out, {**settings, "data": build.sha256})
+        finished = folder.read_run()
+        if finished:
+            return finished
+        with quiet_libraries():
+            return _train(config, build, folder, drop_long, drop_unfit, listener or Silent(), show)
 
 
 def _train(
