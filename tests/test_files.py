@@ -9,7 +9,7 @@ import pytest
 from coalm_it.files import OutputError, write_text, write_whole
 
 
-def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
     with write_whole(path) as part:
         part.write_text("first half")
@@ -19,7 +19,7 @@ def test_a_file_is_there_when_it_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_file_that_is_not_finished_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+def test_an_unfinished_file_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
     stopped = False
@@ -40,7 +40,7 @@ def test_a_file_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None
         write_text(tmp_path / "file" / "below.txt", "text")
 
 
-def test_a_folder_is_there_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "model"
     out.mkdir()  # an empty folder is in nobody's way
     with write_whole(out) as part:
@@ -51,7 +51,7 @@ def test_a_folder_is_there_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_folder_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+def test_an_unfinished_folder_leaves_nothing(tmp_path: Path) -> None:
     stopped = False
     try:
         with write_whole(tmp_path / "model") as part:

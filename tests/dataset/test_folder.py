@@ -21,7 +21,7 @@ def test_a_new_folder_is_claimed_by_a_marker(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_an_empty_folder_is_taken_one_with_something_else_is_not(tmp_path: Path) -> None:
+def test_an_empty_folder_is_accepted_and_a_foreign_one_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     claim_folder(tmp_path / "empty", "tod", "key", print)
     (tmp_path / "full").mkdir()
@@ -33,7 +33,7 @@ def test_an_empty_folder_is_taken_one_with_something_else_is_not(tmp_path: Path)
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
-def test_a_claim_that_was_cut_off_can_be_made_again(tmp_path: Path) -> None:
+def test_an_interrupted_claim_can_be_repeated(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / f".{MARKER}.4711.part").write_text('{"rec')
     claim_folder(tmp_path / "out", "tod", "key", print)
@@ -47,7 +47,7 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path, below: str) -> None:
         claim_folder(tmp_path / "file" / below, "tod", "key", print)
 
 
-def test_another_build_loses_its_manifest_and_the_first_line_says_so(tmp_path: Path) -> None:
+def test_another_build_loses_its_manifest_and_a_line_says_so(tmp_path: Path) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "one", print)
     (folder.path / MANIFEST).write_text("{}")
     said: list[str] = []
@@ -58,7 +58,7 @@ def test_another_build_loses_its_manifest_and_the_first_line_says_so(tmp_path: P
     assert not (folder.path / MANIFEST).exists()
 
 
-def test_what_was_left_unfinished_is_cleared_away(tmp_path: Path) -> None:
+def test_temporary_files_of_interrupted_processes_are_removed(tmp_path: Path) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "key", print)
     folder.work.mkdir()
     whole, part = folder.work / "1.arrow", folder.work / ".2.arrow.99.part"
@@ -103,13 +103,13 @@ def test_a_finished_folder_is_recognised_until_a_file_of_it_changes(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"build": "key"}', '{"build": "key", "files": {"a": 3}}'])
-def test_a_damaged_manifest_is_none(tmp_path: Path, text: str) -> None:
+def test_a_damaged_manifest_is_no_current_build(tmp_path: Path, text: str) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "key", print)
     (folder.path / MANIFEST).write_text(text)
     assert find_current_build(folder) is None
 
 
-def test_finishing_takes_away_the_data_of_other_builds_and_nothing_else(
+def test_finishing_removes_the_data_of_other_builds_and_nothing_else(
     tmp_path: Path, table: Path, manifest: Manifest
 ) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "key", print)

@@ -62,7 +62,7 @@ def read_picked(table: Path, schema: pa.Schema, *picks: Pick) -> list[dict[str, 
     return read
 
 
-def test_a_row_is_read_back_as_it_was_added(table: Path, rows: list[tuple[Sample, Row]]) -> None:
+def test_a_row_is_read_back_unchanged(table: Path, rows: list[tuple[Sample, Row]]) -> None:
     (read,) = read_picked(table, SAMPLES, Pick(0, 9))
     sample, row = rows[9]
     assert list(read) == SAMPLES.names
@@ -109,20 +109,20 @@ def test_a_file_may_have_more_rows_than_a_row_group(table: Path, rows: list[tupl
     assert outputs == [rows[pick.row][1].output for pick in picks]
 
 
-def test_a_further_copy_has_an_id_of_its_own_and_names_the_row_that_it_repeats(table: Path) -> None:
+def test_a_second_copy_has_an_id_of_its_own_and_names_the_row_that_it_repeats(table: Path) -> None:
     itself, copy = read_picked(table, SAMPLES, Pick(0, 3), Pick(0, 3, 2))
     assert copy["id"] == f"{itself['id']}~r2"
     assert json.loads(copy["provenance"]) == {**json.loads(itself["provenance"]), "repeat_of": itself["id"]}
     assert copy["messages"] == itself["messages"]
 
 
-def test_a_table_says_what_became_of_its_shard(table: Path) -> None:
+def test_a_table_has_the_summary_of_its_shard(table: Path) -> None:
     assert read_summary(table) == ShardSummary(dialogues=2)
     with open_table(table) as opened:
         assert opened["findings"].is_null().to_pylist().count(False) == 1
 
 
-def test_a_message_that_rows_share_is_held_once(table: Path) -> None:
+def test_a_message_that_rows_share_is_stored_once(table: Path) -> None:
     with open_table(table) as opened:
         messages = opened["messages"].combine_chunks()
         assert len(messages.flatten().dictionary) < len(messages.flatten()) / 3
