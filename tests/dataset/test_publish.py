@@ -1,4 +1,4 @@
-"""huggingface_hub against a local Hub (hub_server.py): what is uploaded, what is refused, what an interruption leaves."""
+"""huggingface_hub against a local Hub (hub_server.py): uploads, refusals, and what an interruption leaves."""
 
 from __future__ import annotations
 
