@@ -43,12 +43,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache folder of the whole run, which is not the user's: shards, locks, and the ledger where none is named."""
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache folder of fixtures that several tests share; none of the tests sees the user's."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("COALM_IT_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder of a test: shards, locks, and the ledger where none is named."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("COALM_IT_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -58,15 +58,16 @@ def start_build(base_url: str, data: Path, out: Path, ledger: Path, *options: st
     changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     places = ["--data", str(data), "--out", str(out), "--ledger", str(ledger)]
     arguments = ["build", "tod", *places, "--workers", "2", *changes, *options]
-    build = WARM.Process(target=_run_command, args=(arguments, f"{out}.log"))
+    build = WARM.Process(target=_run_command, args=(arguments, out))
     build.start()
     return build
 
 
-def _run_command(arguments: list[str], log: str) -> None:
+def _run_command(arguments: list[str], out: Path) -> None:
     from coalm_it.cli import app
 
-    with open(log, "w") as file:
+    os.environ["COALM_IT_CACHE"] = f"{out}.cache"  # its shards are made by itself
+    with open(f"{out}.log", "w") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
     app(arguments)
@@ -82,7 +83,7 @@ def read_files(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and ".work" not in path.parts and path.name != "timings.json"
+        if path.is_file() and path.name != "timings.json"
     }
 
 
@@ -181,7 +182,7 @@ def _kill_build(base_url: str, data: Path, out: Path, ledger: Path, moment: int)
 def _read_progress(base_url: str, out: Path) -> tuple[int, int, int]:
     """Progress of a build: different requests answered, shards written, files written."""
     stats = call_server(base_url, "stats")
-    shards, files = out.glob(".work/*.arrow"), out.rglob("*.parquet")
+    shards, files = Path(f"{out}.cache").glob("shards/*.arrow"), out.rglob("*.parquet")
     return stats["answered"] - stats["repeated"], len(list(shards)), len(list(files))
 
 

@@ -24,7 +24,7 @@ from coalm_it.llm.request import Answer, Outcome, Request
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.engine import start_engine
 from coalm_it.pipeline.model_pass import AnswerSource, ask_model, make_budgets
-from coalm_it.pipeline.plan import find_part_sources, hash_inputs, plan_tasks, prepare_recipe
+from coalm_it.pipeline.plan import find_part_sources, plan_tasks, prepare_recipe
 from coalm_it.pipeline.selection import Selection, outline_shard
 
 PRICE = {"input": 3.0, "output": 15.0}
@@ -80,7 +80,7 @@ def write_thoughts(job: Job, *, turns: bool) -> int:
     recipe = prepare_recipe("tod", [*changes, f"reasoning.max_in_flight={job.in_flight}"])
     folder, answer_source, listener = Path(job.folder), AnswerSource(Path(job.folder, LEDGER)), Silent()
     part_sources = find_part_sources(recipe, folder / "corpus", listener)
-    tasks = plan_tasks(recipe, part_sources, hash_inputs(recipe, part_sources), folder)
+    tasks = plan_tasks(recipe, part_sources)
     with start_engine(os.cpu_count() or 1) as run_tasks:
         selection = Selection(recipe, tasks, dict(run_tasks(outline_shard, tasks)))
     return len(ask_model(selection, answer_source, make_budgets(recipe.reasoning, answer_source), listener).keys)

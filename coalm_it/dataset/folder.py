@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
+from coalm_it.assets import asset
 from coalm_it.dataset.card import render_card
 from coalm_it.dataset.manifest import MANIFEST, FileEntry, Manifest, ManifestError, parse_manifest
 from coalm_it.errors import RequestError
@@ -34,11 +35,11 @@ class BuildFolder:
     key: str
     """Identifies the build that the folder is to hold."""
 
-    def claim(self, recipe: str, *, bundled: bool, replace: bool, say: Callable[[str], None]) -> None:
+    def claim(self, recipe: str, inputs: Mapping[str, str], *, replace: bool, say: Callable[[str], None]) -> None:
         """Makes the folder ours. The manifest of another build is removed at once.
 
-        `recipe` and `bundled` say what is to be built: neither the bundled samples nor another recipe take the place of
-        a finished build of real corpora, unless `replace`.
+        `recipe` and `inputs` (name -> sha256) say what is to be built: neither the bundled samples nor another recipe
+        take the place of a finished build of real corpora, unless `replace`.
         Raises FolderError if that or something else is there, OutputError if nothing can be written.
         """
         path, marker = self.path, self.path / MARKER
@@ -51,21 +52,22 @@ class BuildFolder:
         text = json.dumps({"recipe": recipe, "build": self.key}) + "\n"
         if marker.is_file() and marker.read_bytes() != text.encode():
             if not replace:
-                self._protect(recipe, bundled)
+                self._protect(recipe, inputs)
             say(f"{path} holds another build (other recipe, inputs or version), which will be replaced.")
             self.remove_manifest()
         write_text(marker, text)
         self.clean_up([])
 
-    def _protect(self, recipe: str, bundled: bool) -> None:
+    def _protect(self, recipe: str, inputs: Mapping[str, str]) -> None:
         """Raises FolderError for a finished build of real corpora that would be lost by mistake."""
         try:
             there = parse_manifest((self.path / MANIFEST).read_bytes())
         except (OSError, ManifestError):
             return
-        if not there.bundled and (bundled or there.name != recipe):
+        bundled = _are_bundled(inputs)
+        if not _are_bundled(there.inputs) and (bundled or there.name != recipe):
             rows = sum(part.rows for part in there.parts.values())
-            what = "the bundled samples (no --data)" if bundled else f"recipe {recipe}"
+            what = "the bundled samples" if bundled else f"recipe {recipe}"
             raise FolderError(
                 f"{self.path} holds a finished build of recipe {there.name} from real corpora, {rows:,} rows; "
                 f"--replace puts {what} in its place, or name another folder"
@@ -143,6 +145,12 @@ class BuildFolder:
             }
         except FileNotFoundError:
             raise OutputError(f"files of {self.path} were removed while it was built: run again") from None
+
+
+def _are_bundled(inputs: Mapping[str, str]) -> bool:
+    """Whether all these files are among the samples that come with the package."""
+    bundled = {hash_file(path) for path in asset("sources", "samples").rglob("*") if path.is_file()}
+    return set(inputs.values()) <= bundled
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -96,13 +96,15 @@ def build(
         listener.say(f"{folder.path} holds this build already: nothing to do.")
         return BuildResult(folder.path, current, {"total": time.perf_counter() - started}, fresh=False)
 
-    if not any(map(recipe.asks_model, recipe.parts.values())) and (done := leave_as_is(AnswersEntry())):
+    if not any(map(recipe.asks_model, recipe.parts.values())) and (
+        done := leave_as_is(AnswersEntry(requests=0, digest=""))
+    ):
         return done
     cache = ShardCache(shards_folder())
     limit = read_size_limit()
     with ExitStack() as stack:
         stack.enter_context(hold_folder(folder.path, f"a build of {recipe.name}"))
-        folder.claim(recipe.name, bundled=data is None, replace=replace, say=listener.say)
+        folder.claim(recipe.name, inputs, replace=replace, say=listener.say)
         files: list[Path] = []
         stack.callback(folder.clean_up, files)  # after the engine, which terminates its workers
         run_tasks = stack.enter_context(start_engine(workers))
@@ -126,7 +128,7 @@ def build(
             raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
-        manifest = make_manifest(key, recipe, part_sources, inputs, summaries, mix, used, bundled=data is None)
+        manifest = make_manifest(key, recipe, part_sources, inputs, summaries, mix, used)
         timings = describe_timings(summaries, started, answered, shards_done, time.perf_counter())
         manifest = folder.finish(manifest, files, timings)
         cache.prune(limit, keep=mix.tables)

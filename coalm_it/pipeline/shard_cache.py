@@ -80,13 +80,14 @@ class ShardCache:
         return None
 
     def prune(self, limit: int, keep: Collection[Path]) -> None:
-        """Removes the tables that were not used for the longest time, until the rest fits into `limit` bytes."""
+        """Removes what killed processes left unfinished, and the tables that were not used for the longest time until
+        the rest fits into `limit` bytes."""
         tables = sorted(list_tables(self.folder), key=lambda table: table.used)
         excess = sum(table.bytes for table in tables) - limit
         for table in tables:
-            if excess <= 0 or time.time() - table.used < RECENT_SECONDS:
-                return
-            if table.path not in keep:
+            is_recent = time.time() - table.used < RECENT_SECONDS
+            is_unfinished = table.path.suffix != ".arrow"
+            if not is_recent and table.path not in keep and (is_unfinished or excess > 0):
                 with suppress(OSError):
                     table.path.unlink()
                     excess -= table.bytes

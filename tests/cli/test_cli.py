@@ -59,7 +59,7 @@ def read_files(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and ".work" not in path.parts and path.name != "timings.json"
+        if path.is_file() and path.name != "timings.json"
     }
 
 
@@ -347,17 +347,18 @@ def limit_files_to(size: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(("stage", "workers"), [("shards", "2"), ("files", "2"), ("files", "1")])
-def test_a_full_disk_is_one_line_and_a_rerun_completes(demo: Path, tmp_path: Path, stage: str, workers: str) -> None:
+def test_a_full_disk_is_one_line_and_a_rerun_completes(
+    demo: Path, tmp_path: Path, own_cache: Path, stage: str, workers: str
+) -> None:
     out = tmp_path / "out"
     if stage != "shards":
-        shutil.copytree(demo, out)
-        (out / "manifest.json").unlink()
+        build_recipe("tod", out=tmp_path / "other", workers=2)  # makes the shards
     process = start("build", "tod", "--out", out, "--workers", workers, prepare=limit_files_to(20_000))
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 3, stderr
     complaints = [line for line in stderr.splitlines() if line.startswith("coalm-it: ")]
     assert len(complaints) == 1
-    assert re.search(r"/out/\S+ cannot be written: File too large$", complaints[0])
+    assert re.search(r"/(out|cache)/\S+ cannot be written: File too large$", complaints[0])
     assert "Traceback" not in stderr
     assert not (out / "manifest.json").exists()
     assert not list(out.rglob("*.part"))
@@ -386,10 +387,11 @@ def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return read_files(out)
 
 
-def wait_for(process: subprocess.Popen[str], out: Path, pattern: str, count: int) -> None:
-    """Until so many files of the output folder fit the pattern."""
+def wait_for(process: subprocess.Popen[str], folders: dict[str, Path], pattern: str, count: int) -> None:
+    """Until so many files fit the pattern, which begins with the name of a folder."""
+    name, _, inside = pattern.partition("/")
     deadline = time.monotonic() + 60
-    while len(list(out.glob(pattern))) < count:
+    while len(list(folders[name].glob(inside))) < count:
         assert process.poll() is None, "the build was over before it could be disturbed"
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -420,20 +422,26 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 @pytest.mark.parametrize(
     ("pattern", "count", "workers"),
     [
-        (".coalm-it", 1, "2"),
-        (".work/.*.part", 1, "2"),
-        (".work/*.arrow", 3, "2"),
-        ("data/*/.*.part", 1, "2"),
-        ("data/*/*.parquet", 1, "2"),
-        (".work/*.arrow", 3, "1"),
+        ("out/.coalm-it", 1, "2"),
+        ("cache/shards/.*.part", 1, "2"),
+        ("cache/shards/*.arrow", 3, "2"),
+        ("out/data/*/.*.part", 1, "2"),
+        ("out/data/*/*.parquet", 1, "2"),
+        ("cache/shards/*.arrow", 3, "1"),
     ],
 )
 def test_a_build_that_is_killed_is_completed_by_a_rerun(
-    many: Path, undisturbed: dict[str, bytes], tmp_path: Path, pattern: str, count: int, workers: str
+    many: Path,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    own_cache: Path,
+    pattern: str,
+    count: int,
+    workers: str,
 ) -> None:
     out = tmp_path / "out"
     process = start("build", "tod", "--data", many, "--out", out, "--workers", workers)
-    wait_for(process, out, pattern, count)
+    wait_for(process, {"out": out, "cache": own_cache}, pattern, count)
     process.kill()
     process.communicate()
     assert not (out / "manifest.json").exists()
@@ -447,14 +455,20 @@ def test_a_build_that_is_killed_is_completed_by_a_rerun(
 @needs_proc
 @pytest.mark.parametrize(
     ("pattern", "count", "workers"),
-    [(".work/*.arrow", 3, "1"), (".work/*.arrow", 3, "2"), ("data/*/.*.part", 1, "2")],
+    [("cache/shards/*.arrow", 3, "1"), ("cache/shards/*.arrow", 3, "2"), ("out/data/*/.*.part", 1, "2")],
 )
 def test_ctrl_c_ends_with_130_and_can_be_resumed(
-    many: Path, undisturbed: dict[str, bytes], tmp_path: Path, pattern: str, count: int, workers: str
+    many: Path,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    own_cache: Path,
+    pattern: str,
+    count: int,
+    workers: str,
 ) -> None:
     out = tmp_path / "out"
     process = start("build", "tod", "--data", many, "--out", out, "--workers", workers)
-    wait_for(process, out, pattern, count)
+    wait_for(process, {"out": out, "cache": own_cache}, pattern, count)
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
@@ -463,7 +477,7 @@ def test_ctrl_c_ends_with_130_and_can_be_resumed(
     assert end_of_group(process)
     assert not (out / "manifest.json").exists()
     assert not list(out.rglob("*.part"))
-    shards = {path: path.stat().st_mtime_ns for path in (out / ".work").glob("*.arrow")}
+    shards = {path: path.stat().st_ino for path in (own_cache / "shards").glob("*.arrow")}
     build_recipe("tod", data=many, out=out)
     assert read_files(out) == undisturbed
-    assert {path: path.stat().st_mtime_ns for path in shards} == shards, "what was finished is not made again"
+    assert {path: path.stat().st_ino for path in shards} == shards, "what was finished is not made again"

@@ -106,7 +106,7 @@ def test_the_manifest_goes_last_and_alone(hub: Hub, demo: Path) -> None:
 def test_files_of_this_machine_are_not_uploaded(hub: Hub, folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     (folder / "data" / ".DS_Store").write_text("the file manager's")
-    assert {".coalm-it", ".work", "timings.json"} <= {path.name for path in folder.iterdir()}
+    assert {".coalm-it", "timings.json"} <= {path.name for path in folder.iterdir()}
     publish_well(hub, folder)
     assert hub.repos[REPO].files() == read_release(folder)
 

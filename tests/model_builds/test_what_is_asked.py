@@ -155,12 +155,14 @@ def test_a_raised_quota_asks_about_the_dialogues_that_come_to_it(server: Any, tm
     assert asked == [taken[0], taken[1] - taken[0], 0, 0]
 
 
-def test_a_raised_quota_makes_the_shards_anew_that_hold_new_dialogues(server: Any, tmp_path: Path) -> None:
+def test_a_raised_quota_makes_the_shards_anew_that_hold_new_dialogues(
+    server: Any, tmp_path: Path, own_cache: Path
+) -> None:
     data, exact = write_dialogues(tmp_path / "data", 24), "expect.rejects_at_most=0"
 
     def build_and_look(rows: int) -> tuple[set[str], set[str]]:
         built = build_small(server, tmp_path / "out", f"parts.sgd.rows={rows}", exact, data=data)
-        return dialogues_of(read_rows(built.out)), {path.name for path in (built.out / ".work").iterdir()}
+        return dialogues_of(read_rows(built.out)), {path.name for path in (own_cache / "shards").iterdir()}
 
     few, before = build_and_look(60)
     more, after = build_and_look(75)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from coalm_it.configs import ConfigError
+from coalm_it.corpora.corpus import InputChangedError
 from coalm_it.corpora.sources import SourceError
+from coalm_it.files import OutputError
 from coalm_it.pipeline.build import BuildResult, build
 
 Edit = Callable[[list[Any]], None]
@@ -42,7 +45,7 @@ def read_files(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and ".work" not in path.parts and path.name != "timings.json"
+        if path.is_file() and path.name != "timings.json"
     }
 
 
@@ -51,8 +54,9 @@ def read_rows(out: Path, config: str = "samples") -> list[dict[str, Any]]:
     return rows
 
 
-def shards_of(out: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in (out / ".work").glob("*.arrow")}
+def list_shards(cache: Path) -> dict[str, int]:
+    """Name -> inode, which is another one if the shard is made again."""
+    return {path.name: path.stat().st_ino for path in (cache / "shards").glob("*.arrow")}
 
 
 @pytest.fixture
@@ -122,21 +126,25 @@ def test_what_a_source_says_of_its_corpus_is_part_of_a_build(bundled: Path, tmp_
         assert {row["licence"] for row in read_rows(out)} == {licence}
 
 
-def test_another_quota_reuses_every_shard(demo: Path, tmp_path: Path) -> None:
-    shutil.copytree(demo, tmp_path / "out")
-    shards, heard = shards_of(tmp_path / "out"), Heard()
-    again = build("tod", out=tmp_path / "out", changes=["parts.sgd.rows=50"], listener=heard)
+def test_another_quota_in_another_folder_reuses_every_shard(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build("tod", out=tmp_path / "out")
+    shards, heard = list_shards(own_cache), Heard()
+    again = build("tod", out=tmp_path / "other", changes=["parts.sgd.rows=50"], listener=heard)
     assert again.fresh
     assert heard.made == 0
-    assert shards_of(again.out) == shards
+    assert "3 of 3 shards are there from an earlier run." in heard.lines
+    assert list_shards(own_cache) == shards
     assert again.manifest.parts["sgd"].rows == 50
+    monkeypatch.setenv("COALM_IT_CACHE", str(tmp_path / "empty"))
     fresh = build("tod", out=tmp_path / "fresh", changes=["parts.sgd.rows=50"])
     assert read_files(fresh.out) == read_files(again.out)
 
 
-def test_a_changed_file_rebuilds_only_its_own_shard(data: Path, tmp_path: Path) -> None:
+def test_a_changed_file_rebuilds_only_its_own_shard(data: Path, tmp_path: Path, own_cache: Path) -> None:
     build("tod", data=data, out=tmp_path / "out")
-    shards, heard = shards_of(tmp_path / "out"), Heard()
+    shards, heard = list_shards(own_cache), Heard()
 
     def take_away_the_last(dialogues: list[Any]) -> None:
         dialogues.pop()
@@ -144,7 +152,7 @@ def test_a_changed_file_rebuilds_only_its_own_shard(data: Path, tmp_path: Path) 
     edit_dialogues(data, take_away_the_last)
     again = build("tod", data=data, out=tmp_path / "out", listener=heard)
     assert heard.made == 1
-    assert {name: shards_of(again.out)[name] for name in shards} == shards
+    assert {name: list_shards(own_cache)[name] for name in shards} == shards
     assert read_files(build("tod", data=data, out=tmp_path / "fresh").out) == read_files(again.out)
 
 
@@ -184,23 +192,116 @@ def test_there_is_no_manifest_while_a_build_is_under_way(demo: Path, tmp_path: P
     assert (out / "manifest.json").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"ARROW1\0\0", None], ids=["empty", "begun", "cut off"])
-def test_a_damaged_shard_is_rebuilt(demo: Path, tmp_path: Path, content: bytes | None) -> None:
-    out = Path(shutil.copytree(demo, tmp_path / "out"))
-    (out / "manifest.json").unlink()
-    shard = max((out / ".work").iterdir())
-    shard.write_bytes(shard.read_bytes()[:-100] if content is None else content)
-    assert build("tod", out=out).fresh
-    assert read_files(out) == read_files(demo)
+def flip_a_bit(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def test_the_work_folder_may_be_deleted(demo: Path, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(demo, tmp_path / "out"))
-    shutil.rmtree(out / ".work")
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: b"", lambda content: b"ARROW1\0\0", lambda content: content[:-100], flip_a_bit],
+    ids=["empty", "begun", "cut off", "a bit"],
+)
+def test_a_damaged_shard_is_made_again(
+    demo: Path, tmp_path: Path, own_cache: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    build("tod", out=tmp_path / "out")
+    for path in (own_cache / "shards").iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    heard = Heard()
+    again = build("tod", out=tmp_path / "again", listener=heard)
+    assert heard.made == 3
+    assert read_files(again.out) == read_files(demo)
+
+
+def test_the_cache_may_be_deleted(tmp_path: Path, own_cache: Path) -> None:
+    out = build("tod", out=tmp_path / "out").out
+    shutil.rmtree(own_cache)
     assert not build("tod", out=out).fresh
+    before = read_files(out)
     (out / "manifest.json").unlink()
     assert build("tod", out=out).fresh
-    assert read_files(out) == read_files(demo)
+    assert read_files(out) == before
+
+
+def test_the_output_folder_holds_nothing_hidden_but_the_marker(demo: Path) -> None:
+    assert [path.name for path in demo.rglob(".*")] == [".coalm-it"]
+
+
+# --- what changes while a build is at work ---
+
+
+class Meddling(Heard):
+    """Does something once so many shards are made."""
+
+    def __init__(self, meddle: Callable[[], Any], shards: int = 0) -> None:
+        super().__init__()
+        self.meddle, self.shards = meddle, shards
+
+    def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
+        if (stage, done) == ("shards", self.shards):
+            self.meddle()
+
+
+@pytest.mark.parametrize("name", ["dialogues_002.json", "schema.json"])
+@pytest.mark.parametrize("change", ["edit", "truncate", "remove"])
+def test_an_input_that_changes_ends_the_build_and_nothing_of_it_is_used(
+    demo: Path, data: Path, tmp_path: Path, own_cache: Path, name: str, change: str
+) -> None:
+    path = data / "sgd" / "train" / name
+    content = path.read_bytes()
+    changed = {"edit": content.replace(b"city", b"town"), "truncate": content[:500], "remove": None}[change]
+    assert changed != content
+
+    def meddle() -> None:
+        path.unlink() if changed is None else path.write_bytes(changed)
+
+    with pytest.raises(InputChangedError, match=rf"{name} changed while the build was reading it: .* run again$"):
+        build("tod", data=data, out=tmp_path / "out", listener=Meddling(meddle))
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    path.write_bytes(content)
+    again = build("tod", data=data, out=tmp_path / "out")
+    assert again.fresh
+    assert read_rows(again.out) == read_rows(demo)
+
+
+@pytest.mark.parametrize("removed", ["everything", "marker"])
+def test_an_output_folder_that_vanishes_is_an_error_and_a_rerun_works(demo: Path, tmp_path: Path, removed: str) -> None:
+    out = tmp_path / "out"
+
+    def meddle() -> None:
+        shutil.rmtree(out) if removed == "everything" else (out / ".coalm-it").unlink()
+
+    with pytest.raises(OutputError, match="was removed while it was built: run again"):
+        build("tod", out=out, listener=Meddling(meddle))
+    assert not out.exists()
+    assert read_files(build("tod", out=out).out) == read_files(demo)
+
+
+def test_a_second_build_in_a_folder_is_told_who_is_at_work_there(tmp_path: Path) -> None:
+    out, ended = tmp_path / "out", []
+
+    def build_beside() -> None:
+        code = f"from coalm_it.pipeline.build import build; build('tod', out={str(out)!r}, changes=['seed=5'])"
+        ended.append(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True))
+
+    built = build("tod", out=out, listener=Meddling(build_beside))
+    assert ended[0].returncode != 0
+    assert re.search(rf"/out is in use by a build of tod \(process {os.getpid()}, since ", ended[0].stderr)
+    assert built.manifest.recipe.seed == 12
+    assert_all_is_accounted_for(built)
+
+
+def test_a_finished_build_on_a_read_only_disk_is_nothing_to_do(demo: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(demo, tmp_path / "out"))
+    heard = Heard()
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        f"from coalm_it.pipeline.build import build; print(build('tod', out={str(out)!r}).fresh)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert ended.stdout == "False\n"
+    assert heard.lines == []
 
 
 def test_a_build_that_fails_over_a_finished_one_leaves_no_manifest(data: Path, tmp_path: Path) -> None:
