@@ -346,6 +346,7 @@ def limit_files_to(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "workers"), [("shards", "2"), ("files", "2"), ("files", "1")])
 def test_a_full_disk_is_one_line_and_a_rerun_completes(demo: Path, tmp_path: Path, stage: str, workers: str) -> None:
     out = tmp_path / "out"
@@ -417,6 +418,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "count", "workers"),
     [
@@ -445,6 +447,7 @@ def test_a_build_that_is_killed_is_completed_by_a_rerun(
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "count", "workers"),
     [(".work/*.arrow", 3, "1"), (".work/*.arrow", 3, "2"), ("data/*/.*.part", 1, "2")],

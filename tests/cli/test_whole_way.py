@@ -17,15 +17,24 @@ from coalm_it.configs import load_config
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.verify.run import Verification
 
+pytestmark = pytest.mark.libraries
+
 README = (Path(coalm_it.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALL = {
     "build": ["--workers", "2"],
-    "train": ["--set", "rows.limit=64", "--set", "sft.num_train_epochs=2"],
+    "train": [
+        "--set",
+        "rows.limit=16",
+        "--set",
+        "rows.validation_limit=2",
+        "--set",
+        "sft.per_device_train_batch_size=2",
+    ],
     "eval": ["--set", "rows=3", "--set", "max_tokens=24"],
     "verify": [
         *("--set", "recipe=[validation=0.2, parts.snips=null]", "--set", "training=smoke", "--set", "expect=[]"),
-        *("--set", "changes=[rows.limit=16, sft.num_train_epochs=1]"),
-        *("--set", "measures={held_out: {evaluation: held_out, changes: [rows=2, max_tokens=16]}}"),
+        *("--set", "changes=[rows.limit=12, rows.validation_limit=2, sft.num_train_epochs=1]"),
+        *("--set", "measures={held_out: {evaluation: held_out, changes: [rows=1, max_tokens=8]}}"),
     ],
 }
 """What makes each command quick."""

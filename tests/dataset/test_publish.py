@@ -235,6 +235,7 @@ def test_what_all_can_see_is_published_to_only_on_demand(hub: Hub, demo: Path) -
 # --- without sending anything ---
 
 
+@pytest.mark.libraries
 def test_a_dry_run_lists_files_and_sizes_and_shows_the_card(demo: Path) -> None:
     result = CliRunner().invoke(app, ["publish", str(demo), "--repo", REPO, "--dry-run"])
     assert result.exit_code == 0

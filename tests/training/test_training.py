@@ -27,6 +27,8 @@ from coalm_it.training.folder import ModelFolder, ModelFolderError, claim_model_
 from coalm_it.training.rows import Row, read_rows
 from coalm_it.training.tokens import Count, RowsError, write_tokens
 
+pytestmark = pytest.mark.libraries
+
 
 @pytest.fixture(scope="module")
 def tiny(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
