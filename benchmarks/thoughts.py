@@ -22,7 +22,7 @@ from coalm_it.readers import read_dialogues
 from coalm_it.samples.targets import shorten_observations
 from coalm_it.schema import Dialogue, Turn
 from coalm_it.thoughts.grounded import write_thoughts
-from coalm_it.thoughts.grounded.words import plain_value, short_value, speak
+from coalm_it.thoughts.grounded.words import list_noun_phrases, plain_value, short_value
 
 CLOSING = ({"GOODBYE"}, {"REQ_MORE"})
 
@@ -96,7 +96,11 @@ def find_values(dialogue: Dialogue) -> Iterator[str]:
 
 @cache
 def say_value(slot: str, service: str, value: str) -> tuple[str, ...]:
-    said = (*speak(slot, service, value), plain_value(slot, service, value), short_value(slot, service, value))
+    said = (
+        *list_noun_phrases(slot, service, value),
+        plain_value(slot, service, value),
+        short_value(slot, service, value),
+    )
     return tuple(text for text in (value, *said) if len(text) > 2 or text.isdecimal())
 
 

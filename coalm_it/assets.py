@@ -1,6 +1,6 @@
-"""Finds the files that travel with the package: templates/, sources/, recipes/, train/, eval/.
+"""Finds the files that are distributed with the package: templates/, sources/, recipes/, train/, eval/.
 
-In a checkout they lie at its top level, for people to read and copy; in a wheel inside the package.
+In a checkout they are at the top level, for people to read and copy; in a wheel they are inside the package.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _ROOT = _WHEEL_ASSETS if _WHEEL_ASSETS.is_dir() else _PACKAGE.parent
 def asset(kind: Kind, *parts: str) -> Path:
     """The path of a file or folder below `kind`: asset("templates", "rows", "snips.jinja").
 
-    Raises FileNotFoundError, which names what lies there instead.
+    Raises FileNotFoundError, whose message lists the files in that folder.
     """
     path = _ROOT.joinpath(kind, *parts)
     if not path.exists():
         name = "/".join((kind, *parts))
-        known = sorted(beside.name for beside in path.parent.glob("*"))
-        raise FileNotFoundError(f"no {name} in coalm-it; beside it there is: {', '.join(known) or 'nothing'}")
+        known = sorted(other.name for other in path.parent.glob("*"))
+        raise FileNotFoundError(f"no {name} in coalm-it; its folder contains: {', '.join(known) or 'nothing'}")
     return path
 
 
@@ -37,18 +37,8 @@ def list_assets(kind: Kind, suffix: str) -> list[Path]:
 
 @cache
 def fingerprint_package() -> str:
-    """A hash of the package's code and templates: what an older version has made is not taken for this one's."""
+    """A hash of the code and templates of the package, so that results of another version are not reused."""
     digest = hashlib.blake2b(digest_size=16)
     for path in [*sorted(_PACKAGE.rglob("*.py")), *list_assets("templates", "")]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-@cache
-def fingerprint_templates(folder: str) -> str:
-    """A hash of every template of a folder of templates/: it is part of a row's provenance."""
-    digest = hashlib.blake2b(digest_size=8)
-    for path in list_assets("templates", ""):
-        if asset("templates", folder) in path.parents:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""YAML files that a person writes, as types: found, changed by --set, validated; a mistake is one line.
+"""YAML files of users, loaded as types: found by name, changed by --set, validated.
 
-An unknown key is named together with the nearest known one, however deep in the file it stands.
+An error is reported in one line; an unknown key together with the nearest known one, at any depth of the file.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ from coalm_it.errors import RequestError
 
 Config = TypeVar("Config", bound=BaseModel)
 
+RENAMED_KEYS = {
+    "at_least": "min_score",
+    "extra": "extra_body",
+    "requests_a_minute": "requests_per_minute",
+    "tokens_a_minute": "tokens_per_minute",
+    "turns_a_request": "turns_per_request",
+}
+"""Former name of a key -> its name, to tell the writer of an older file."""
+
 
 class ConfigError(RequestError):
-    """The file cannot be used; the message is one line for the person who wrote it."""
+    """The file cannot be used; the message is one line for the user."""
 
 
 def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[str] = ()) -> Config:
-    """The YAML file at the path `name`, or else the one of that name that comes with the package, as `model`.
+    """The YAML file at the path `name`, or else the file of that name in the package, as an instance of `model`.
 
-    `changes` are KEY.KEY=VALUE. Raises ConfigError: no such file, not YAML, an unknown key, a bad value.
+    `changes` are of the form KEY.KEY=VALUE. Raises ConfigError: no such file, not YAML, an unknown key, a bad value.
     """
     path = _find_file(kind, name)
     try:
@@ -41,17 +50,17 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{path.name}: {'; '.join(_explain(error, model))}") from None
+        raise ConfigError(f"{path.name}: {'; '.join(describe_errors(error, model))}") from None
 
 
 def name_nearest(name: str, known: Sequence[str]) -> str:
-    """What to say to somebody who wrote a name that is not known: the nearest, or all."""
+    """A hint for an unknown name: the nearest known name, or else all of them."""
     near = difflib.get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
 
 
 def _find_file(kind: Kind, name: str) -> Path:
-    """train/smoke.yaml is the file at that path, and where there is none the packaged one: so is smoke."""
+    """`train/smoke.yaml` is the file at that path, or else the one in the package; `smoke` is always the latter."""
     known = {path.stem: path for path in list_assets(kind, ".yaml")}
     stem = name.removeprefix(f"{kind}/").removesuffix(".yaml")
     is_path = name.endswith((".yaml", ".yml"))
@@ -80,11 +89,15 @@ def _apply_change(raw: dict[str, Any], change: str) -> None:
         raise ConfigError(f"--set {change}: the value is not YAML") from None
 
 
-def _explain(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+def describe_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """One phrase for each error of a validation, with the key, what is wrong, and what was found."""
     for problem in error.errors():
         where = [str(part) for part in problem["loc"]]
         if problem["type"] == "extra_forbidden":
-            yield f"unknown key {'.'.join(where)!r}; {name_nearest(where[-1], _known_keys(model, where[:-1]))}"
+            known = _known_keys(model, where[:-1])
+            renamed = RENAMED_KEYS.get(where[-1])
+            hint = f"it is now called {renamed!r}" if renamed in known else name_nearest(where[-1], known)
+            yield f"unknown key {'.'.join(where)!r}; {hint}"
         elif not where:
             yield problem["msg"].removeprefix("Value error, ")
         else:
@@ -97,7 +110,7 @@ def _show_value(problem: Any) -> str:
 
 
 def _known_keys(model: type[BaseModel], where: Sequence[str]) -> list[str]:
-    """The keys of the section at `where`; names between sections, such as those of a mapping, are passed over."""
+    """The keys of the section at `where`; names between sections, such as those of a mapping, are skipped."""
     for name in where:
         field = model.model_fields.get(name)
         inner = _find_model(field.annotation) if field else None

@@ -1,9 +1,10 @@
-"""Files that are whole or not there: written beside their place and renamed."""
+"""Files that are either complete or absent: written to a temporary name beside their path, then renamed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,10 @@ class OutputError(OutsideError):
 
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; it takes its place when all went well, and is gone otherwise."""
+    """Yields a temporary path beside `path`, for a file or a folder; it is renamed on success, and removed otherwise.
+
+    Raises OutputError.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +31,8 @@ def write_whole(path: Path) -> Iterator[Path]:
         reason = os.strerror(error.errno) if error.errno else error
         raise OutputError(f"{path} cannot be written: {reason}") from None
     finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
         with suppress(OSError):
             part.unlink()
 
@@ -38,3 +44,9 @@ def write_text(path: Path, text: str) -> None:
 
 def hash_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Its sha256. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Who is told how long work goes: a terminal, plain lines, or nobody."""
+"""Progress of long work, reported to a terminal, as plain lines, or to nobody."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Listener(Protocol):
-    """Is told how the work goes: lines for a person, and how much of a stage is done, with a note beside it."""
+    """Receives progress: lines for people to read, and how much of a stage is done, with an optional note."""
 
     def say(self, line: str) -> None: ...
 
@@ -14,7 +14,7 @@ class Listener(Protocol):
 
 
 class Silent:
-    """A listener that does not listen."""
+    """A listener that ignores everything."""
 
     def say(self, line: str) -> None:
         pass

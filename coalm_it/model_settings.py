@@ -1,4 +1,4 @@
-"""Which model is asked, how, how fast, and for how much: the settings that recipes and evaluations share."""
+"""Settings of a model behind an endpoint, shared by recipes and evaluations: requests, rates, spending limits."""
 
 from __future__ import annotations
 
@@ -6,69 +6,74 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-OWN_PARAMETERS = frozenset(
+RESERVED_PARAMETERS = frozenset(
     "model messages temperature max_tokens max_completion_tokens seed response_format stream stream_options n".split()
 )
+"""Request parameters that coalm-it sets itself."""
 
 
 class Price(BaseModel):
-    """Dollars a million tokens."""
+    """Price of tokens, US dollars per million."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input: float = Field(ge=0, description="Dollars a million tokens of prompt.")
-    output: float = Field(ge=0, description="Dollars a million tokens of answer.")
+    input: float = Field(ge=0, description="US dollars per million prompt tokens.")
+    output: float = Field(ge=0, description="US dollars per million completion tokens.")
 
-    def cost(self, prompt: int, answer: int) -> float:
-        """Dollars for so many tokens."""
-        return (prompt * self.input + answer * self.output) / 1_000_000
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Cost of a number of tokens, US dollars."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1_000_000
 
 
 class Settings(BaseModel):
-    """Which model is asked, how, and how fast.
+    """A model and its endpoint, the parameters of requests, and the limits of a run.
 
-    What only says where it is and how fast and dear a run may be changes no row: it is left out of manifests.
+    Address, rates and spending limits change no row, so manifests leave them out (`exclude`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field(min_length=1, description="The model's name, as the endpoint knows it.")
+    model: str = Field(min_length=1, description="Name of the model at the endpoint.")
     base_url: str = Field(
         "https://api.openai.com/v1",
         pattern=r"^https?://[^/@]+(/[^@]*)?$",
         exclude=True,
-        description="Any OpenAI-compatible endpoint; no password in it.",
+        description="URL of an OpenAI-compatible endpoint, without credentials.",
     )
-    temperature: float | None = Field(None, ge=0, description="Without it, the server's own.")
-    max_tokens: int = Field(1024, gt=0, description="Most tokens of one answer; what is longer is no answer.")
-    seed: int | None = Field(None, description="Sent with each request, plus the number of the sample.")
-    extra: dict[str, Any] = Field({}, description="Further parameters of the request, as the server names them.")
+    temperature: float | None = Field(None, ge=0, description="Sampling temperature; null: the server's default.")
+    max_tokens: int = Field(1024, gt=0, description="Maximum tokens per answer; a truncated answer counts as failed.")
+    seed: int | None = Field(None, description="Sampling seed; the number of the sample is added to it.")
+    extra_body: dict[str, Any] = Field({}, description="Further parameters of the request body, passed on as they are.")
     max_in_flight: int = Field(
-        64, gt=0, le=4096, exclude=True, description="Most requests at a time; fewer where it refuses some."
+        64,
+        gt=0,
+        le=4096,
+        exclude=True,
+        description="Maximum concurrent requests; fewer if the server refuses some.",
     )
-    requests_a_minute: float | None = Field(None, gt=0, exclude=True, description="Send no more than this.")
-    tokens_a_minute: float | None = Field(
-        None, gt=0, exclude=True, description="Use no more than this, prompts and answers."
+    requests_per_minute: float | None = Field(None, gt=0, exclude=True, description="Rate limit, requests per minute.")
+    tokens_per_minute: float | None = Field(
+        None, gt=0, exclude=True, description="Rate limit, tokens per minute, prompts and answers together."
     )
-    timeout: float = Field(300, gt=0, exclude=True, description="Seconds after which an answer is given up.")
-    max_usd: float | None = Field(None, gt=0, exclude=True, description="What one run may cost at most, in dollars.")
+    timeout: float = Field(300, gt=0, exclude=True, description="Request timeout, seconds.")
+    max_usd: float | None = Field(None, gt=0, exclude=True, description="Maximum cost of one run, US dollars.")
     max_tokens_total: int | None = Field(
-        None, gt=0, exclude=True, description="What one run may use at most, prompts and answers."
+        None, gt=0, exclude=True, description="Maximum tokens of one run, prompts and answers together."
     )
     price: Price | None = Field(
-        None, exclude=True, description="What tokens cost; without it, the list of genai-prices."
+        None, exclude=True, description="Price of the tokens; null: the price that genai-prices lists."
     )
 
-    @field_validator("extra")
+    @field_validator("extra_body")
     @classmethod
-    def _leave_ours(cls, extra: dict[str, Any]) -> dict[str, Any]:
-        taken = sorted(OWN_PARAMETERS & extra.keys())
-        if taken:
-            raise ValueError(f"{', '.join(taken)}: not for extra; what may be set of these has a key of its own")
-        return extra
+    def _refuse_reserved(cls, extra_body: dict[str, Any]) -> dict[str, Any]:
+        reserved = sorted(RESERVED_PARAMETERS & extra_body.keys())
+        if reserved:
+            raise ValueError(f"{', '.join(reserved)}: not allowed in extra_body; use the settings of that name")
+        return extra_body
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What of a request's body changes its answer, beside model and messages."""
+        """Parameters of the request body that an answer depends on, besides model and messages."""
         own = {"temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed}
-        return {**{name: value for name, value in own.items() if value is not None}, **self.extra}
+        return {**{name: value for name, value in own.items() if value is not None}, **self.extra_body}

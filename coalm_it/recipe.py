@@ -1,4 +1,4 @@
-"""A recipe: what to build, as types. Read from recipes/NAME.yaml or a file of the user's, changed by --set."""
+"""Recipes as types: which data set to build. Read from recipes/NAME.yaml or a user's file, changed by --set."""
 
 from __future__ import annotations
 
@@ -18,157 +18,165 @@ class _Section(BaseModel):
 
 
 class Mask(_Section):
-    """Other names for functions and parameters, as Hammer trains with them (see samples/masking)."""
+    """Function masking: other names for functions and parameters, as Hammer trains with (see samples/masking)."""
 
-    style: Literal["plain", "hammer"] = Field("plain", description="hammer: lengths and alphabet as published.")
-    probability: float = Field(2 / 3, ge=0, le=1, description="Share of the copies that are masked.")
+    style: Literal["plain", "hammer"] = Field(
+        "plain", description="hammer: lengths and alphabet of names as published."
+    )
+    probability: float = Field(2 / 3, ge=0, le=1, description="Probability that a copy is masked.")
 
 
 class Unanswerable(_Section):
-    """Samples whose request no call can answer, made from those that a call answers (see samples/unanswerable)."""
+    """Samples whose request no call can answer, made from answerable ones (see samples/unanswerable)."""
 
-    no_function: float = Field(0, ge=0, le=1, description="Share that loses the function that it calls.")
-    no_value: float = Field(0, ge=0, le=1, description="Share whose request loses a required value.")
+    no_function: float = Field(0, ge=0, le=1, description="Share of samples from which the called function is removed.")
+    no_value: float = Field(0, ge=0, le=1, description="Share of samples whose request loses a required value.")
 
     @model_validator(mode="after")
-    def _leave_no_less_than_nothing(self) -> Unanswerable:
+    def _check_shares(self) -> Unanswerable:
         if self.no_function + self.no_value > 1:
             raise ValueError("no_function and no_value add up to more than 1")
         return self
 
 
 class Filter(_Section):
-    """Which dialogues a part takes; what it leaves is counted."""
+    """Selects the dialogues of a part; the number of excluded dialogues is reported."""
 
     services: tuple[str, ...] = Field((), description="Only dialogues that use one of these services.")
-    exclude_services: tuple[str, ...] = Field((), description="No dialogue that uses one of these services.")
-    max_turns: int | None = Field(None, gt=0, description="No dialogue of more user turns.")
-    max_tools: int | None = Field(None, gt=0, description="No dialogue with more functions of its own.")
+    exclude_services: tuple[str, ...] = Field((), description="Exclude dialogues that use one of these services.")
+    max_turns: int | None = Field(None, gt=0, description="Maximum number of user turns.")
+    max_tools: int | None = Field(None, gt=0, description="Maximum number of the dialogue's own functions.")
 
 
 class Part(_Section):
-    """One ingredient of the mix: samples of some tasks, made from one split of one or several sources."""
+    """One component of the mixture: samples of some tasks from one split of one or several sources."""
 
-    source: tuple[str, ...] = Field(min_length=1, description="Names in sources/, or paths of YAML files of your own.")
-    split: Literal["train", "validation", "test"] = Field("train", description="Which split of the corpus.")
-    task: tuple[Task, ...] = Field(min_length=1, description="What each row teaches.")
+    source: tuple[str, ...] = Field(min_length=1, description="Names in sources/, or paths of your own YAML files.")
+    split: Literal["train", "validation", "test"] = Field("train", description="Split of the corpus.")
+    task: tuple[Task, ...] = Field(min_length=1, description="Tasks of the rows.")
     layout: Literal["hammer", "toolace", "varied"] = Field(
-        "toolace", description="Layout of function_call rows; varied: of all rows, wording and call format drawn."
+        "toolace",
+        description="Layout of function_call rows; varied: random wording and call format, for all tasks.",
     )
-    filter: Filter = Field(Filter(), description="Which dialogues to take.")
-    copies: int = Field(1, ge=1, description="How often each sample enters the draw; masked each time anew.")
-    checks: dict[str, bool] = Field({}, description="Checks to turn off or on for this part alone.")
-    mask: Mask | None = Field(None, description="Other names for functions and parameters.")
-    unanswerable: Unanswerable | None = Field(None, description="Shares of function_call rows to be made unanswerable.")
-    rows: int | None = Field(None, gt=0, description="How many rows; without it, every row there is.")
-    share: float | None = Field(None, gt=0, le=1, description="Instead of rows: a share of the recipe's rows.")
-    fill: Literal["none", "repeat"] = Field("none", description="repeat: second copies of kept rows fill a shortage.")
+    filter: Filter = Field(Filter(), description="Which dialogues to use.")
+    copies: int = Field(1, ge=1, description="Copies of each sample among the candidates, each masked independently.")
+    checks: dict[str, bool] = Field({}, description="Checks to turn off or on for this part only.")
+    mask: Mask | None = Field(None, description="Function masking.")
+    unanswerable: Unanswerable | None = Field(None, description="Shares of function_call samples made unanswerable.")
+    rows: int | None = Field(None, gt=0, description="Number of rows; null: every available row.")
+    share: float | None = Field(None, gt=0, le=1, description="Share of the recipe's rows, instead of a number.")
+    fill: Literal["none", "repeat"] = Field("none", description="repeat: fill a shortage with second copies of rows.")
 
     @field_validator("source", "task", mode="before")
     @classmethod
-    def _one_or_several(cls, value: Any) -> Any:
+    def _accept_single(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
     @field_validator("source", "task")
     @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _refuse_duplicates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
-            raise ValueError("each may be named once; a second draw is what copies are for")
+            raise ValueError("each may be named only once; use copies to repeat samples")
         return value
 
 
 class Judge(Settings):
-    """A second model that scores, from 1 to 5, how well each thought hangs together with what is around it."""
+    """A second model that scores the coherence of each thought with its context, from 1 to 5."""
 
-    at_least: int = Field(3, ge=1, le=5, description="Thoughts with a lower score count as not passed.")
+    min_score: int = Field(3, ge=1, le=5, description="Minimum score; thoughts with a lower one are rejected.")
 
 
 class Reasoning(Settings):
-    """Who writes the thoughts of ReAct rows; where it is a model, which one, and how it is asked."""
+    """How the thoughts of ReAct rows are written, and the settings of the model that writes them."""
 
     writer: Literal["grounded", "annotate", "rewrite"] = Field(
         "grounded",
-        description="grounded: from the corpus's annotation. annotate: a model writes the thoughts and nothing else. "
-        "rewrite: a model writes each dialogue anew, as in the paper.",
+        description="grounded: from the corpus's annotation. annotate: a model writes only the thoughts. "
+        "rewrite: a model rewrites each dialogue, as in the paper.",
     )
-    model: str = Field("", description="The model's name, as the endpoint knows it.")
-    turns_a_request: int = Field(8, ge=1, description="Turns of a dialogue whose thoughts are asked for at once.")
-    repairs: int = Field(2, ge=0, le=5, description="How often what did not pass is asked for again, with the reason.")
+    model: str = Field("", description="Name of the model at the endpoint.")
+    turns_per_request: int = Field(8, ge=1, description="Turns of a dialogue whose thoughts one request asks for.")
+    repairs: int = Field(2, ge=0, le=5, description="Maximum repair requests for rejected thoughts, with the reasons.")
     fallback: Literal["grounded", "reject"] = Field(
-        "grounded", description="What becomes of a thought that never passed: a grounded one instead, or a reject."
+        "grounded", description="After the last repair: use the grounded thought, or reject the row."
     )
-    judge: Judge | None = Field(None, description="A second model that scores what passed.")
+    judge: Judge | None = Field(None, description="A second model that scores accepted thoughts.")
 
     @field_validator("judge", mode="before")
     @classmethod
-    def _judge_where_it_is_written(cls, value: Any, info: ValidationInfo) -> Any:
-        """A judge of no address of its own is asked where the writer is: no text goes anywhere else unsaid."""
+    def _default_judge_url(cls, value: Any, info: ValidationInfo) -> Any:
+        """The judge's base_url is the writer's by default: texts go to no server that the recipe does not name."""
         if isinstance(value, dict) and "base_url" in info.data:
             return {"base_url": info.data["base_url"], **value}
         return value
 
     @model_validator(mode="after")
-    def _name_a_model(self) -> Reasoning:
+    def _require_model(self) -> Reasoning:
         if self.writer != "grounded" and not self.model:
-            raise ValueError(f"the writer {self.writer} is a model: name it, --set reasoning.model=NAME")
+            raise ValueError(f"writer {self.writer} needs a model: --set reasoning.model=NAME")
         return self
 
 
 class Expect(_Section):
-    """What the build must meet; where it falls short the exit code is 1."""
+    """Expectations of the build; when one is not met, the exit code is 1."""
 
-    rejects_at_most: float = Field(0.02, ge=0, le=1, description="Share of rejects and faults among all candidates.")
-    validation_at_least: int = Field(0, ge=0, description="Validation rows, where some are held out.")
+    rejects_at_most: float = Field(
+        0.02, ge=0, le=1, description="Maximum share of rejects and faults in all candidates."
+    )
+    validation_at_least: int = Field(0, ge=0, description="Minimum number of validation rows.")
 
 
 class Recipe(_Section):
+    """A data set to build."""
+
     name: str = Field(description="Name of the recipe.")
-    version: int = Field(1, description="Changes when the rows that it makes may change.")
-    seed: int = Field(12, description="Every choice hangs on it: phrasing, distractors, draw, order.")
+    version: int = Field(1, description="Version of the recipe; changes whenever its rows may change.")
+    seed: int = Field(12, description="Seed of every random choice: phrasing, distractors, draw, order.")
     order: Literal["shuffled", "corpus"] = Field("shuffled", description="Order of the rows in the data set.")
-    parts: dict[str, Part] = Field(min_length=1, description="The ingredients, by name; null leaves one out.")
-    rows: int | None = Field(None, gt=0, description="Rows of the whole; what the parts' shares are of.")
-    scale: float = Field(1, gt=0, le=1, description="A smaller build: this share of each part.")
-    allow_short: bool = Field(False, description="Build also where a part has too few rows.")
+    parts: dict[str, Part] = Field(min_length=1, description="Components of the mixture by name; null removes one.")
+    rows: int | None = Field(None, gt=0, description="Total number of rows, when parts have shares.")
+    scale: float = Field(1, gt=0, le=1, description="Scale of the build: this share of each part.")
+    allow_short: bool = Field(False, description="Build even if a part has too few rows.")
     validation: float = Field(
-        0, ge=0, lt=1, description="Share held out of train: of dialogues, for function calls of functions."
+        0, ge=0, lt=1, description="Share held out for validation: of dialogues, or of functions for function calls."
     )
-    observation_results: int = Field(2, ge=0, description="Unused results that an observation shows beside the used.")
-    distractors: int = Field(6, ge=0, description="Functions of other services among the tools of `messages`.")
-    limit: int | None = Field(None, gt=0, description="A quick look: the first so many dialogues that a part takes.")
-    reasoning: Reasoning = Field(Reasoning(), description="Who writes the thoughts.")
-    checks: dict[str, bool] = Field({}, description="Checks to turn off (name: false); all others run.")
-    expect: Expect = Field(Expect(), description="What the build must meet.")
+    observation_results: int = Field(2, ge=0, description="Maximum unused results shown in an observation.")
+    distractors: int = Field(6, ge=0, description="Number of functions of other services among the tools shown.")
+    limit: int | None = Field(None, gt=0, description="Use only the first N dialogues of each part.")
+    reasoning: Reasoning = Field(Reasoning(), description="How thoughts are written.")
+    checks: dict[str, bool] = Field({}, description="Checks to turn off, as name: false; all others run.")
+    expect: Expect = Field(Expect(), description="Expectations of the build.")
 
     def asks_model(self, part: Part) -> bool:
-        """Whether a model writes this part's thoughts; only ReAct rows have any."""
+        """Whether a model writes this part's thoughts; only ReAct rows have thoughts."""
         return self.reasoning.writer != "grounded" and any(task.startswith("react") for task in part.task)
 
     @field_validator("parts", mode="before")
     @classmethod
-    def _leave_out(cls, value: Any) -> Any:
+    def _remove_null(cls, value: Any) -> Any:
         return {name: part for name, part in value.items() if part is not None} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
-    def _shares_add_up(self) -> Recipe:
+    def _check_shares(self) -> Recipe:
         shares = [part.share for part in self.parts.values() if part.share is not None]
         if not shares:
             return self
         if len(shares) < len(self.parts) or any(part.rows is not None for part in self.parts.values()):
-            raise ValueError("where one part has a share, every part has one, and none has rows")
+            raise ValueError("if one part has a share, every part needs one, and none may have rows")
         if self.rows is None:
-            raise ValueError("shares need rows of the whole")
+            raise ValueError("shares need the recipe's rows")
         if abs(sum(shares) - 1) > 1e-6:
-            raise ValueError(f"the shares add up to {sum(shares):g}, not to 1")
+            raise ValueError(f"the shares add up to {sum(shares):g} instead of 1")
         return self
 
 
 def list_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
     return [path.stem for path in list_assets("recipes", ".yaml")]
 
 
 def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe of that name in recipes/, or in the YAML file at that path, with `key.key=value` changes made.
+    """The recipe of that name in recipes/, or in the YAML file at that path, with KEY.KEY=VALUE `changes` applied.
 
     Raises ConfigError.
     """

@@ -1,6 +1,7 @@
-"""The words everyone speaks: tools, calls, turns, dialogues, samples, and what the checks say of them.
+"""The types that every room shares: tools, calls, turns, dialogues, samples, findings; and how these are named.
 
-Readers validate raw corpora once and build these types; after that they are trusted and frozen.
+Readers validate raw corpora once and build these types; afterwards they are trusted and frozen. What a reader owes the
+other rooms is described in docs/annotation.md.
 """
 
 from __future__ import annotations
@@ -8,20 +9,45 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SkipValidation
 
 SCHEMA_VERSION = 1
-"""Written into every manifest and row; changes when a type or a column changes its meaning."""
+"""Stored in every manifest and row; changes when a type or a column changes its meaning."""
 
 Task = Literal["state_tracking", "function_call", "react_action", "react_response"]
 Layout = Literal["state_tracking", "react_action", "react_response", "hammer", "toolace", "varied"]
-"""How the three columns are laid out: a template of templates/rows, or one drawn among those of rows/varied."""
+"""How the three columns are laid out: a template of templates/rows, or one drawn from templates/rows/varied."""
 State = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""Service (or SNIPS domain) -> slot -> every surface form that the annotation gives, in its order."""
+"""Service (or SNIPS domain) -> slot -> every surface form in the annotation, in its order."""
+ActName = Literal[
+    "AFFIRM",
+    "AFFIRM_INTENT",
+    "CONFIRM",
+    "GOODBYE",
+    "GREET",
+    "INFORM",
+    "INFORM_COUNT",
+    "INFORM_INTENT",
+    "NEGATE",
+    "NEGATE_INTENT",
+    "NOTIFY_FAILURE",
+    "NOTIFY_SUCCESS",
+    "OFFER",
+    "OFFER_INTENT",
+    "REQUEST",
+    "REQUEST_ALTS",
+    "REQ_MORE",
+    "SELECT",
+    "THANK_YOU",
+    "WELCOME",
+]
+"""The dialogue acts, named as in SGD; docs/annotation.md says what each means."""
+DONT_CARE: Final = "dontcare"
+"""The value of a slot where the user accepts any value."""
 
 
 class Model(BaseModel):
@@ -29,18 +55,18 @@ class Model(BaseModel):
 
 
 class Tool(Model):
-    """A function that an agent may call. `parameters` is a JSON Schema object: properties, required."""
+    """A function that an agent can call. `parameters` is a JSON Schema object with properties and required."""
 
     name: str
     service: str = ""
     description: str = ""
     parameters: dict[str, Any]
     results: tuple[str, ...] = ()
-    """Names of the slots that come back."""
+    """Names of the slots in its results."""
     transactional: bool = False
-    """Whether a call commits the user to something (a booking, a payment), as the corpus's schema says."""
+    """Whether a call commits the user to something (a booking, a payment), according to the schema of the corpus."""
     spec: dict[str, Any] | None = None
-    """The tool as a function-calling corpus writes it, for the layouts that show it so; None for the others."""
+    """The description as written in a function-calling corpus, which some layouts show; None for other corpora."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -53,13 +79,13 @@ class Tool(Model):
 
     @cached_property
     def signature_json(self) -> str:
-        """Description and parameters as members of a JSON object; thousands of rows show the same tool."""
+        """Description and parameters as members of a JSON object; cached, as thousands of rows show the same tool."""
         text = json.dumps({"description": self.description, "parameters": self.parameters}, ensure_ascii=False)
         return text[1:-1]
 
     @cached_property
     def signature(self) -> str:
-        """As people write it, `?` where a parameter is optional: `FindBus(origin, leaving_at?="17:30", seats: 1|2)`."""
+        """For people to read, with `?` after optional parameters: `FindBus(to, leaving_at?="17:30", seats: 1|2)`."""
         return f"{self.name}({', '.join(map(self._write_parameter, self.properties))})"
 
     def _write_parameter(self, name: str) -> str:
@@ -80,20 +106,25 @@ class Call(Model):
 
 
 class Step(Model):
-    """One move of the agent inside a turn: a thought, the calls made at once, one observation a call.
+    """One step of the agent within a turn: a thought, calls made in parallel, and one observation per call.
 
-    Without calls it is the decision, stated by the corpus, that no function is to be called.
+    Without calls it is the decision, stated by the corpus, that no function should be called.
     """
 
     thought: str | None = None
     calls: tuple[Call, ...] = ()
     observations: tuple[Any, ...] = ()
 
+    @property
+    def exchanges(self) -> Iterator[tuple[Call, Any]]:
+        """Each call with its observation; the last calls of a conversation may have none and are left out."""
+        return zip(self.calls, self.observations, strict=False)
+
 
 class Act(Model):
-    """One dialogue act of the annotation. `canonical` stands beside `values`, item by item."""
+    """One dialogue act of the annotation. `values` are as spoken, `canonical` the same values in canonical form."""
 
-    name: str
+    name: Annotated[ActName, SkipValidation]
     service: str = ""
     slot: str = ""
     values: tuple[str, ...] = ()
@@ -101,16 +132,16 @@ class Act(Model):
 
 
 class Labels(Model):
-    """What the annotation says of a turn: never shown to a model, only to reasoner and checks."""
+    """The annotation of a turn, used to write thoughts and to check samples; never shown to a model."""
 
     user_acts: tuple[Act, ...] = ()
     system_acts: tuple[Act, ...] = ()
     intents: Mapping[str, str] = {}
-    """Service -> the intent that is active in it after the user spoke."""
+    """Service -> its active intent after the user's utterance."""
 
 
 class Turn(Model):
-    """The user speaks, the agent takes steps, thinks, and replies; `state` is what holds after the user spoke."""
+    """The user speaks; the agent takes steps, thinks, and replies. `state` is the state after the user's utterance."""
 
     user: str
     steps: tuple[Step, ...] = ()
@@ -121,33 +152,38 @@ class Turn(Model):
 
 
 class Place(NamedTuple):
-    """Where a thought belongs: before the calls of a turn's step, or (step None) before its reply."""
+    """Where a thought belongs: before the calls of a step, or before the reply of the turn (`step` None)."""
 
     turn: int
     step: int | None
 
 
 class Dialogue(Model):
-    """One conversation of a corpus. `file` is relative to the corpus folder, `record` counts from 0 in it."""
+    """One conversation of a corpus. `file` is relative to the corpus folder; `record` is its index in the file."""
 
     id: str
     source: str
     split: str
     licence: str
     clock: datetime.date | None = None
-    """The day on which the conversation takes place; relative dates hang on it."""
+    """The day on which the conversation takes place, from which relative dates are resolved."""
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
     file: str = ""
     record: int = 0
 
+    @property
+    def full_name(self) -> str:
+        """SOURCE/SPLIT/ID, which no other dialogue has."""
+        return format_dialogue_name(self.source, self.split, self.id)
+
 
 class Sample(Model):
     """One supervised target in its context.
 
-    `turns` is the dialogue so far; the last of them is the current one. The target is the thought and calls
-    of the current turn's step number `step`, or, where `step` is None, its reply (or its state, by `task`).
-    What lies behind the target in the current turn is annotation for the checks and is never rendered.
+    `turns` is the dialogue so far; the last one is the current turn. The target is the thought and the calls
+    of step number `step` of the current turn, or, if `step` is None, its reply (or its state, depending on `task`).
+    What follows the target in the current turn is annotation for the checks and is never rendered.
     """
 
     id: str
@@ -164,7 +200,7 @@ class Sample(Model):
     turns: tuple[Turn, ...]
     step: int | None = None
     columns: tuple[str, str, str] | None = None
-    """Instruction, input and output of a published row that was read back: they are written out as they are."""
+    """Instruction, input and output of a published row that was read back; they are written unchanged."""
     provenance: dict[str, Any] = {}
 
     @property
@@ -177,30 +213,30 @@ class Sample(Model):
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The current turn's steps that are over when the target begins."""
+        """The steps of the current turn before the target."""
         return self.current.steps[: self.step]
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The target's calls; empty when the target is a reply or a state."""
+        """The calls of the target; empty if the target is a reply or a state."""
         return () if self.step is None else self.current.steps[self.step].calls
 
     @property
     def place(self) -> Place:
-        """Where the target's thought belongs."""
+        """Where the thought of the target belongs."""
         return Place(self.turn, self.step)
 
     @property
     def thought(self) -> str | None:
-        """The thought that belongs to the target."""
+        """The thought of the target."""
         return self.current.thought if self.step is None else self.current.steps[self.step].thought
 
 
 class Inventory(Model):
-    """What a row needs of its corpus as a whole; made once, before the first row."""
+    """What a row needs to know of its corpus as a whole; made once, before the first row."""
 
     tools: tuple[Tool, ...] = ()
-    """Every function of the corpus, in file order: the published list, and where distractors come from."""
+    """Every function of the corpus, in file order: the published list, from which distractors are drawn."""
     slots: dict[str, tuple[str, ...]] = {}
     """Domain -> its slots in order of first occurrence; domains in alphabetical order (SNIPS)."""
 
@@ -211,7 +247,7 @@ class Inventory(Model):
 
 
 class Finding(Model):
-    """What a check found wrong: which check, where in the sample, and what, in one sentence."""
+    """An error that a check found: which check, where in the sample, and what is wrong, in one sentence."""
 
     check: str
     where: str
@@ -219,8 +255,31 @@ class Finding(Model):
 
 
 class Fault(Model):
-    """A raw record (or a whole file, then `record` is None) that never became a dialogue, and why."""
+    """A raw record that could not become a dialogue, and why; or a whole file, and then `record` is None."""
 
     file: str
     record: str | None = None
     reason: str
+
+
+# --- names of dialogues and samples ---
+
+
+def format_dialogue_name(source: str, split: str, dialogue_id: str) -> str:
+    """The full name of a dialogue: SOURCE/SPLIT/ID."""
+    return f"{source}/{split}/{dialogue_id}"
+
+
+def parse_dialogue_id(full_name: str) -> str:
+    """The id in the full name of a dialogue, which may contain `/` itself; an id alone stays as it is."""
+    return full_name.split("/", 2)[-1]
+
+
+def format_sample_id(dialogue_name: str, turn: int, task: Task, step: int = 0) -> str:
+    """DIALOGUE_NAME/TURN/TASK, followed by `.STEP` where the turn has several samples of the task."""
+    return f"{dialogue_name}/{turn}/{task}.{step}" if step else f"{dialogue_name}/{turn}/{task}"
+
+
+def parse_dialogue_name(sample_id: str) -> str:
+    """The full name of the dialogue that a sample belongs to; all copies of a sample have the same one."""
+    return sample_id.rsplit("/", 2)[0]

@@ -33,7 +33,7 @@ def test_list_assets_takes_only_the_suffix() -> None:
     assert all(path.suffix == ".yaml" for path in list_assets("sources", ".yaml"))
 
 
-def test_a_missing_asset_is_named_with_what_lies_beside_it() -> None:
+def test_a_missing_asset_is_named_with_the_files_of_its_folder() -> None:
     with pytest.raises(FileNotFoundError, match=r"^no sources/sdg\.yaml in coalm-it; .*\bsgd\.yaml\b"):
         asset("sources", "sdg.yaml")
     with pytest.raises(FileNotFoundError, match=r"^no sources/nowhere/at/all in coalm-it; .* nothing$"):

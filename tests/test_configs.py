@@ -54,6 +54,26 @@ def test_a_mistake_is_one_line(text: str, changes: tuple[str, ...], message: str
     assert str(caught.value) == message
 
 
+class Limits(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    requests_per_minute: int = 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("requests_a_minute: 1", "unknown key 'requests_a_minute'; it is now called 'requests_per_minute'"),
+        ("extra: {}", "unknown key 'extra'; there are: requests_per_minute"),  # it was a key of other sections
+    ],
+)
+def test_the_former_name_of_a_key_is_answered_with_its_name(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config("recipes", str(path), Limits)
+    assert str(caught.value) == f"old.yaml: {message}"
+
+
 def test_what_is_not_yaml_says_where(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^own.yaml: not YAML: .* line 2"):
         load(tmp_path, "name: a\n  b: c: d")

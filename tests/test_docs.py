@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,15 @@ def test_every_room_is_in_the_picture() -> None:
 @pytest.mark.parametrize("recipe", list_recipes())
 def test_every_recipe_is_in_the_readme(recipe: str) -> None:
     assert f"`{recipe}`" in README
+
+
+def test_the_reference_pages_are_made_from_the_code() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "reference.py"))["write_pages"]()
+    for name, text in made.items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"run: python docs/reference.py ({name})"
+
+
+def test_every_key_of_a_recipe_has_its_meaning_there() -> None:
+    rows = re.findall(r"^\| `\w+` \|.*$", (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 50
+    assert not [row for row in rows if row.endswith("|  |")]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from coalm_it.draw import draw_items, stable_hash
 
 
-def test_a_hash_is_the_same_on_every_machine_and_for_ever() -> None:
+def test_a_hash_is_the_same_on_every_machine() -> None:
     # printf 'draw\x1f12\x1fsgd/train/1_00112' | b2sum -l 64
     assert stable_hash("draw", 12, "sgd/train/1_00112") == 0xAF539EC1C19A5304
     assert stable_hash("draw", 12, "sgd/train/1_00112", bits=16) == 0xD9A4

@@ -94,6 +94,17 @@ def test_the_walk_over_the_keys_reaches_the_parts() -> None:
         ("parts.sgd.row=3", r"unknown key 'parts\.sgd\.row'; did you mean 'rows'\?"),
         ("expect.rejects_at_least=1", r"unknown key 'expect\.rejects_at_least'; did you mean 'rejects_at_most'\?"),
         ("reasoning.xyz=1", r"unknown key 'reasoning\.xyz'; there are: .*writer"),
+        (
+            "reasoning.turns_a_request=4",
+            r"unknown key 'reasoning\.turns_a_request'; it is now called 'turns_per_request'",
+        ),
+        ("reasoning.tokens_a_minute=4", r"'reasoning\.tokens_a_minute'; it is now called 'tokens_per_minute'"),
+        ("reasoning.requests_a_minute=4", r"'reasoning\.requests_a_minute'; it is now called 'requests_per_minute'"),
+        ("reasoning.extra={top_p: 1}", r"unknown key 'reasoning\.extra'; it is now called 'extra_body'"),
+        (
+            "reasoning.judge={model: j, at_least: 4}",
+            r"unknown key 'reasoning\.judge\.at_least'; it is now called 'min_score'",
+        ),
         ("parts.sgd.rows=0", r"parts\.sgd\.rows: Input should be greater than 0 \(found 0\)"),
         ("parts.sgd.rows=many", r"parts\.sgd\.rows: .* \(found 'many'\)"),
         ("parts.sgd.split=dev", r"parts\.sgd\.split: .*'train', 'validation' or 'test' \(found 'dev'\)"),

@@ -16,13 +16,13 @@ import coalm_it
 PACKAGE = Path(coalm_it.__file__).parent
 
 ROOMS = """
-    schema errors draw calls observations listener files values
-    assets configs model_settings recipe
+    schema errors draw calls observations listener files values retry_after
+    assets templates configs model_settings recipe
     corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
 """.split()
 USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}
 USED_BY_LLM = {"schema", "errors", "draw", "calls", "observations", "listener", "files", "values"}
-USED_BY_LLM |= {"configs", "model_settings", "llm"}
+USED_BY_LLM |= {"configs", "model_settings", "retry_after", "llm"}
 """It asks a model about anything: nothing that is made of dialogues or of our templates."""
 HEAVY = {"torch", "datasets", "pandas", "transformers", "pyarrow"}
 
@@ -42,7 +42,7 @@ def imported_modules(code: str) -> set[str]:
 def faults_of(module: str, code: str) -> list[str]:
     """What `module` ("calls", "readers.sgd") imports against the order."""
     room, _, corpus = module.partition(".")
-    if module.endswith(".__main__"):
+    if module.endswith("__main__"):
         room = "cli"  # a command's door for `python -m`
     if room not in ROOMS:
         return [f"{module}: not in the list of rooms"]

@@ -1,11 +1,11 @@
-"""Whole builds whose thoughts a model writes, against a server of our own (server.py).
+"""Complete builds with thoughts of a model, against server.py.
 
-    python benchmarks/llm/builds.py                                         # everything, some minutes
+    python benchmarks/llm/builds.py                                         # all scenarios, some minutes
     python benchmarks/llm/builds.py killed_build --turns 600 --kills 8
 
-killed_build    2,000 turns, a request for each and for each thought that does not pass; kill -9 at 20 random moments,
-                while it asks and while it writes, and on with the same command: what was asked again, what was lost,
-                and whether the data set is the same in the end
+killed_build    2,000 turns with one request each, and repair requests; kill -9 at 20 random moments, while it sends
+                requests and while it writes, each time resumed with the same command: repeated requests, lost answers,
+                and whether the data set is the same
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from dialogues import write_dialogues
 HERE = Path(__file__).parent
 IN_FLIGHT = 64
 SERVED = {"latency": 0.05, "poor": 0.1}
-"""Seconds an answer; share of thoughts that do not pass and are asked for again."""
+"""Latency in seconds; share of thoughts that are rejected and requested again."""
 WARM = multiprocessing.get_context("forkserver")
-"""Starts builds in processes of their own that need not import everything anew, which takes two seconds."""
+"""Starts builds in processes that have imported everything already, which takes two seconds."""
 WARM.set_forkserver_preload(["coalm_it.pipeline.build", "coalm_it.llm.online", "coalm_it.cli.terminal"])
 
 
@@ -43,16 +43,16 @@ WARM.set_forkserver_preload(["coalm_it.pipeline.build", "coalm_it.llm.online", "
 
 
 def start_build(base_url: str, data: Path, out: Path, ledger: Path, *options: str) -> BaseProcess:
-    """`coalm-it build` of these dialogues with thoughts of the model at `base_url`, each turn in a request of its own.
+    """Starts `coalm-it build` of these dialogues with thoughts of the model at `base_url`, one request per turn.
 
-    What it prints is in OUT.log.
+    Its output goes to OUT.log.
     """
     settings = {
         "parts.snips": "null",
         "reasoning.writer": "annotate",
         "reasoning.model": "small",
         "reasoning.base_url": base_url,
-        "reasoning.turns_a_request": "1",
+        "reasoning.turns_per_request": "1",
         "reasoning.max_in_flight": str(IN_FLIGHT),
     }
     changes = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
@@ -78,7 +78,7 @@ def finish_build(build: BaseProcess) -> None:
 
 
 def read_files(out: Path) -> dict[str, bytes]:
-    """All that a build gives, but for what is told apart by its time."""
+    """The content of all files of a build, except those that contain times."""
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
@@ -88,7 +88,7 @@ def read_files(out: Path) -> dict[str, bytes]:
 
 @contextmanager
 def start_server() -> Iterator[str]:
-    """Gives its base URL."""
+    """Runs the server; gives its base URL."""
     process = subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -110,10 +110,10 @@ def call_server(base_url: str, path: str, content: bytes | None = None) -> dict[
 
 @dataclass(frozen=True)
 class Kill:
-    """What was true when a build was killed."""
+    """The state of a build when it was killed."""
 
     answered: int
-    """Different requests that the server had answered by then, or was about to."""
+    """Different requests that the server had answered or was answering."""
     stored: int
     """Answers in the ledger."""
     shards: int
@@ -122,15 +122,15 @@ class Kill:
 
 @dataclass(frozen=True)
 class Killed:
-    """What became of a build that was killed many times."""
+    """Result of a build that was killed many times."""
 
     requests: int
-    """As many as an undisturbed build has."""
+    """Requests of an undisturbed build."""
     kills: list[Kill]
     asked_again: int
-    """Answers that the server worked out a second time."""
+    """Answers that the server produced a second time."""
     lost: int
-    """Answers that were stored before a kill and asked for again after it."""
+    """Answers that were stored before a kill and requested again after it."""
     out: Path
     whole: Path
     """The undisturbed build."""
@@ -141,14 +141,16 @@ class Killed:
 
 
 def kill_builds(folder: Path, turns: int, kills: int, seed: int = 1) -> Killed:
-    """Builds dialogues of about so many turns, once undisturbed, and once with kills at moments drawn by `seed`: two
-    thirds fall into the asking, the others into the making of shards and files."""
+    """Builds dialogues of about `turns` turns, once undisturbed, and once killed at moments that are drawn by `seed`.
+
+    Two thirds of the kills are during the requests, the others while shards and files are written.
+    """
     data = write_dialogues(folder / "data", turns=turns)
     out, whole, ledger = folder / "out", folder / "whole", folder / "out.sqlite"
     with start_server() as base_url:
         call_server(base_url, "control", json.dumps(SERVED).encode())
         finish_build(start_build(base_url, data, whole, folder / "whole.sqlite"))
-        asked, shards, files = _look_at(base_url, whole)
+        asked, shards, files = _read_progress(base_url, whole)
         call_server(base_url, "control", json.dumps(SERVED).encode())  # counts from zero
         drawn, writing = random.Random(seed), kills // 3
         moments = [drawn.randrange(asked) for _ in range(kills - writing)]
@@ -162,9 +164,9 @@ def kill_builds(folder: Path, turns: int, kills: int, seed: int = 1) -> Killed:
 
 
 def _kill_build(base_url: str, data: Path, out: Path, ledger: Path, moment: int) -> Kill | None:
-    """Starts it, and kills it once so much is there; None where it was quicker."""
+    """Starts a build, and kills it at the given progress; None if it finished before."""
     build = start_build(base_url, data, out, ledger)
-    while build.is_alive() and sum(_look_at(base_url, out)) < moment:
+    while build.is_alive() and sum(_read_progress(base_url, out)) < moment:
         time.sleep(0.02)
     if not build.is_alive():
         return None
@@ -172,12 +174,12 @@ def _kill_build(base_url: str, data: Path, out: Path, ledger: Path, moment: int)
     build.join()
     while call_server(base_url, "stats")["inside"]:
         time.sleep(0.02)
-    answered, shards, files = _look_at(base_url, out)
+    answered, shards, files = _read_progress(base_url, out)
     return Kill(answered, _count_stored(ledger), shards, files)
 
 
-def _look_at(base_url: str, out: Path) -> tuple[int, int, int]:
-    """How far a build is: different requests answered, shards made, files written."""
+def _read_progress(base_url: str, out: Path) -> tuple[int, int, int]:
+    """Progress of a build: different requests answered, shards written, files written."""
     stats = call_server(base_url, "stats")
     shards, files = out.glob(".work/*.arrow"), out.rglob("*.parquet")
     return stats["answered"] - stats["repeated"], len(list(shards)), len(list(files))
@@ -197,10 +199,10 @@ def report_killed(folder: Path, turns: int, kills: int) -> None:
     asking = [kill for kill in killed.kills if not kill.shards]
     unstored = [kill.answered - kill.stored for kill in killed.kills]
     print(f"\nkilled_build: {killed.requests:,} requests, {IN_FLIGHT} in flight; {len(killed.kills)} kills, ", end="")
-    print(f"{len(asking)} while it asked, {len(killed.kills) - len(asking)} while it wrote")
-    print(f"    asked again: {killed.asked_again}, at most {max(unstored)} after one kill")
-    print(f"    stored and asked again: {killed.lost}")
-    print(f"    the same bytes as undisturbed: {killed.same_bytes}")
+    print(f"{len(asking)} during requests, {len(killed.kills) - len(asking)} during writing")
+    print(f"    requested again: {killed.asked_again}, at most {max(unstored)} after one kill")
+    print(f"    stored and requested again: {killed.lost}")
+    print(f"    same bytes as undisturbed: {killed.same_bytes}")
 
 
 SCENARIOS = {"killed_build": report_killed}

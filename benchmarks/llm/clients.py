@@ -1,4 +1,4 @@
-"""The clients of this environment. `python -m clients NAME ORDER` is how run.py starts one."""
+"""The clients in this environment; run.py starts them with `python -m clients NAME JOB`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import openai
-from client import MAX_TOKENS, Order, carry_out, make_prompt
+from client import MAX_TOKENS, Job, make_prompt, run_job
 from dialogues import write_dialogues
 
 from coalm_it.listener import Silent
@@ -39,24 +39,24 @@ def make_body(number: int) -> dict[str, Any]:
     }
 
 
-def ask_only(order: Order) -> int:
-    """Our own asking and storing, without what comes before (prompts) and after (parsing, checks)."""
+def ask_only(job: Job) -> int:
+    """Only sends requests and stores answers: without prompts before, and parsing and checks after."""
     settings = Settings(
         model="small",
-        base_url=order.base_url,
-        max_in_flight=order.in_flight,
+        base_url=job.base_url,
+        max_in_flight=job.in_flight,
         max_tokens=MAX_TOKENS,
-        max_usd=order.max_usd,
+        max_usd=job.max_usd,
         price=PRICE,
     )
-    requests = (Request(({"role": "user", "content": make_prompt(number)},)) for number in range(order.count))
+    requests = (Request(({"role": "user", "content": make_prompt(number)},)) for number in range(job.count))
     good = 0
 
     def tell(request: Request, outcome: Outcome) -> None:
         nonlocal good
         good += isinstance(outcome, Answer)
 
-    with open_ledger(Path(order.folder, LEDGER)) as ledger:
+    with open_ledger(Path(job.folder, LEDGER)) as ledger:
         try:
             ask_all(requests, settings, ledger, tell, budget=make_budget(settings))
         except BudgetError as error:
@@ -64,19 +64,21 @@ def ask_only(order: Order) -> int:
     return good
 
 
-def write_corpus(order: Order, *, turns: bool) -> None:
-    """The dialogues that `order_thoughts` asks about; written before the clock starts."""
-    size = {"turns": order.count} if turns else {"count": order.count}
-    write_dialogues(Path(order.folder, "corpus"), a_file=128, **size)  # as many as in a file of SGD
+def write_corpus(job: Job, *, turns: bool) -> None:
+    """Writes the dialogues for `write_thoughts`; not measured."""
+    size = {"turns": job.count} if turns else {"count": job.count}
+    write_dialogues(Path(job.folder, "corpus"), per_file=128, **size)  # as many as in a file of SGD
 
 
-def order_thoughts(order: Order, *, turns: bool) -> int:
-    """The first pass of a build: dialogues read, prompts rendered, asked, parsed, checked, stored; a call for each turn
-    or one for each dialogue. Returns the number of calls, those for thoughts that did not pass at first among them."""
-    changes = ["parts.snips=null", f"reasoning.turns_a_request={1 if turns else 100}", "reasoning.writer=annotate"]
-    changes += ["reasoning.model=small", f"reasoning.base_url={order.base_url}"]
-    recipe = prepare_recipe("tod", [*changes, f"reasoning.max_in_flight={order.in_flight}"])
-    folder, answer_source, listener = Path(order.folder), AnswerSource(Path(order.folder, LEDGER)), Silent()
+def write_thoughts(job: Job, *, turns: bool) -> int:
+    """The first pass of a build, from corpus to checked and stored thoughts, with one call per turn or per dialogue.
+
+    Returns the number of calls, including repair requests.
+    """
+    changes = ["parts.snips=null", f"reasoning.turns_per_request={1 if turns else 100}", "reasoning.writer=annotate"]
+    changes += ["reasoning.model=small", f"reasoning.base_url={job.base_url}"]
+    recipe = prepare_recipe("tod", [*changes, f"reasoning.max_in_flight={job.in_flight}"])
+    folder, answer_source, listener = Path(job.folder), AnswerSource(Path(job.folder, LEDGER)), Silent()
     part_sources = find_part_sources(recipe, folder / "corpus", listener)
     tasks = plan_tasks(recipe, part_sources, hash_inputs(recipe, part_sources), folder)
     with start_engine(os.cpu_count() or 1) as run_tasks:
@@ -84,12 +86,12 @@ def order_thoughts(order: Order, *, turns: bool) -> int:
     return len(ask_model(selection, answer_source, make_budgets(recipe.reasoning, answer_source), listener).keys)
 
 
-def ask_sdk(order: Order) -> int:
+def ask_sdk(job: Job) -> int:
     """The openai package as it comes, with its own retries."""
 
     async def ask() -> int:
-        gate = asyncio.Semaphore(order.in_flight)
-        async with openai.AsyncOpenAI(base_url=order.base_url, api_key="none") as client:
+        gate = asyncio.Semaphore(job.in_flight)
+        async with openai.AsyncOpenAI(base_url=job.base_url, api_key="none") as client:
 
             async def ask_one(number: int) -> bool:
                 async with gate:
@@ -99,18 +101,18 @@ def ask_sdk(order: Order) -> int:
                         return False
                     return bool(got.choices[0].message.content)
 
-            return sum(await asyncio.gather(*map(ask_one, range(order.count))))
+            return sum(await asyncio.gather(*map(ask_one, range(job.count))))
 
     return asyncio.run(ask())
 
 
-def ask_lean(order: Order) -> int:
+def ask_lean(job: Job) -> int:
     """The same with its aiohttp transport and bare responses, which is what endpoint.py builds on."""
 
     async def ask() -> int:
-        numbers, good = iter(range(order.count)), 0
+        numbers, good = iter(range(job.count)), 0
         transport = openai.DefaultAioHttpClient()
-        async with openai.AsyncOpenAI(base_url=order.base_url, api_key="none", http_client=transport) as client:
+        async with openai.AsyncOpenAI(base_url=job.base_url, api_key="none", http_client=transport) as client:
 
             async def work() -> None:
                 nonlocal good
@@ -121,19 +123,19 @@ def ask_lean(order: Order) -> int:
                         continue
                     good += bool(json.loads(got.content)["choices"][0]["message"]["content"])
 
-            await asyncio.gather(*(work() for _ in range(order.in_flight)))
+            await asyncio.gather(*(work() for _ in range(job.in_flight)))
         return good
 
     return asyncio.run(ask())
 
 
-def ask_floor(order: Order) -> int:
+def ask_floor(job: Job) -> int:
     """A bare pool: no client can be cheaper. Where it is refused, it waits as the server says, and asks again."""
 
     async def ask() -> int:
-        numbers, good = iter(range(order.count)), 0
-        url = f"{order.base_url}/chat/completions"
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=order.in_flight)) as session:
+        numbers, good = iter(range(job.count)), 0
+        url = f"{job.base_url}/chat/completions"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=job.in_flight)) as session:
 
             async def ask_one(number: int) -> bool:
                 while True:
@@ -148,25 +150,25 @@ def ask_floor(order: Order) -> int:
                     answered = await ask_one(number)
                     good += answered
 
-            await asyncio.gather(*(work() for _ in range(order.in_flight)))
+            await asyncio.gather(*(work() for _ in range(job.in_flight)))
         return good
 
     return asyncio.run(ask())
 
 
-CLIENTS: dict[str, Callable[[Order], int]] = {
-    "a turn a call": partial(order_thoughts, turns=True),
-    "a dialogue a call": partial(order_thoughts, turns=False),
-    "asking only": ask_only,
+CLIENTS: dict[str, Callable[[Job], int]] = {
+    "one call per turn": partial(write_thoughts, turns=True),
+    "one call per dialogue": partial(write_thoughts, turns=False),
+    "requests only": ask_only,
     "lean": ask_lean,
     "sdk": ask_sdk,
     "floor": ask_floor,
 }
 
-PREPARATIONS: dict[str, Callable[[Order], None]] = {
-    "a turn a call": partial(write_corpus, turns=True),
-    "a dialogue a call": partial(write_corpus, turns=False),
+PREPARATIONS: dict[str, Callable[[Job], None]] = {
+    "one call per turn": partial(write_corpus, turns=True),
+    "one call per dialogue": partial(write_corpus, turns=False),
 }
 
 if __name__ == "__main__":
-    carry_out(CLIENTS[sys.argv[1]], PREPARATIONS.get(sys.argv[1]))
+    run_job(CLIENTS[sys.argv[1]], PREPARATIONS.get(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Makes an environment for each peer from the requirements beside its file in peers/, and keeps it for the next run."""
+"""Creates an environment for each peer from the requirements file beside its module in peers/, and keeps it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEERS = {
     "data_designer": "Data Designer",
     "distilabel": "distilabel",
 }
-"""Name of the file -> name of the library."""
+"""Module -> name of the library."""
 QUIET = {
     "TELEMETRY_ENABLED": "false",  # Curator
     "NEMO_TELEMETRY_ENABLED": "false",
@@ -26,12 +26,12 @@ QUIET = {
     "OPENAI_API_KEY": "none",
     "PYTHONPATH": str(HERE),
 }
-"""So that nobody calls home, nor waits for a network that is not there."""
+"""Environment variables: no telemetry, no access to the network."""
 THROUGH = ("openai", "litellm", "httpx", "aiohttp")
 
 
 class PeerError(Exception):
-    """A peer cannot be had; one line."""
+    """A peer cannot be installed; one line."""
 
 
 def make_peer(name: str, folder: Path) -> Client:
@@ -52,7 +52,7 @@ def make_peer(name: str, folder: Path) -> Client:
 
 
 def read_versions(peer: Client) -> str:
-    """The peer's version, and those of the packages that it asks through."""
+    """The versions of the peer and of its HTTP and API packages."""
     python, _, module = peer.command
     requirements = (HERE / "peers" / f"{module.rpartition('.')[2]}.txt").read_text().splitlines()
     pinned = next(line.partition("==")[0].partition("[")[0] for line in requirements if "==" in line)

@@ -1,4 +1,4 @@
-"""Starts the server and the clients, each in a process of its own, and measures what a client took. Linux only."""
+"""Starts the server and the clients, each in its own process, and measures time and memory of a client. Linux only."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from client import PROC, REPORT, Order, Report, list_session
+from client import PROC, REPORT, Job, Report, list_session
 
 HERE = Path(__file__).parent
 LOG = "client.log"
 SAMPLE, WATCH = 0.2, 0.02
-"""Seconds between looks at a client's memory; and at the server, where that decides when the client is killed."""
+"""Seconds between samples of a client's memory, and between polls of the server when that decides when to kill."""
 CALM = 0.2
-"""Share of the machine that others may use while it counts as calm."""
-LONGEST = 100
-"""Characters of why a client ended."""
+"""Maximum load by other processes on an idle machine, as a share of its processors."""
+MAX_REASON = 100
+"""Maximum length of the reason why a client failed, characters."""
 SAID = ("Error", "error", "Exception", "RuntimeError")
 
 
 @dataclass
 class Run:
-    """One client's doing of one order."""
+    """One client's doing of one job."""
 
     report: Report | None
-    """None where it did not come to its end."""
+    """None if it did not finish."""
     whole: float
-    """Seconds from start to exit, imports and all."""
+    """Seconds from start to exit, including imports."""
     peak: int
-    """Bytes: PSS of all its processes, in which a page that several share counts once."""
+    """Peak memory, bytes: PSS of all its processes, in which shared pages count once."""
     trouble: str = ""
     """Why there is no report."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """How one is started: `command` and the order behind it."""
+    """A client: it is started with `command` and the job as last argument."""
 
     name: str
     command: tuple[str, ...]
-    """Begins with a Python."""
+    """Starts with the path of a Python."""
     environment: tuple[tuple[str, str], ...] = ()
 
-    def start(self, order: Order) -> subprocess.Popen[bytes]:
-        """In a session of its own, with the order's folder for its home: what it keeps anywhere, it keeps there."""
-        folder = Path(order.folder)
+    def start(self, job: Job) -> subprocess.Popen[bytes]:
+        """Starts it in its own session, with the folder of the job as home, so that all its files are there."""
+        folder = Path(job.folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / REPORT).unlink(missing_ok=True)
-        environment = os.environ | {"HOME": order.folder, "PYTHONDONTWRITEBYTECODE": ""} | dict(self.environment)
+        environment = os.environ | {"HOME": job.folder, "PYTHONDONTWRITEBYTECODE": ""} | dict(self.environment)
         with (folder / LOG).open("wb") as log:
             return subprocess.Popen(
-                [*self.command, json.dumps(asdict(order))],
+                [*self.command, json.dumps(asdict(job))],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -76,10 +76,10 @@ def own_client(name: str) -> Client:
     return Client(name, (sys.executable, "-m", "clients", name), (("PYTHONPATH", path),))
 
 
-def run_client(client: Client, order: Order, limit: float, until: Callable[[], bool] | None = None) -> Run:
-    """Waits until it ends, or for `limit` seconds, or until `until`; then all that is left of it is killed."""
+def run_client(client: Client, job: Job, limit: float, until: Callable[[], bool] | None = None) -> Run:
+    """Waits until the client ends, for `limit` seconds, or until `until()`; then kills its remaining processes."""
     started, peak = time.perf_counter(), 0
-    process = client.start(order)
+    process = client.start(job)
     trouble = ""
     while process.poll() is None and not trouble:
         peak = max(peak, sum(read_pss(number) for number, _ in list_session(process.pid)))
@@ -91,14 +91,14 @@ def run_client(client: Client, order: Order, limit: float, until: Callable[[], b
             with suppress(subprocess.TimeoutExpired):
                 process.wait(WATCH if until else SAMPLE)
     kill_session(process)
-    report = Path(order.folder, REPORT)
+    report = Path(job.folder, REPORT)
     if report.exists():
         return Run(Report(**json.loads(report.read_text())), time.perf_counter() - started, peak)
-    return Run(None, time.perf_counter() - started, peak, trouble or read_last_words(Path(order.folder, LOG)))
+    return Run(None, time.perf_counter() - started, peak, trouble or read_last_words(Path(job.folder, LOG)))
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """kill -9, all of it."""
+    """Kills all processes of the session (SIGKILL)."""
     for number, _ in list_session(process.pid):
         with suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
@@ -106,15 +106,15 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
 
 
 def read_last_words(log: Path) -> str:
-    """The line of a client's output that says best why it ended."""
+    """The line of a client's output that best explains why it ended."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = [line for line in lines if line.split(":")[0].split(".")[-1].endswith(SAID)]
     last = re.sub(r"^[\w.]+\.(?=\w+:)", "", (said or lines or ["no word"])[-1])
-    return last if len(last) <= LONGEST else f"{last[: LONGEST - 3]}..."
+    return last if len(last) <= MAX_REASON else f"{last[: MAX_REASON - 3]}..."
 
 
 def watch_others() -> Callable[[], float]:
-    """Tells later which share of the machine's processors others used since now, 0 to 1."""
+    """A function that returns the share of the processors that other processes have used since now, 0 to 1."""
     began, busy, own = time.perf_counter(), read_busy(), read_own()
 
     def share() -> float:
@@ -125,7 +125,7 @@ def watch_others() -> Callable[[], float]:
 
 
 def wait_for_calm(patience: float) -> None:
-    """Until others use less than a fifth of the machine, or for so many seconds."""
+    """Waits until the machine is idle (see CALM), `patience` seconds at most."""
     ends = time.perf_counter() + patience
     while time.perf_counter() < ends:
         share = watch_others()
@@ -135,19 +135,19 @@ def wait_for_calm(patience: float) -> None:
 
 
 def read_busy() -> float:
-    """Seconds of processor time that the machine has spent on anything."""
+    """Processor time of all processes of the machine, seconds."""
     user, nice, system, _, _, interrupts, soft, *_ = map(int, (PROC / "stat").read_text().splitlines()[0].split()[1:])
     return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
 def read_own() -> float:
-    """Seconds that this process and those of its children that have ended have used."""
+    """Processor time of this process and of its children that have ended, seconds."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def read_pss(process: int) -> int:
-    """Bytes; 0 where the process has ended."""
+    """PSS of a process, bytes; 0 if it has ended."""
     try:
         lines = (PROC / str(process) / "smaps_rollup").read_text().splitlines()
     except OSError:
@@ -157,7 +157,7 @@ def read_pss(process: int) -> int:
 
 @contextmanager
 def start_server(options: str) -> Iterator[str]:
-    """Its base URL."""
+    """Runs the server; gives its base URL."""
     command = [sys.executable, str(HERE / "server.py"), *options.split()]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

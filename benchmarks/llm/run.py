@@ -1,21 +1,21 @@
-"""How fast, how cheap, how safe a model is asked, against a server of our own (server.py), with others beside us.
+"""Speed, processor time and reliability of requests to a model: coalm-it and other libraries, against server.py.
 
-    python benchmarks/llm/run.py                    # everything of ours, about five minutes
+    python benchmarks/llm/run.py                    # all scenarios, coalm-it only: about five minutes
     python benchmarks/llm/run.py short crowded      # some scenarios
-    python benchmarks/llm/run.py --peers            # with the peers, each in an environment of its own; an hour
+    python benchmarks/llm/run.py --peers            # with the other libraries, each in its own environment: an hour
 
-short     3,000 answers of 100 ms, 64 in flight       target: 1.6 x ideal, 3 ms of CPU a call
-long      3,000 answers of 1 s, 256 in flight         target: 1.15 x ideal
-crowded   600 answers wanted at 64, the server takes 16 at a time     target: 1.5 x ideal, under 100 refusals
-again     what is asked when nothing changed, and when one request was added
-killed    2,000 answers, kill -9 half-way, and again: what was asked again, what was lost
-shot      2,000 answers, kill -9 at 20 random moments: ours alone; whether all is the same in the end
-ceiling   a run that would cost $5 and may cost $1: ours alone; what it cost, as the server counted it
+short     3,000 answers with a latency of 100 ms, 64 in flight      target: 1.6 x ideal, 3 ms of CPU per call
+long      3,000 answers with a latency of 1 s, 256 in flight        target: 1.15 x ideal
+crowded   600 answers, 64 in flight, the server accepts 16          target: 1.5 x ideal, fewer than 100 refusals
+again     the requests of a second run, unchanged, and of a third with one more prompt
+killed    2,000 answers, kill -9 half-way, then resumed: repeated requests, lost answers
+shot      2,000 answers, kill -9 at 20 random moments, coalm-it only: are the results the same
+ceiling   a run that would cost $5 with a limit of $1, coalm-it only: its cost, as counted by the server
 
-Two clients go the whole way of a build's first pass, from the corpus to checked thoughts in the ledger: `a turn a call`
-asks about each turn by itself, `a dialogue a call` about all of a dialogue at once; `asking only` sends ready prompts.
-`floor` is a bare aiohttp pool, `sdk` the openai package as it comes, `lean` the same with its aiohttp transport and
-bare responses: none of the three keeps anything. Prints Markdown.
+Two clients run the whole first pass of a build, from the corpus to checked thoughts in the ledger, with `one call per
+turn` or `one call per dialogue`; `requests only` sends prepared prompts. `floor` is a bare aiohttp pool, `sdk` the
+openai package with its defaults, `lean` the same with its aiohttp transport and raw responses; these three store
+nothing. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from client import Order
+from client import Job
 from clients import CLIENTS, LEDGER, PRICE
 from environments import PEERS, PeerError, make_peer
 from processes import Client, own_client, read_stats, run_client, start_server, wait_for_calm, watch_others
 from tables import Line, describe_machine, print_speed, print_table
 
-OURS = own_client("asking only")
-KEEP_NOTHING = ("floor", "lean", "sdk")
+OURS = own_client("requests only")
+WITHOUT_STORE = ("floor", "lean", "sdk")
 LIMIT = 120.0
-"""Seconds that one run may take; more on a machine that is busy with other things."""
+"""Maximum duration of one run, seconds; raise it on a busy machine."""
 SPEED = {
     "short": ("--latency 0.1", 3000, 64, 0.1 * 3000 / 64),
     "long": ("--latency 1", 3000, 256, 1 * 3000 / 256),
     "crowded": ("--latency 0.1 --allow 16", 600, 64, 0.1 * 600 / 16),
 }
-"""How the server is, how many requests, wanted in flight, and the seconds that it ideally takes."""
+"""Options of the server, number of requests, maximum in flight, ideal duration in seconds."""
 
 
 def measure_speed(scenario: str, clients: Sequence[Client], options: argparse.Namespace) -> None:
-    """In rounds: what else the machine has to do meanwhile then falls on all alike."""
+    """In rounds, so that other load on the machine affects all clients alike."""
     server, count, in_flight, ideal = SPEED[scenario]
     lines: dict[str, list[Line]] = defaultdict(list)
     for number in range(options.runs):
@@ -56,11 +56,11 @@ def measure_speed(scenario: str, clients: Sequence[Client], options: argparse.Na
             if number >= options.peer_runs and client.name not in CLIENTS:
                 continue
             if len(lines[client.name]) == 1 and lines[client.name][0].run.report is None:
-                continue  # what did not come to its end once does not get hours more
+                continue  # a client that failed once is not run again
             wait_for_calm(options.patience)
             others = watch_others()
             with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server(server) as base_url:
-                run = run_client(client, Order(base_url, count, in_flight, folder), options.limit)
+                run = run_client(client, Job(base_url, count, in_flight, folder), options.limit)
                 stats = read_stats(base_url)
             lines[client.name].append(Line(run, stats, number, others()))
             print(f"{scenario} {number + 1} {lines[client.name][-1]}", file=sys.stderr)
@@ -74,15 +74,15 @@ def measure_again(clients: Sequence[Client], limit: float) -> None:
         with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server("--latency 0.02") as base_url:
             asked, cells = 0, []
             for wanted in (count, count, count + 1):
-                run = run_client(client, Order(base_url, wanted, in_flight, folder), limit)
+                run = run_client(client, Job(base_url, wanted, in_flight, folder), limit)
                 before, asked = asked, read_stats(base_url)["requests"]
                 got = run.trouble if run.report is None else f"{run.report.answered:,} rows"
                 cells.append(f"{asked - before:,} ({got})")
         rows.append([client.name, *cells])
         print(f"again {rows[-1]}", file=sys.stderr)
     print_table(
-        f"again: {count:,} prompts, the same once more, and with one added",
-        ["client", "asked at first", "asked again", "asked with one added"],
+        f"again: {count:,} prompts, the same again, and with one added",
+        ["client", "requests of the first run", "of the second", "of the third, with one added"],
         rows,
     )
 
@@ -92,21 +92,21 @@ def measure_killed(clients: Sequence[Client], limit: float) -> None:
     rows = []
     for client in clients:
         with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server("--latency 0.05") as base_url:
-            order = Order(base_url, count, in_flight, folder)
+            job = Job(base_url, count, in_flight, folder)
 
             def is_half_way(base_url: str = base_url) -> bool:
                 return bool(read_stats(base_url)["answered"] >= count // 2)
 
-            run_client(client, order, limit, is_half_way)
+            run_client(client, job, limit, is_half_way)
             at = read_stats(base_url)["answered"]
-            run = run_client(client, order, limit)
+            run = run_client(client, job, limit)
             stats = read_stats(base_url)
         end = f"{run.report.answered:,}" if run.report else f"{run.trouble}, {stats['answered']:,} answers worked out"
         rows.append([client.name, f"{at:,}", f"{stats['repeated']:,}", end, f"{run.whole:.0f}"])
         print(f"killed {rows[-1]}", file=sys.stderr)
     print_table(
         f"killed: {count:,} prompts, {in_flight} in flight, kill -9 half-way, and the same command again",
-        ["client", "answered when killed", "of these asked again", "rows in the end", "seconds of the second run"],
+        ["client", "answered when killed", "of these requested again", "rows at the end", "seconds of the second run"],
         rows,
     )
 
@@ -114,8 +114,8 @@ def measure_killed(clients: Sequence[Client], limit: float) -> None:
 def measure_shot() -> None:
     count, in_flight, drawn = 2000, 64, random.Random(1)
     with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server("--latency 0.05") as base_url:
-        whole = Order(base_url, count, in_flight, f"{folder}/whole")
-        order = Order(base_url, count, in_flight, f"{folder}/killed")
+        whole = Job(base_url, count, in_flight, f"{folder}/whole")
+        job = Job(base_url, count, in_flight, f"{folder}/killed")
         run_client(OURS, whole, LIMIT)
         before = read_stats(base_url)["answered"]
         for _ in range(20):
@@ -127,24 +127,24 @@ def measure_shot() -> None:
                     shot_at.append(time.monotonic() + lives)
                 return bool(shot_at) and time.monotonic() > shot_at[0]
 
-            run_client(OURS, order, LIMIT, is_time)
-        killed_at = len(read_texts(order))
-        run_client(OURS, order, LIMIT)
+            run_client(OURS, job, LIMIT, is_time)
+        killed_at = len(read_texts(job))
+        run_client(OURS, job, LIMIT)
         again = read_stats(base_url)["answered"] - before - count
     print(f"\n### shot: kill -9 20 times, the last time with {killed_at:,} of {count:,} answers stored\n")
     print(f"{again} answers were asked again, {again / 20:.1f} a kill with {in_flight} in flight. ", end="")
-    print("The stored answers are the same as undisturbed: " + str(read_texts(order) == read_texts(whole)) + ".")
+    print("The stored answers are the same as undisturbed: " + str(read_texts(job) == read_texts(whole)) + ".")
 
 
-def read_texts(order: Order) -> dict[str, str]:
+def read_texts(job: Job) -> dict[str, str]:
     from coalm_it.llm.ledger.maintenance import read_outcomes
 
-    return {outcome.key: outcome.text for outcome in read_outcomes(Path(order.folder, LEDGER))}
+    return {outcome.key: outcome.text for outcome in read_outcomes(Path(job.folder, LEDGER))}
 
 
 def measure_ceiling() -> None:
     with tempfile.TemporaryDirectory(prefix="coalm-it-") as folder, start_server("--latency 0.02") as base_url:
-        run = run_client(OURS, Order(base_url, 2400, 64, folder, max_usd=1.0), LIMIT)
+        run = run_client(OURS, Job(base_url, 2400, 64, folder, max_usd=1.0), LIMIT)
         stats = read_stats(base_url)
     usd = (stats["prompt_tokens"] * PRICE["input"] + stats["completion_tokens"] * PRICE["output"]) / 1_000_000
     print(f"\n### ceiling: $1.00 allowed\n\n${usd:.4f} counted by the server, ", end="")
@@ -152,7 +152,7 @@ def measure_ceiling() -> None:
 
 
 def make_peers(names: str, folder: Path) -> list[Client]:
-    """Those that can be had; of the others it says why not."""
+    """The peers that can be installed; prints why for the others."""
     peers = []
     for name in filter(None, names.split(",")):
         try:
@@ -168,18 +168,18 @@ def main() -> None:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(scenarios))
     named = f"measure peers too: all, or some of {', '.join(PEERS)}"
     parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="PEER,...", help=named)
-    parser.add_argument("--runs", type=int, default=5, help="of each client of ours")
-    parser.add_argument("--peer-runs", type=int, default=3, help="of each peer")
-    waits = "seconds to wait before each run for a calm machine, where it has other work"
+    parser.add_argument("--runs", type=int, default=5, help="runs of each client of coalm-it")
+    parser.add_argument("--peer-runs", type=int, default=3, help="runs of each peer")
+    waits = "maximum seconds to wait for an idle machine before each run"
     parser.add_argument("--patience", type=float, default=0.0, metavar="SECONDS", help=waits)
-    longest = "seconds that one run may take"
+    longest = "maximum duration of one run, seconds"
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="SECONDS", help=longest)
     default = Path(tempfile.gettempdir(), "coalm-it-peers")
     parser.add_argument("--environments", type=Path, default=default, help="folder for the peers' environments")
     options = parser.parse_args()
     peers = make_peers(options.peers, options.environments)
     own = [own_client(name) for name in CLIENTS]
-    keeping = [client for client in own if client.name not in KEEP_NOTHING]
+    keeping = [client for client in own if client.name not in WITHOUT_STORE]
     print(describe_machine(peers))
     for scenario in options.scenarios or scenarios:
         if scenario in SPEED:

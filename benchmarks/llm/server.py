@@ -1,10 +1,10 @@
-"""A small OpenAI-compatible server that answers at once, late, wrongly or not at all, and counts what it was asked.
+"""A small OpenAI-compatible server with configurable latency, limits and faults, that counts its requests.
 
     python benchmarks/llm/server.py --latency 0.1 --allow 16
 
-It prints its base URL. `POST /control` with settings (see Behaviour) changes what it does, drops what it is at and sets
-its counts to zero; `GET /stats` says what it saw. An answer is a function of the request alone: two runs get the same.
-It speaks chat completions, files and batches. A prompt's tokens are a quarter of its characters, as in English text.
+It prints its base URL. `POST /control` with settings (see Behaviour) changes its behaviour, drops running requests and
+resets the counts; `GET /stats` returns the counts. An answer depends only on its request, so two runs get the same one.
+It implements chat completions, files and batches. A prompt has one token per four characters, as in English text.
 """
 
 from __future__ import annotations
@@ -39,77 +39,77 @@ ENDS = (
 ).split("|")
 PLACE = re.compile(r"^<(\d+)>(?: .*)?\n(.*)", re.MULTILINE)
 CALL = re.compile(r"Call: (\w+)\((.*)\)")
-TOKENS_A_MESSAGE = 4
+TOKENS_PER_MESSAGE = 4
 
 
 @dataclass
 class Behaviour:
-    """Shares (0 to 1) are of the requests that were let in, drawn anew for each."""
+    """Shares (0 to 1) are of the accepted requests, drawn for each."""
 
     latency: float = 0.0
-    """Seconds that an answer takes."""
+    """Latency of an answer, seconds."""
     tail: float = 0.0
-    """Share of the answers that take `tail_latency` seconds instead."""
+    """Share of answers with a latency of `tail_latency`."""
     tail_latency: float = 2.0
     allow: int = 0
-    """Requests at a time; one more gets a 429. 0: as many as come."""
-    allow_a_minute: int = 0
-    """Requests in any 60 seconds; one more gets a 429."""
+    """Maximum concurrent requests; further ones get a 429. 0: no limit."""
+    allow_per_minute: int = 0
+    """Maximum requests in any 60 seconds; further ones get a 429. 0: no limit."""
     retry_after: float = 1.0
-    """Seconds that a 429 asks to wait."""
+    """Retry-After of a 429, seconds."""
     slots: int = 0
-    """Answers that are worked on at a time; others wait in a queue, as on a server that refuses nobody."""
+    """Requests that are processed concurrently; others wait in a queue. 0: no limit."""
     errors: float = 0.0
     """Share of 500s."""
     overloads: float = 0.0
     """Share of 503s."""
     hangs: float = 0.0
-    """Share of answers that are paid for and never come."""
+    """Share of answers that are charged and never sent."""
     cuts: float = 0.0
-    """Share of answers whose connection is cut half-way."""
+    """Share of answers whose connection is closed half-way."""
     twice: float = 0.0
-    """Share of answers that are delivered twice in one body (in a batch: twice in the file)."""
+    """Share of answers that are sent twice in one body (in a batch: twice in the file)."""
     garbage: float = 0.0
-    """Share of bodies that are no JSON."""
+    """Share of bodies that are not JSON."""
     broken: float = 0.0
-    """Share of answers whose text is cut JSON, or cut text."""
+    """Share of answers whose text is truncated."""
     wrong_schema: float = 0.0
     """Share of answers whose text is JSON of another form."""
     poor: float = 0.0
-    """Share of thoughts that begin with a label, as none may; which ones, hangs on the request alone."""
+    """Share of thoughts that start with a label, which no check accepts; which ones depends only on the request."""
     empty: float = 0.0
     length: float = 0.0
-    """Share of answers that end at max_tokens."""
+    """Share of answers that are truncated at max_tokens."""
     filtered: float = 0.0
     huge: float = 0.0
     """Share of answers of 10 MB."""
     no_usage: bool = False
     refuse_schema: bool = False
-    """Whether response_format is an error, as on a server without structured output."""
+    """Whether response_format is an error, as on servers without structured output."""
     schema_beside: bool = False
-    """Whether a schema is understood beside json_object alone, and json_schema is a 500, as with llama-cpp-python."""
+    """Whether a schema is accepted only in json_object, and json_schema is a 500, as with llama-cpp-python."""
     refuse_max_tokens: bool = False
-    """Whether max_tokens is an error, as with models that want max_completion_tokens."""
+    """Whether max_tokens is an error, as with models that require max_completion_tokens."""
     wrong_parameter: str = ""
-    """A parameter that is an error."""
+    """A parameter that causes an error."""
     key: str = ""
-    """The one key that is let in; its error names the wrong key, as careless servers do."""
+    """The only API key that is accepted; the error repeats the wrong key, as careless servers do."""
     tell_key: bool = False
-    """Whether every error names the key."""
+    """Whether every error repeats the key."""
     model: str = ""
-    """The one model that there is."""
+    """The only model that exists."""
     quota: int = 0
-    """Answers after which the quota is used up."""
+    """Answers after which the quota is exhausted."""
     batch_polls: int = 1
-    """How often one must ask until a batch is done."""
+    """Number of polls until a batch is done."""
     batch_errors: float = 0.0
-    """Share of the lines of a batch that fail with a 500."""
+    """Share of a batch's lines that fail with a 500."""
     batch_missing: float = 0.0
-    """Share of the lines of a batch that expire."""
+    """Share of a batch's lines that expire."""
     batch_cuts: float = 0.0
-    """Share of the orders of a batch that are taken, and whose answer is lost."""
+    """Share of batches that are created while the response is lost."""
     batch_fails: str = ""
-    """The error code with which every batch is turned down."""
+    """The error code with which every batch fails."""
     seed: int = 0
 
 
@@ -117,19 +117,19 @@ class Behaviour:
 class Stats:
     requests: int = 0
     answered: int = 0
-    """Answers that were worked out, whether they arrived or not."""
+    """Answers that were produced, whether they arrived or not."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     refused: int = 0
     inside: int = 0
-    """Requests that are being worked on."""
+    """Requests in progress."""
     most_at_once: int = 0
     batches: int = 0
     file_bytes: list[int] = field(default_factory=list)
-    """Sizes of the files that were uploaded."""
+    """Sizes of the uploaded files."""
     faults: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
-    """Requests whose body was worked out before."""
+    """Requests whose body was answered before."""
     bodies: set[bytes] = field(default_factory=set)
 
 
@@ -203,13 +203,13 @@ class Server:
         return None
 
     def _too_many(self) -> bool:
-        allow, a_minute = self.behaviour.allow, self.behaviour.allow_a_minute
+        allow, per_minute = self.behaviour.allow, self.behaviour.allow_per_minute
         if allow and self.stats.inside >= allow:
             return True
-        if a_minute:
+        if per_minute:
             now = asyncio.get_running_loop().time()
             self.arrivals = [moment for moment in self.arrivals if now - moment < 60]
-            if len(self.arrivals) >= a_minute:
+            if len(self.arrivals) >= per_minute:
                 return True
             self.arrivals.append(now)
         return False
@@ -235,7 +235,7 @@ class Server:
         return web.Response(body=content, content_type="application/json")
 
     def _answer(self, body: Json) -> Json:
-        """A completion, counted and paid for."""
+        """A completion, counted and charged."""
         behaviour, stats = self.behaviour, self.stats
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
         stats.repeated += digest in stats.bodies
@@ -421,7 +421,7 @@ def _sentence(drawn: random.Random) -> str:
 
 def count_prompt(body: Json) -> int:
     texts = [str(message["content"]) for message in body["messages"]]
-    return sum(len(text) // 4 + TOKENS_A_MESSAGE for text in texts)
+    return sum(len(text) // 4 + TOKENS_PER_MESSAGE for text in texts)
 
 
 async def _send_half(request: web.Request, content: bytes) -> web.StreamResponse:

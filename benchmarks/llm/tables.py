@@ -1,4 +1,4 @@
-"""What was measured, as Markdown."""
+"""Results as Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from coalm_it import __version__
 FLOOR = "floor"
 HEADS = (
     "client | runs | seconds: min / median / max | x ideal | x floor | calls/s | CPU ms/call | peak MB | "
-    "start to exit, s | answered | refused | machine busy with others"
+    "start to exit, s | answered | refused | load by other processes"
 ).split(" | ")
 
 
@@ -30,11 +30,11 @@ class Line:
 
     run: Run
     stats: dict[str, Any]
-    """What the server saw."""
+    """Counts of the server."""
     number: int
-    """Of the round that it belongs to."""
+    """Number of the round."""
     others: float
-    """Share of the machine that was busy with other things meanwhile."""
+    """Share of the processors used by other processes."""
 
 
 def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -46,7 +46,7 @@ def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]])
 
 
 def print_speed(title: str, ideal: float, count: int, lines: Mapping[str, Sequence[Line]]) -> None:
-    """Medians, but for the seconds. `x floor` is the median of the ratios to the floor's run of the same round."""
+    """Prints medians; `x floor` is the median of the ratios to the run of `floor` in the same round."""
     floors = {line.number: line.run.report.seconds for line in lines[FLOOR] if line.run.report}
     rows = []
     for name, some in lines.items():
@@ -85,7 +85,7 @@ def describe_machine(peers: Sequence[Client]) -> str:
     own = ", ".join(f"{name} {version(name)}" for name in ("openai", "aiohttp"))
     said = [
         f"{datetime.now(UTC):%Y-%m-%d}. {model}, {os.cpu_count()} cores, Python {platform.python_version()}; "
-        f"load when it began {os.getloadavg()[0]:.1f}.",
+        f"load at the start {os.getloadavg()[0]:.1f}.",
         f"coalm-it {__version__} ({own})",
         *(read_versions(peer) for peer in peers),
     ]

@@ -1,10 +1,10 @@
-"""What a model wrote, read: its thought, its calls or its text, or that it cannot be read.
+"""The output of a model, read: its thought, and its calls or its text; or why it cannot be read.
 
-A row asks for one call format, and only that one is right. What is written in another known one is read all the same,
-so that a report can tell "the wrong format" from "no idea"; it counts as unparsable. What looks like a call and is none
-is unparsable too, and never taken for the decision not to call.
+The reader names the call formats that are expected. Calls in another known format are reported as such ("another
+format: tags"), so that a report can tell a wrong format from no format at all. Text that looks like a call but is not
+one cannot be read either; it is never taken for the decision not to call.
 
-    python, bracket, json, openai      as in calls.py; JSON may stand in a code fence, as in Hammer's published rows
+    python, bracket, json, openai      the syntaxes of calls/; JSON may stand in a code fence, as in the rows of Hammer
     tags                               as chat templates write calls: <tool_call>{...}</tool_call> (Qwen, Hermes; SmolLM
                                        with a list inside), <|python_tag|>{...} and a bare {"name", "parameters"}
                                        (Llama), [TOOL_CALLS][...] (Mistral), <|tool_call|>[...] (Granite)
@@ -22,12 +22,12 @@ from coalm_it.schema import Call
 Format = Literal["python", "bracket", "json", "openai", "tags"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 COLUMN_FORMATS: tuple[Format, ...] = ("json", "openai", "bracket", "python")
-"""Those that the columns of a row may ask for; python last, since a bracket list may hold a call that looks like it."""
+"""The formats of the three columns; python last, since a bracket list may contain a call that looks like python."""
 TEMPLATE_FORMATS: tuple[Format, ...] = ("tags", "json", "openai", "bracket")
-"""Those that a chat template may ask for: the row itself asks for none."""
+"""The formats of chat templates, where the text before the answer names none."""
 
 OTHER_FORMAT = "another format"
-"""Begins the fault of calls that are in a format, but not in one that is due."""
+"""How the fault begins when calls are in a known format that is not among the expected ones."""
 
 _THINK = re.compile(r"\s*(?:<think>)?(?P<thought>.*?)</think>", re.DOTALL)
 _THOUGHT_LINE = re.compile(r"\s*Thought:(?P<thought>[^\n]*)(?:\n|$)")
@@ -42,7 +42,7 @@ _SEEMS_CALL = re.compile(
 
 
 class Reading(NamedTuple):
-    """`calls` None: none were written, and `text` is what was said; `fault`: why it cannot be read."""
+    """An output as read. Without calls, `calls` is None and `text` the message; `fault` says why it cannot be read."""
 
     thought: str | None
     text: str
@@ -51,12 +51,12 @@ class Reading(NamedTuple):
 
     @property
     def makes_no_call(self) -> bool:
-        """Whether it is plain text, or the empty list of calls."""
+        """Whether it is plain text or the empty list of calls."""
         return self.fault is None and not self.calls
 
 
 def read_move(output: str, formats: Sequence[Format], functions: Collection[str] = ()) -> Reading:
-    """Reads calls in one of the `formats`, or text. `functions`: the names of those that were shown."""
+    """Reads calls in one of the `formats`, or text. `functions` are the names of the functions that were shown."""
     thought, body = split_thought(output)
     if not body.strip():
         return Reading(thought, "", fault="nothing was written" if thought is None else "nothing but a thought")
@@ -73,13 +73,13 @@ def read_move(output: str, formats: Sequence[Format], functions: Collection[str]
 
 
 def find_format(output: str) -> Format | None:
-    """The format of a row's own calls; None where its target is text."""
+    """The format of the calls in the output column of a row; None where it is text."""
     _, body = split_thought(output)
     return next((form for form in COLUMN_FORMATS if _parse(body, form) is not None), None)
 
 
 def split_thought(output: str) -> tuple[str | None, str]:
-    """What was thought, if it was said to be a thought, and the rest without the speaker's label."""
+    """The thought, where the output marks one, and the rest without the speaker's label."""
     thought = None
     if found := _THINK.match(output):
         thought, output = found["thought"].strip(), output[found.end() :]
@@ -105,7 +105,7 @@ def _parse(body: str, form: Format) -> tuple[Call, ...] | None:
 
 
 def _parse_tags(body: str) -> tuple[Call, ...] | None:
-    """Raises CallSyntaxError. What stands before and between the tags is said beside the calls."""
+    """The calls inside tags; text before and between the tags is ignored. Raises CallSyntaxError."""
     inside = _TAGGED.findall(body)
     if inside and "<tool_call>" in _TAGGED.sub("", body):
         raise CallSyntaxError("a tag that does not end")
@@ -120,12 +120,12 @@ def _parse_inside(text: str) -> Iterator[Call]:
     text = text.strip()
     if text.startswith("[") and not re.match(r"\[\s*[{\]]", text):
         yield from parse_calls(text, "bracket")
-    else:  # Llama puts a semicolon between several
+    else:  # Llama separates several calls with a semicolon
         yield from parse_calls(re.sub(r"\}\s*;\s*\{", "}\n{", text), "json")
 
 
 def _names_call(body: str, functions: Collection[str]) -> bool:
-    """Whether a shown function is called somewhere in the text, by whatever syntax."""
+    """Whether the text calls one of the functions somewhere, in any syntax."""
     if not functions:
         return False
     names = "|".join(map(re.escape, sorted(functions, key=len, reverse=True)))

@@ -1,6 +1,6 @@
-"""The checks: each takes a sample and says what is wrong with its target and with this turn's steps.
+"""The checks: each takes a sample and returns the errors in its target and in the steps of the current turn.
 
-What lies in earlier turns is evidence, not judged again: it was the target of rows of its own.
+Earlier turns are evidence and are not checked again: they are the targets of other samples.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
     "thought_facts": check_thought_facts,
 }
 
-OF_THOUGHTS = ("structure", "leak", "outcome", "thoughts", "agreement", "thought_facts")
-"""The checks that look at thoughts."""
+THOUGHT_CHECKS = ("structure", "leak", "outcome", "thoughts", "agreement", "thought_facts")
+"""The checks that read thoughts."""
 
 
 def run_checks(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:
-    """What the named checks (all, if none are named) find wrong with a sample; nothing for a good one."""
+    """The findings of the named checks (by default all) about a sample; none for a good sample."""
     return [finding for name, check in CHECKS.items() if name in names for finding in check(sample)]
 
 
 def check(samples: Iterable[Sample], names: Collection[str] = CHECKS) -> Iterator[tuple[Sample, list[Finding]]]:
-    """Each sample with what is wrong with it."""
+    """Each sample with its findings."""
     for sample in samples:
         yield sample, run_checks(sample, names)
 
 
 def check_thought(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:
-    """What the named checks find wrong with the target's own thought, whatever else is wrong with the sample."""
-    wheres = {"thought", f"step {sample.step}"}
-    found = run_checks(sample, [name for name in OF_THOUGHTS if name in names])
-    return [finding for finding in found if finding.where in wheres]
+    """The findings of the named checks about the thought of the target; findings about other parts are left out."""
+    places = {"thought", f"step {sample.step}"}
+    findings = run_checks(sample, [name for name in THOUGHT_CHECKS if name in names])
+    return [finding for finding in findings if finding.where in places]

@@ -1,4 +1,4 @@
-"""A thought agrees with what follows it: it leads to the call that is made, and to no call where the reply comes."""
+"""Checks that a thought agrees with what follows it: a thought before a call leads to that call, others to no call."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from coalm_it.values import mentions
 
 
 def check_agreement(sample: Sample) -> list[Finding]:
-    """Thoughts before a call that lead to none, another tool or a question, and before a reply that lead to a call.
+    """Finds thoughts before a call that lead to no call, another tool or a question, and thoughts before a reply that
+    lead to a call.
 
-    A thought leads to a call when it names the function, or has a word of its name, service or description, a verb of
-    its family (a search is looked up, a booking made), or a value of its arguments.
+    A thought leads to a call if it names the function or contains a word of its name, service or description, a verb
+    for such functions (look up for a search, make for a booking), or a value of its arguments.
     """
     thought = read_thought(sample)
     if not thought:
         return []
-    message = _judge_before_reply(sample, thought) if sample.step is None else _judge_before_calls(sample, thought)
+    message = _check_before_reply(sample, thought) if sample.step is None else _check_before_calls(sample, thought)
     return [Finding(check="agreement", where="thought", message=f"the thought {message}")] if message else []
 
 
-def _judge_before_reply(sample: Sample, thought: str) -> str:
+def _check_before_reply(sample: Sample, thought: str) -> str:
     words = read_words(thought)
     names = [tool.name.lower() for tool in sample.tools if tool.name in thought and names_tool(thought, tool.name)]
     if not names and not may_call(words):
@@ -37,7 +38,7 @@ def _judge_before_reply(sample: Sample, thought: str) -> str:
     return f"announces a call ({found!r}), but the reply follows without one; say what the reply is to do"
 
 
-def _judge_before_calls(sample: Sample, thought: str) -> str:
+def _check_before_calls(sample: Sample, thought: str) -> str:
     calls = sample.calls
     if not calls or not sample.tools:
         return ""
@@ -61,7 +62,7 @@ def _judge_before_calls(sample: Sample, thought: str) -> str:
 
 
 def _lower(thought: str) -> str:
-    """The thought without titles in quotes, in small letters, with straight apostrophes."""
+    """The thought in lower case, without quoted titles, with straight apostrophes."""
     return (_TITLE.sub("", thought) if '"' in thought else thought).lower().replace("’", "'")
 
 
@@ -69,7 +70,7 @@ _TITLE = re.compile(r'"[^"]*"')
 
 
 def _says_goodbye(calls: tuple[Call, ...], thought: str) -> bool:
-    """Whether a thought leads to the end of the dialogue; songs are called "Goodbye Angels" too."""
+    """Whether a thought leads to the end of the dialogue. Arguments do not count: a song is called "Goodbye Angels"."""
     named = repr([call.arguments for call in calls]).lower()
     return any(word in thought.lower() and word not in named for word in ("goodbye", "farewell"))
 
@@ -83,14 +84,14 @@ _DOING = (
     "book reserve buy purchase pay transfer send schedule play start put add set make place order rent arrange confirm "
     "get call complete finalise finalize submit commit proceed yes agree approve accept take secure settle sign bought"
 ).split()
-_ANY = "call run again request service function tool use need answer result option".split()
+_CALLING = "call run again request service function tool use need answer result option".split()
 _COMMON = frozenset("a an and the of in on at for to by with or from is it this that particular given based".split())
 
 
 def _is_meant(sample: Sample, call: Call, thought: str) -> bool:
     tool = find_tool(call, sample.tools)
     stems = _read_stems(call.name, call.service, tool.description if tool else "", bool(tool and tool.transactional))
-    if not stems.isdisjoint(map(_cut, read_words(thought))):
+    if not stems.isdisjoint(map(_stem, read_words(thought))):
         return True
     values = read_leaves([call.arguments])
     return any(value in thought or mentions(thought, value, sample.clock) for value in values)
@@ -98,15 +99,15 @@ def _is_meant(sample: Sample, call: Call, thought: str) -> bool:
 
 @lru_cache(maxsize=1 << 10)
 def _read_stems(name: str, service: str, description: str, transactional: bool) -> frozenset[str]:
-    """The stems of the words by which a function can be meant."""
+    """The stems of the words that can refer to a function."""
     own = split_name(f"{name} {service} {description}")
     verbs = _DOING if transactional else _SEARCHING if own[0] in _SEARCHING else [*_SEARCHING, *_DOING]
-    return frozenset(_cut(word) for word in (*own, *verbs, *_ANY) if word not in _COMMON)
+    return frozenset(_stem(word) for word in (*own, *verbs, *_CALLING) if word not in _COMMON)
 
 
 @lru_cache(maxsize=1 << 13)
-def _cut(word: str) -> str:
-    """A word without the endings of number and tense: searches, searching -> search."""
+def _stem(word: str) -> str:
+    """A word without endings of number and tense: searches, searching -> search."""
     word = word.removesuffix("'s").replace("'", "")
     for ending in ("ing", "ed", "es", "s", "e", "y"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -114,11 +115,11 @@ def _cut(word: str) -> str:
     return word
 
 
-_APART = re.compile(
+_NOT_NOW = re.compile(
     r"\b(?:already|earlier|before|returned|gave|given|found|showed|shown|came back|previous|last|from|after|instead"
     r"|rather|not|no|without|later|then|once|afterwards|next|would|could|also|results?)\b|n't\b"
 )
-"""Words of a clause that speaks of another tool's call as done, as yet to come, or as not meant."""
+"""Words in a clause that mentions the call of another tool as past, as later, or as not intended."""
 
 
 def _is_named_instead(tool: Tool, calls: tuple[Call, ...], thought: str) -> bool:
@@ -129,4 +130,4 @@ def _is_named_instead(tool: Tool, calls: tuple[Call, ...], thought: str) -> bool
     ):
         return False
     clauses = re.split(r"[.;!?,]+ ", _lower(thought))
-    return any(tool.name.lower() in clause and not _APART.search(clause) for clause in clauses)
+    return any(tool.name.lower() in clause and not _NOT_NOW.search(clause) for clause in clauses)

@@ -1,4 +1,4 @@
-"""A call names a tool that is there, gives what it requires, in the types it asks for, and can be read back."""
+"""Checks that a call names an available tool, has the required arguments in the right types, and can be parsed back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, Syntax, find_tool, format_calls, parse_calls
-from coalm_it.schema import Call, Finding, Layout, Sample, Tool
+from coalm_it.schema import DONT_CARE, Call, Finding, Layout, Sample, Tool
 
 _SYNTAX: dict[Layout, Syntax] = {"react_action": "python", "toolace": "bracket", "hammer": "json", "varied": "json"}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -21,15 +21,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_call_grammar(sample: Sample) -> list[Finding]:
-    """Calls of this turn that the tools do not allow, and target calls that cannot be read back as written.
+    """Finds calls of the current turn that the tools do not allow, and target calls that do not parse back unchanged.
 
-    A published reply shows no tools: of the calls before it nothing can be said. A state is tracked without calls.
+    Published reply rows show no tools, so the calls before those replies are not checked. State tracking has no calls.
     """
     if sample.step is None and (not sample.tools or sample.task == "state_tracking"):
         return []
     findings = [
-        Finding(check="call_grammar", where=f"step {number}", message=message)
-        for number, step in enumerate(sample.current.steps[: None if sample.step is None else sample.step + 1])
+        Finding(check="call_grammar", where=f"step {index}", message=message)
+        for index, step in enumerate(sample.current.steps[: None if sample.step is None else sample.step + 1])
         for call in step.calls
         for message in _check_call(call, sample.tools)
     ]
@@ -63,7 +63,7 @@ def _check_object(path: str, value: dict[str, Any], schema: dict[str, Any]) -> I
 def _check_value(path: str, value: Any, schema: dict[str, Any]) -> Iterator[str]:
     kinds = schema.get("type", ())
     names = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    if value == "dontcare":
+    if value == DONT_CARE:
         return
     if names and not any(_has_type(value, name) for name in names):
         yield f"{path} must be {' or '.join(names)}, not {value!r}"
@@ -73,8 +73,8 @@ def _check_value(path: str, value: Any, schema: dict[str, Any]) -> Iterator[str]
     elif isinstance(value, dict):
         yield from _check_object(path, value, schema)
     elif isinstance(value, list) and "items" in schema:
-        for number, item in enumerate(value):
-            yield from _check_value(f"{path}[{number}]", item, schema["items"])
+        for index, item in enumerate(value):
+            yield from _check_value(f"{path}[{index}]", item, schema["items"])
 
 
 def _has_type(value: Any, name: str) -> bool:
@@ -96,8 +96,10 @@ def _reads_back(sample: Sample) -> bool:
 
 
 def _is_plain(call: Call) -> bool:
-    """Whether a call is made of identifiers, numbers and strings without quotes and escapes: all syntaxes read these
-    back, and parsing each of them would double the time of all checks."""
+    """Whether a call consists of identifiers, numbers and strings without quotes and escapes.
+
+    Every syntax parses these back. Parsing them all would double the time of the checks.
+    """
     return call.name.isidentifier() and all(
         name.isidentifier() and (isinstance(value, bool | int) or _is_plain_text(value))
         for name, value in call.arguments.items()

@@ -1,10 +1,9 @@
-"""What a thought or a reply claims, read by a small lexicon: that a booking was made or failed, how many were found.
+"""Reads claims in a thought or reply with a small lexicon: the outcome of a booking, the number of results.
 
-Read clause by clause. A clause about what may or should happen ("before anything is booked") claims nothing, unless
-it is about what to say ("I'll tell them that it is booked"); a negated success is a failure; titles in quotes are left
-out. Wide enough for what people write (measured on the replies of SGD that notify of success or failure, the claims
-agree with the annotation in more than 99 % and are found in four of five), narrow enough to stay silent where it is
-not sure.
+The text is read clause by clause. A clause about what may or should happen ("before anything is booked") claims
+nothing, unless it is about what to say ("I'll tell them that it is booked"). A negated success is a failure. Quoted
+titles are left out. On the replies of SGD that notify of success or failure, the claims agree with the annotation in
+more than 99 % and are found in four of five; in doubtful cases no claim is returned.
 """
 
 from __future__ import annotations
@@ -20,27 +19,27 @@ Claim = Literal["success", "failure"]
 _ADVERBS = r"(?:(?:\w+ly|now|all|already|just|also|both) )*"
 _BE = rf"(?:\b|')(?:is|are|was|were|s|re|been|got|gets) {_ADVERBS}"
 _HAVE = rf"(?:\b(?:has|have) |'s |'ve )?{_ADVERBS}"
-_DEAL = (
+_NOUN = (
     r"\b(?:bookings?|reservations?|appointments?|purchase|payment|transfer|order|rental|tables?|tickets?|rooms?|ride|"
     r"cab|visit|seats?|flights?|trip|event|transaction|request|money|song|movie|film|music|car|playback)\b"
 )
 _BOOKED = r"(?:booked|reserved|scheduled|purchased|bought|ordered|rented|secured|arranged|transferred|paid)\b"
-_SETTLED = (
+_COMPLETED = (
     rf"(?:{_BOOKED}|(?:confirmed|completed?|done|made|placed|successful|in place|set|finali[sz]ed|added|sent|through|"
     r"playing|on (?:its|the) way)\b)"
 )
 _SUCCESS = re.compile(
-    rf"{_DEAL}.{{0,60}}?{_BE}{_SETTLED}|{_BE}(?<!fully )(?<!all ){_BOOKED}(?! (?:up|out|at that|then))"
-    rf"|{_DEAL}.{{0,40}}?\b(?:(?:went|gone|came|goes) through|succeeded|worked|has (?:started|begun))\b"
+    rf"{_NOUN}.{{0,60}}?{_BE}{_COMPLETED}|{_BE}(?<!fully )(?<!all ){_BOOKED}(?! (?:up|out|at that|then))"
+    rf"|{_NOUN}.{{0,40}}?\b(?:(?:went|gone|came|goes) through|succeeded|worked|has (?:started|begun))\b"
     rf"|\b(?:it|that|this|everything) ?(?:{_HAVE}|{_BE})(?:been )?(?:went )?"
     r"(?:confirmed|added|through|worked|succeeded|successful|playing|done|all set|on its way)\b"
-    rf"|\b(?:i|we) ?{_HAVE}(?:{_BOOKED}|(?:made|placed|added|completed|finished|sent|started) .{{0,30}}?{_DEAL})"
-    rf"|^(?:all |not )?{_SETTLED}|\bsuccess(?:ful|fully)?\b|\bas (?:made|done)\b|\b(?:is|are|it's) theirs\b"
+    rf"|\b(?:i|we) ?{_HAVE}(?:{_BOOKED}|(?:made|placed|added|completed|finished|sent|started) .{{0,30}}?{_NOUN})"
+    rf"|^(?:all |not )?{_COMPLETED}|\bsuccess(?:ful|fully)?\b|\bas (?:made|done)\b|\b(?:is|are|it's) theirs\b"
     r"|\bas (?:requested|asked|sent|confirmed)\b|\bunchanged\b|\b(?:repeats|matches) the request\b"
     r"|\bservice confirms\b|\bthe one (?:i|they) asked for\b"
 )
-_BOUGHT = re.compile(
-    rf"{_DEAL}.{{0,60}}?{_BE}{_BOOKED}|{_DEAL}.{{0,40}}?\bwent through\b|\b(?:it|that)(?:'s| is) booked\b"
+_PLAINLY_BOOKED = re.compile(
+    rf"{_NOUN}.{{0,60}}?{_BE}{_BOOKED}|{_NOUN}.{{0,40}}?\bwent through\b|\b(?:it|that)(?:'s| is) booked\b"
 )
 _FAILURE = re.compile(
     r"\bfail(?:ed|s|ure)?\b|\bunsuccessful|\b(?:unable|not able) to\b|\bfell through\b|\bno (?:luck|dice|success)\b"
@@ -68,14 +67,14 @@ _NOTHING = re.compile(
 )
 _COUNT = re.compile(r"(?<![\w:])(\d+|two|three|four|five|six|seven|eight|nine|ten) (?:results|matches|hits)\b")
 
-# Words without which the slower readings need not begin; cut where a capital may stand.
-_BOUGHT_WORDS = ("ooked", "eserved", "ought", "urchased", "rdered", "ented", "ransferred", "aid", "cheduled", "through")
+# A quick test: the expressions can only match if one of these words occurs. First letters that may be capitals are cut.
+_BOOKED_WORDS = ("ooked", "eserved", "ought", "urchased", "rdered", "ented", "ransferred", "aid", "cheduled", "through")
 _NOTHING_WORDS = ("othing", "empty", "o result", "o match")
 _COUNT_WORDS = (" results", " matches", " hits")
 
 
 def read_claims(text: str) -> set[Claim]:
-    """What a text says has become of a booking: success, failure, both (of two things) or nothing."""
+    """The claimed outcomes of bookings: success, failure, both (for two bookings) or none."""
     claims: set[Claim] = set()
     for clause in _read_clauses(text):
         if _FAILURE.search(clause):
@@ -86,21 +85,21 @@ def read_claims(text: str) -> set[Claim]:
 
 
 def says_booked(text: str) -> bool:
-    """Whether a text takes something for booked or bought: the plainest words only, for where no booking is near."""
-    if not any(word in text for word in _BOUGHT_WORDS):
+    """Whether a text states that something is booked, in unmistakable words; for turns without a booking."""
+    if not any(word in text for word in _BOOKED_WORDS):
         return False
-    return any(_asserts(clause, _BOUGHT) and not _NEGATION.search(clause) for clause in _read_clauses(text))
+    return any(_asserts(clause, _PLAINLY_BOOKED) and not _NEGATION.search(clause) for clause in _read_clauses(text))
 
 
 def says_nothing_found(text: str) -> bool:
-    """Whether a text says that a search came back empty."""
+    """Whether a text says that a search returned nothing."""
     if not any(word in text for word in _NOTHING_WORDS):
         return False
     return any(_NOTHING.search(clause) for clause in _read_clauses(text))
 
 
 def read_counts(text: str) -> list[tuple[str, int]]:
-    """The numbers of results that a text claims: words and number."""
+    """The numbers of results claimed in a text: the words and the number."""
     if not any(word in text for word in _COUNT_WORDS):
         return []
     return [(match[0], int(read_number(match[1])[0])) for match in _COUNT.finditer(text.lower())]

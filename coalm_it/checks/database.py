@@ -1,7 +1,7 @@
-"""What a reply says was found or booked is what the service returned: offers, details, counts, outcomes.
+"""Checks that a reply states what the service returned: offers, details, counts, outcomes of bookings.
 
-For corpora whose observations were executed afterwards, on a database, and not by the person who wrote the reply. The
-acts say what the reply claims, by service; `where` names the kind of claim.
+For corpora whose calls were executed on a database after the replies had been written. The acts of the reply say what
+it claims, by service. The `where` of a finding is the kind of claim.
 """
 
 from __future__ import annotations
@@ -10,31 +10,36 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from coalm_it.calls import find_tool
-from coalm_it.schema import Act, Call, Finding, Sample, Turn
+from coalm_it.observations import Record, booking_outcome, count_matches, read_records
+from coalm_it.schema import Act, ActName, Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
 Kind = Literal["offer", "details", "count", "search", "booking"]
 
 _NAMING = ("name", "title", "_id")
-"""How slots end that say which record is meant."""
-_STATING = ("OFFER", "INFORM")
-_CLAIMING = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
+"""Endings of slots that identify a record."""
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
+_CLAIMING: frozenset[ActName] = frozenset({*_STATING, "INFORM_COUNT", "NOTIFY_SUCCESS", "NOTIFY_FAILURE"})
 
 
-class _Made(NamedTuple):
-    """A call and what it returned."""
+class _Exchange(NamedTuple):
+    """A call and its results."""
 
     call: Call
-    results: list[dict[str, Any]]
+    observation: Any
     matches: int
+
+    @property
+    def went_through(self) -> bool:
+        return booking_outcome(self.call, self.observation) == "done"
 
 
 def check_database(sample: Sample) -> list[Finding]:
-    """Claims of a reply that disagree with the results; each Finding's `where` is its kind.
+    """Finds claims of a reply that disagree with the results; the `where` of a finding is the kind of claim.
 
-    offer: something is named that is in no result. details: no one result has all that is said. count: another number
-    of results. search: nothing is said to be found, and something was. booking: said to be made and was not, or said
-    to have failed and was made.
+    offer: a name that is in no result. details: no single result has all the stated values. count: another number of
+    results. search: the reply says that nothing was found, but there were results. booking: the reply says that a
+    booking was made and it was not, or that it failed and it was made.
     """
     if sample.step is not None or sample.task == "state_tracking":
         return []
@@ -47,26 +52,28 @@ def check_database(sample: Sample) -> list[Finding]:
 
 
 def _find_disagreements(sample: Sample, service: str, claims: list[Act]) -> Iterator[tuple[Kind, str]]:
-    made = list(_read_calls(sample.current, service))
-    before = [one for turn in reversed(sample.history) for one in _read_calls(turn, service)]
+    current = list(_read_calls(sample.current, service))
+    earlier = [exchange for turn in reversed(sample.history) for exchange in _read_calls(turn, service)]
     for act in claims:
         if act.name == "INFORM_COUNT":
-            yield from _check_count(sample, act, made, before)
+            yield from _check_count(sample, act, current, earlier)
     facts = [act for act in claims if act.name in _STATING and act.canonical]
     if facts:
-        yield from _check_facts(facts, [record for one in (*made, *before) for record in one.results], service)
+        records = [record for one in (*current, *earlier) for record in read_records(one.observation)]
+        yield from _check_facts(facts, records, service)
     names = {act.name for act in claims}
     if "NOTIFY_SUCCESS" in names:
-        yield from _check_success(sample, made, before, service)
+        yield from _check_success(sample, current, earlier, service)
     elif "NOTIFY_FAILURE" in names:
-        yield from _check_failure(sample, made, names)
+        yield from _check_failure(sample, current, names)
 
 
-def _read_calls(turn: Turn, service: str) -> Iterator[_Made]:
+def _read_calls(turn: Turn, service: str) -> Iterator[_Exchange]:
     for step in turn.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
-            if call.service == service and isinstance(observation, dict) and "results" in observation:
-                yield _Made(call, observation["results"], observation["matches"])
+        for call, observation in step.exchanges:
+            matches = count_matches(observation)
+            if call.service == service and matches is not None:
+                yield _Exchange(call, observation, matches)
 
 
 def _commits(sample: Sample, call: Call) -> bool:
@@ -74,22 +81,22 @@ def _commits(sample: Sample, call: Call) -> bool:
     return tool is not None and tool.transactional
 
 
-# --- what was found ---
+# --- search results ---
 
 
 def _check_count(
-    sample: Sample, act: Act, made: Sequence[_Made], before: Sequence[_Made]
+    sample: Sample, act: Act, current: Sequence[_Exchange], earlier: Sequence[_Exchange]
 ) -> Iterator[tuple[Kind, str]]:
-    """Against this turn's searches, else the last one before."""
-    searches = [one for one in made if not _commits(sample, one.call)]
-    searches = searches or [one for one in before if not _commits(sample, one.call)][:1]
+    """Compares a count with the searches of the current turn, or with the last earlier search if there are none."""
+    searches = [exchange for exchange in current if not _commits(sample, exchange.call)]
+    searches = searches or [exchange for exchange in earlier if not _commits(sample, exchange.call)][:1]
     if not searches:
         yield "count", f"the reply counts {act.canonical[0]}, and nothing was searched"
-    elif all(value_text(one.matches) != act.canonical[0] for one in searches):
+    elif all(value_text(exchange.matches) != act.canonical[0] for exchange in searches):
         yield "count", f"the reply counts {act.canonical[0]} where {searches[0].call.name} found {searches[0].matches}"
 
 
-def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: str) -> Iterator[tuple[Kind, str]]:
+def _check_facts(acts: Sequence[Act], records: Sequence[Record], service: str) -> Iterator[tuple[Kind, str]]:
     unknown = [
         (act.slot, value)
         for act in acts
@@ -104,13 +111,14 @@ def _check_facts(acts: Sequence[Act], records: list[dict[str, Any]], service: st
     for act in acts:
         told.setdefault(act.slot, set()).update(act.canonical)
     facts = [(slot, min(values)) for slot, values in told.items() if len(values) == 1 and slot not in nameless]
-    left = _cross_off(facts, records)
-    if any(slot in record for slot, _ in left for record in records):
+    unconfirmed = _list_unconfirmed(facts, records)
+    if any(slot in record for slot, _ in unconfirmed for record in records):
         yield "details", f"no result of {service} has all of {', '.join(f'{slot} {value!r}' for slot, value in facts)}"
 
 
-def _cross_off(facts: list[tuple[str, str]], records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The facts that no results tell which contradict none of them; a booking may tell the one, its search the rest."""
+def _list_unconfirmed(facts: list[tuple[str, str]], records: Sequence[Record]) -> list[tuple[str, str]]:
+    """The facts that no record confirms. A record confirms the facts that it has, if it contradicts none that are left:
+    a booking may confirm some, its search the others."""
     for record in records:
         if not facts:
             break
@@ -120,29 +128,28 @@ def _cross_off(facts: list[tuple[str, str]], records: Sequence[dict[str, Any]]) 
     return facts
 
 
-# --- what became of it ---
+# --- outcomes ---
 
 
 def _check_success(
-    sample: Sample, made: Sequence[_Made], before: Sequence[_Made], service: str
+    sample: Sample, current: Sequence[_Exchange], earlier: Sequence[_Exchange], service: str
 ) -> Iterator[tuple[Kind, str]]:
-    booked = [one for one in made if _commits(sample, one.call)] or [
-        one for one in before if _commits(sample, one.call)
+    booked = [exchange for exchange in current if _commits(sample, exchange.call)] or [
+        exchange for exchange in earlier if _commits(sample, exchange.call)
     ]
-    if not any(map(_went_through, booked)):
+    if not any(one.went_through for one in booked):
         yield "booking", f"the reply says that something of {service} is booked, and nothing was"
 
 
-def _check_failure(sample: Sample, made: Sequence[_Made], names: set[str]) -> Iterator[tuple[Kind, str]]:
-    """A failure beside offers or a count is of something narrower than the search."""
-    booked = [one for one in made if _commits(sample, one.call)]
-    if booked and all(map(_went_through, booked)):
+def _check_failure(sample: Sample, current: Sequence[_Exchange], names: set[ActName]) -> Iterator[tuple[Kind, str]]:
+    """Compares a stated failure with bookings and searches; beside offers or a count it concerns no search."""
+    booked = [exchange for exchange in current if _commits(sample, exchange.call)]
+    if booked and all(exchange.went_through for exchange in booked):
         yield "booking", f"the reply says that it failed, and {booked[-1].call.name} went through"
-    elif made and not booked and not names & {"OFFER", "INFORM_COUNT"} and all(one.matches for one in made):
-        yield "search", f"the reply says that there is nothing, and {made[-1].call.name} found {made[-1].matches}"
-
-
-def _went_through(made: _Made) -> bool:
-    """Whether what was asked for came back; a record that differs from it is an alternative."""
-    wanted = {slot: value for slot, value in made.call.arguments.items() if value != "dontcare"}
-    return any(all(record.get(slot, value) == value for slot, value in wanted.items()) for record in made.results)
+    elif (
+        current
+        and not booked
+        and not names & {"OFFER", "INFORM_COUNT"}
+        and all(exchange.matches for exchange in current)
+    ):
+        yield "search", f"the reply says that there is nothing, and {current[-1].call.name} found {current[-1].matches}"

@@ -1,7 +1,8 @@
-"""What follows from what is known, for values that stand nowhere as they are written.
+"""Decides whether a value that occurs nowhere verbatim follows from what is known.
 
-The same value in another form ("half past six" of 18:30), a name in other letters or by its initials, a quotation with
-another case; today, the weekday and the year of a known date; a count of results; how far apart two times or dates are.
+That is: the same value in another form ("half past six" for 18:30); a name in another spelling or by its initials; a
+quotation in another case; today, the weekday and the year of a known date; a count of results; the time between two
+known times or dates.
 """
 
 from __future__ import annotations
@@ -12,32 +13,33 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from coalm_it.checks.wording import split_name
+from coalm_it.observations import count_matches, read_content
 from coalm_it.schema import Sample
 from coalm_it.values import Value, find_values, plain_name, read_value, value_text
 
 
-class Item(NamedTuple):
-    """Something in a thought that needs a source: its words, and the texts of which one would be a source."""
+class Mention(NamedTuple):
+    """Something in a thought that needs evidence: its words, and all forms of it that would be evidence."""
 
     kind: Literal["value", "name", "quote"]
     words: str
     forms: tuple[str, ...]
 
 
-def follows(sample: Sample, thought: str, item: Item, known: Sequence[str]) -> bool:
-    """Whether an item follows from the known texts, from the tools, and from what the sample counts and dates."""
-    # a number that a parameter may be is not what anybody has said
+def follows(sample: Sample, thought: str, mention: Mention, known: Sequence[str]) -> bool:
+    """Whether a mention follows from the known texts, the tools, or the counts and dates of the sample."""
+    # tools are evidence for names only: nobody has said a number that a parameter may take
     tools = (f"{' '.join(split_name(tool.name))} {tool.service} {tool.signature_json}" for tool in sample.tools)
     named = [*known, *tools]
-    if item.kind == "quote":
-        return _is_known_quote(item.words, named)
-    if _is_manner_of_speaking(sample, thought, item.words):
+    if mention.kind == "quote":
+        return _is_known_quote(mention.words, named)
+    if _is_figure_of_speech(sample, thought, mention.words):
         return True
-    if item.kind == "value":
-        values = [value for value in find_values(thought, sample.clock) if item.words.lower() in value.text.lower()]
+    if mention.kind == "value":
+        values = [value for value in find_values(thought, sample.clock) if mention.words.lower() in value.text.lower()]
         if values:
             return any(_is_known_value(sample, thought, value, known) for value in values)
-    for part in re.split(r"[-/& ]+", item.words):
+    for part in re.split(r"[-/& ]+", mention.words):
         if part[:1].isdigit():  # "Top 40"
             value = Value("number", part, thought.find(part), read_value(part, sample.clock))
             if not _is_known_value(sample, thought, value, known) and not _is_known_word(part, named):
@@ -47,13 +49,13 @@ def follows(sample: Sample, thought: str, item: Item, known: Sequence[str]) -> b
     return True
 
 
-def _is_manner_of_speaking(sample: Sample, thought: str, words: str) -> bool:
-    """Whether a number is none of the dialogue's: "100% sure", "in 24-hour format", "the 2nd option"."""
-    place = thought.find(words)
-    if any(thought.startswith(phrase, place) for phrase in _SET_PHRASES):
+def _is_figure_of_speech(sample: Sample, thought: str, words: str) -> bool:
+    """Whether a number is not a value of the dialogue: "100% sure", "in 24-hour format", "the 2nd option"."""
+    position = thought.find(words)
+    if any(thought.startswith(phrase, position) for phrase in _SET_PHRASES):
         return True
     ordinal = _ORDINAL.fullmatch(words)
-    if ordinal is None or _next_word(thought, place + len(words)) not in _ORDERED:
+    if ordinal is None or _next_word(thought, position + len(words)) not in _ORDERED:
         return False
     return int(ordinal[1]) <= max([5, *_read_counts(sample)])
 
@@ -102,14 +104,14 @@ COUNTED = frozenset(
     "people persons guests seats tickets passengers adults children travellers travelers riders rooms bedrooms "
     "bathrooms baths beds nights days stops stars".split()
 )
-"""What a number before it counts: things that were asked for or given, never the results."""
+"""Nouns after a number that counts something requested or returned, never the results."""
 _UNITS = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60}
 _DAYS = {"day": 1, "days": 1, "night": 1, "nights": 1, "week": 7, "weeks": 7}
 _LISTED = frozenset(
     "details values things pieces questions conditions fields arguments parameters items points steps more other "
     "others of left remaining required missing open main key optional possible different".split()
 )
-"""What a small number before it counts: points of the thought's own making."""
+"""Nouns after a small number that counts points in the thought itself."""
 _WHEN = (" at", " by", " until", " from", " to", " around", " after", " before")
 _RANKED = ("option", "result", "number", "choice", "top", "first", "all", "#", "step")
 _ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th)")
@@ -138,14 +140,14 @@ def _is_known_value(sample: Sample, thought: str, value: Value, known: Sequence[
         return any(_is_bare_hour(form, sample) for form in forms)
     near = (thought, *known[:4])
     return any(
-        (unit in _UNITS and _is_apart(sample, near, form, _UNITS[unit]))
-        or (unit in _DAYS and _is_days_apart(sample, near, form, _DAYS[unit]))
+        (unit in _UNITS and _is_time_between(sample, near, form, _UNITS[unit]))
+        or (unit in _DAYS and _is_days_between(sample, near, form, _DAYS[unit]))
         for form in forms
     )
 
 
 def _counts(sample: Sample, form: str, before: str, unit: str) -> bool:
-    """Whether a number counts results, or a few things of the thought's own making."""
+    """Whether a number counts results, or a few points in the thought itself."""
     if not form.isdecimal() or unit in COUNTED:
         return False
     number, counts = int(form), list(_read_counts(sample))
@@ -157,23 +159,23 @@ def _counts(sample: Sample, form: str, before: str, unit: str) -> bool:
 
 
 def _read_counts(sample: Sample) -> Iterator[int]:
-    """How many results came back, were shown and were offered so far."""
+    """The numbers of results that were found, shown and offered so far."""
     for turn in sample.turns:
         steps = turn.steps if turn is not sample.current else sample.steps
         for step in steps:
             for observation in step.observations:
-                if isinstance(observation, dict):
-                    if isinstance(observation.get("matches"), int):
-                        yield observation["matches"]
-                    observation = observation.get("results")
-                if isinstance(observation, list):
-                    yield len(observation)
+                matches = count_matches(observation)
+                if matches is not None:
+                    yield matches
+                shown = read_content(observation)
+                if isinstance(shown, list):
+                    yield len(shown)
         if turn is not sample.current:
             yield from (len(act.canonical) for act in turn.labels.system_acts)
 
 
 def _is_known_day(sample: Sample, value: Value, known: Sequence[str]) -> bool:
-    """Whether a date is today, or names the weekday of a known date."""
+    """Whether a date is today, or is given as the weekday of a known date."""
     if value_text(sample.clock) in value.forms:
         return True
     weekdays = {datetime.date.fromisoformat(form).weekday() for form in value.forms if len(form) == 10}
@@ -190,7 +192,7 @@ def _read_days(sample: Sample, texts: Sequence[str]) -> Iterator[datetime.date]:
 
 
 def _is_bare_hour(form: str, sample: Sample) -> bool:
-    """Whether the user said the hour as a bare number: "at 5" of 17:00."""
+    """Whether the user gave the hour as a bare number: "at 5" for 17:00."""
     hour, _, minute = form.partition(":")
     if minute != "00":
         return False
@@ -200,8 +202,8 @@ def _is_bare_hour(form: str, sample: Sample) -> bool:
     )
 
 
-def _is_apart(sample: Sample, texts: Sequence[str], form: str, unit: int) -> bool:
-    """Whether two times in the texts are as many minutes or hours apart."""
+def _is_time_between(sample: Sample, texts: Sequence[str], form: str, unit: int) -> bool:
+    """Whether two times in the texts are this many minutes or hours apart."""
     times = {
         int(read[:2]) * 60 + int(read[3:])
         for text in texts
@@ -212,7 +214,7 @@ def _is_apart(sample: Sample, texts: Sequence[str], form: str, unit: int) -> boo
     return form.isdecimal() and any(one - other == int(form) * unit for one in times for other in times)
 
 
-def _is_days_apart(sample: Sample, texts: Sequence[str], form: str, unit: int) -> bool:
-    """Whether two dates in the texts are as many days apart."""
+def _is_days_between(sample: Sample, texts: Sequence[str], form: str, unit: int) -> bool:
+    """Whether two dates in the texts are this many days apart."""
     days = set(_read_days(sample, texts))
     return form.isdecimal() and any((one - other).days == int(form) * unit for one in days for other in days)

@@ -1,21 +1,25 @@
-"""Where a value may have come from: what was said, and what was asked of services and came back."""
+"""The evidence for values: what was said, and the calls and results of services."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from coalm_it.schema import Act, Sample, Tool
+from coalm_it.schema import Act, Sample, Tool, Turn
 from coalm_it.values import Value, find_values, mentions, read_value, value_text
 
-Origin = Literal[
+ValueOrigin = Literal[
     "said_now", "carried_over", "offered", "other_service", "state", "default", "dontcare", "observed", "chosen"
 ]
+"""Where a value comes from; `grounding.trace_argument` says what each means."""
 
 
 def find_facts(sample: Sample, text: str) -> list[Value]:
-    """The values in a text that prove something by themselves: dates, times, money, phone numbers, numbers from
-    100 up or with decimals. Smaller whole numbers stand in too many texts for too many reasons."""
+    """The values in a text that can be traced without context.
+
+    These are dates, times, money, phone numbers, and numbers that have decimals or are at least 100. Smaller whole
+    numbers occur in too many texts for other reasons.
+    """
     return [
         value
         for value in find_values(text, sample.clock)
@@ -24,7 +28,7 @@ def find_facts(sample: Sample, text: str) -> list[Value]:
 
 
 def read_leaves(value: Any) -> list[str]:
-    """Every string and number inside a JSON list or object, as text; True, False and null prove nothing."""
+    """Every string and number in a JSON list or object, as text. True, False and null are left out: no evidence."""
     leaves: list[str] = []
     for item in value.values() if isinstance(value, dict) else value:
         kind = type(item)
@@ -37,16 +41,22 @@ def read_leaves(value: Any) -> list[str]:
     return leaves
 
 
+def read_exchanged_values(*turns: Turn) -> list[str]:
+    """Every string and number in the arguments and observations of these turns."""
+    steps = [step for turn in turns for step in turn.steps]
+    return read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in steps])
+
+
 def read_leaves_of(value: Any, key: str) -> list[str]:
-    """The leaves that stand under a key, however deep."""
+    """The leaves below a key, at any depth."""
     if isinstance(value, dict):
         own = read_leaves([value[key]]) if key in value else []
         return own + [leaf for name, item in value.items() if name != key for leaf in read_leaves_of(item, key)]
     return [leaf for item in value for leaf in read_leaves_of(item, key)] if isinstance(value, list | tuple) else []
 
 
-def read_acts(sample: Sample) -> Iterator[tuple[Origin, Act]]:
-    """The acts before the agent moves, newest first, and whose they are."""
+def read_acts(sample: Sample) -> Iterator[tuple[ValueOrigin, Act]]:
+    """The acts before the agent acts, newest first, each with the origin of its values."""
     for act in sample.current.labels.user_acts:
         yield "said_now", act
     for turn in reversed(sample.history):
@@ -56,8 +66,8 @@ def read_acts(sample: Sample) -> Iterator[tuple[Origin, Act]]:
             yield "carried_over", act
 
 
-def find_speaker(sample: Sample, value: str) -> Origin | None:
-    """Who said the value before the agent moves; None when nobody did."""
+def find_speaker(sample: Sample, value: str) -> ValueOrigin | None:
+    """Who said the value before the agent acts; None if nobody did."""
     clock = sample.clock
     if mentions(sample.current.user, value, clock):
         return "said_now"
@@ -70,7 +80,10 @@ def find_speaker(sample: Sample, value: str) -> Origin | None:
 
 
 def is_observed(sample: Sample, value: str, *, steps: int, under: str | None = None) -> bool:
-    """Whether a result or a call of earlier turns, or of this turn's first `steps` steps, holds the value."""
+    """Whether the value is in a result or call of earlier turns or of the first `steps` steps of the current turn.
+
+    With `under`, only values of that key count.
+    """
     forms = read_value(value, sample.clock)
     for item in _read_exchanges(sample, steps):
         for leaf in read_leaves(item) if under is None else read_leaves_of(item, under):
@@ -90,13 +103,13 @@ def _read_exchanges(sample: Sample, steps: int) -> Iterator[Any]:
 
 
 def is_annotated(sample: Sample, value: str) -> bool:
-    """Whether state or acts mean the value by words that do not show it ("Chi-town")."""
+    """Whether the annotated state or acts have the value, whatever words were said ("Chi-town")."""
     wanted = (spoken for slots in sample.current.state.values() for spoken in slots.values())
     return any(value in spoken for spoken in wanted) or any(value in act.canonical for _, act in read_acts(sample))
 
 
 def is_public(tools: tuple[Tool, ...], value: str) -> bool:
-    """Whether the tools themselves name the value: one of a parameter's possible values, or its default."""
+    """Whether the tools list the value: as a possible value of a parameter or as its default."""
     return any(
         value == value_text(named)
         for tool in tools

@@ -1,10 +1,10 @@
-"""Where an argument comes from: nothing is invented.
+"""Checks that arguments and tracked values are grounded: nothing is invented.
 
-The annotated state is the measure where there is one: an argument must be what the user wants for that slot of that
-service, as spoken, in another form of the same value, or as an act of the dialogue so far translates the words
-("Chi-town" -> Chicago). So a stale value, or one that belongs to another slot, is not grounded. Where the state says
-nothing of the slot, the argument must be the schema's default or stand in an earlier observation; where there is no
-state at all, it may also stand in the dialogue's text, or be a choice among the schema's own values.
+If there is an annotated state, an argument must agree with it for its slot and service: as spoken, in another form of
+the same value, or in the canonical form that an act so far gives ("Chi-town" -> Chicago). So an outdated value, or one
+that belongs to another slot, is not grounded. If the state does not have the slot, the argument must be the default of
+the schema or be in an earlier observation. If there is no state at all, it may also be in the text of the dialogue, or
+be one of the values that the schema lists.
 """
 
 from __future__ import annotations
@@ -13,51 +13,51 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import find_tool
-from coalm_it.checks.evidence import Origin, find_speaker, is_observed, is_public, read_acts, read_leaves
-from coalm_it.schema import Call, Finding, Sample
+from coalm_it.checks.evidence import ValueOrigin, find_speaker, is_observed, is_public, read_acts, read_leaves
+from coalm_it.schema import DONT_CARE, Call, Finding, Sample
 from coalm_it.values import same_value, value_text
 
 
 def check_grounding(sample: Sample) -> list[Finding]:
-    """Arguments of this turn's calls, or tracked values, that come from nowhere."""
+    """Finds arguments of the current turn's calls, or tracked values, that have no origin."""
     if sample.task == "state_tracking":
         return list(_check_state(sample))
     steps = sample.current.steps[: None if sample.step is None else sample.step + 1]
     return [
-        Finding(check="grounding", where=f"step {number}", message=_explain(sample, call, slot))
-        for number, step in enumerate(steps)
+        Finding(check="grounding", where=f"step {index}", message=_describe_ungrounded(sample, call, slot))
+        for index, step in enumerate(steps)
         for call in step.calls
         for slot in call.arguments
-        if not _is_wanted(sample, call, slot) and _find_source(sample, call, slot, number) is None
+        if not _is_wanted(sample, call, slot) and _find_origin(sample, call, slot, index) is None
     ]
 
 
-def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> Origin | None:
-    """Where an argument of a call of this turn's step number `step` comes from; None where it comes from nowhere.
+def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> ValueOrigin | None:
+    """The origin of an argument in the current turn's step of index `step`; None if it has no origin.
 
     said_now: from the user in this turn; carried_over: from the user earlier; offered: from the system, for this
-    service; other_service: from either, for another service; state: annotated as wanted, but in no act; default:
-    the schema's; dontcare: any value will do; observed: in an earlier result or call; chosen: one of the schema's
-    own values.
+    service; other_service: from user or system, for another service; state: in the annotated state, but in no act;
+    default: the default of the schema; dontcare: the user accepts any value; observed: in an earlier result or call;
+    chosen: one of the values that the schema lists.
     """
     if not _is_wanted(sample, call, slot):
-        return _find_source(sample, call, slot, step)
+        return _find_origin(sample, call, slot, step)
     text, default = value_text(call.arguments[slot]), value_text(_schema(sample, call, slot).get("default"))
     meant = [(origin, act) for origin, act in read_acts(sample) if text in act.canonical]
     own = [(origin, act) for origin, act in meant if act.slot == slot and act.service == call.service]
     for origin, _ in own:
         if origin != "offered":
             return origin
-    # a default that was read back came from the schema all the same
+    # a default that was only read back still comes from the schema
     if text == default and all(act.name == "CONFIRM" for _, act in own):
         return "default"
     if own:
         return "offered"
-    return "other_service" if meant else "dontcare" if text == "dontcare" else "state"
+    return "other_service" if meant else "dontcare" if text == DONT_CARE else "state"
 
 
 def _is_wanted(sample: Sample, call: Call, slot: str) -> bool:
-    """Whether the state has this value for the slot of the call's service."""
+    """Whether the state has this value for the slot of the called service."""
     surfaces = sample.current.state.get(call.service, {}).get(slot, ())
     text = value_text(call.arguments[slot])
     if text in surfaces or any(same_value(spoken, text, sample.clock) for spoken in surfaces):
@@ -69,17 +69,17 @@ def _is_wanted(sample: Sample, call: Call, slot: str) -> bool:
     )
 
 
-def _find_source(sample: Sample, call: Call, slot: str, step: int) -> Origin | None:
-    """Where an argument comes from that the state does not have."""
+def _find_origin(sample: Sample, call: Call, slot: str, step: int) -> ValueOrigin | None:
+    """The origin of an argument that does not agree with the state."""
     state, value, schema = sample.current.state, call.arguments[slot], _schema(sample, call, slot)
     if state.get(call.service, {}).get(slot):
-        return None  # something else is wanted
+        return None  # the user wants another value
     if "default" in schema and schema["default"] == value:
         return "default"
-    if value == "dontcare":
+    if value == DONT_CARE:
         return "dontcare"
     leaves = read_leaves([value])
-    # a short text is nearly everywhere: it must have been returned under the same name
+    # a short text occurs nearly everywhere: it must have been returned under the same name
     if leaves and all(is_observed(sample, v, steps=step, under=slot if len(v) < 4 else None) for v in leaves):
         return "observed"
     if state:
@@ -95,7 +95,7 @@ def _schema(sample: Sample, call: Call, slot: str) -> dict[str, Any]:
     return tool.properties.get(slot, {}) if tool else {}
 
 
-def _explain(sample: Sample, call: Call, slot: str) -> str:
+def _describe_ungrounded(sample: Sample, call: Call, slot: str) -> str:
     value = value_text(call.arguments[slot])
     surfaces = sample.current.state.get(call.service, {}).get(slot)
     if surfaces:
@@ -109,7 +109,7 @@ def _check_state(sample: Sample) -> Iterator[Finding]:
     for service, slots in sample.current.state.items():
         for slot, surfaces in slots.items():
             spoken = surfaces[-1].lower()
-            # spans may cut a word: "Nina's", "one pmnear Vatican"
+            # annotated spans may cut through a word: "Nina's", "one pmnear Vatican"
             if any(spoken in text for text in said) or (sample.tools and _is_settled(sample, slot, surfaces)):
                 continue
             if find_speaker(sample, surfaces[-1]) is None:
@@ -118,10 +118,10 @@ def _check_state(sample: Sample) -> Iterator[Finding]:
 
 
 def _is_settled(sample: Sample, slot: str, surfaces: tuple[str, ...]) -> bool:
-    """Whether the state of a dialogue may hold the value in words that nobody used: it is one of those that a schema
-    lists (`True`, "moderate", "dontcare"), an act means it, or an earlier result has it."""
+    """Whether the state may have the value although nobody said it in these words: a schema lists it (`True`,
+    "moderate", "dontcare"), an act has it, or an earlier result has it."""
     return any(
-        surface in ("True", "False", "dontcare")
+        surface in ("True", "False", DONT_CARE)
         or is_public(sample.tools, surface)
         or any(act.slot == slot and surface in (*act.values, *act.canonical) for _, act in read_acts(sample))
         or is_observed(sample, surface, steps=0)

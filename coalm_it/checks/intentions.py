@@ -1,10 +1,10 @@
-"""What a thought means to do now, read by a small lexicon: call a function, or reply.
+"""Reads with a small lexicon what a thought intends to do now: call a function, or reply.
 
 An intention is a phrase ("I'll", "let me", "time to", "I need to") and the verb after it. What is offered, asked,
-conditional or for later ("once they confirm I'll book it") is none, and where a phrase can be read in two ways it is
-left alone: "I need to book the table, but the time is missing" states an aim, "I'll find out when" asks.
+conditional or for later ("once they confirm I'll book it") is no intention, and neither is an ambiguous phrase: "I need
+to book the table, but the time is missing" states an aim, "I'll find out when" asks.
 
-Throughout, `lowered` is a thought in small letters with straight apostrophes and `words` are its words.
+In this module `lowered` is a thought in lower case with straight apostrophes, and `words` are its words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coalm_it.schema import Call, Tool
 
 
 class Intention(NamedTuple):
-    """A phrase in a thought: where it begins and ends, and whether it means this moment without doubt."""
+    """A phrase in a thought: its start and end, and whether it certainly refers to this moment."""
 
     start: int
     end: int
@@ -36,29 +36,29 @@ _LIKELY = (
 )
 _PHRASES = tuple((f"{phrase} ", phrase in _SURE) for phrase in (*_SURE, *_LIKELY))
 _INTENDING = frozenset("i i'll i'm i'd let let's time agent we step".split())
-"""Every phrase has one of these words."""
+"""Every phrase contains one of these words."""
 _CLAUSE_START = (". ", ", ", "; ", ": ", "! ", "? ", "— ", "– ", "so ", "it's ", "now ")
 _AT_ONCE = re.compile(r"[^.;!?]* (?:right away|straight away|at once|now)\b")
 
 
 def _find_intentions(lowered: str) -> Iterator[Intention]:
     for phrase, sure in _PHRASES:
-        place = lowered.find(phrase)
-        while place >= 0:
-            end = place + len(phrase)
+        position = lowered.find(phrase)
+        while position >= 0:
+            end = position + len(phrase)
             if not (
-                (place and lowered[place - 1].isalnum())
-                # "a time to book the table" means nothing, nor does "I can book it" by itself
-                or (phrase == "time to " and place and not lowered.endswith(_CLAUSE_START, 0, place))
+                (position and lowered[position - 1].isalnum())
+                # "a time to book the table" states no intention, nor does "I can book it" by itself
+                or (phrase == "time to " and position and not lowered.endswith(_CLAUSE_START, 0, position))
                 or (phrase == "i can " and not _AT_ONCE.match(lowered, end))
             ):
-                yield Intention(place, end, sure)
-            place = lowered.find(phrase, end)
+                yield Intention(position, end, sure)
+            position = lowered.find(phrase, end)
 
 
-def _find_sentence(lowered: str, place: int) -> int:
-    """Where the sentence of a place begins."""
-    return max(lowered.rfind(mark, 0, place) for mark in (". ", "! ", "? ")) + 1
+def _find_sentence(lowered: str, position: int) -> int:
+    """The start of the sentence at a position."""
+    return max(lowered.rfind(mark, 0, position) for mark in (". ", "! ", "? ")) + 1
 
 
 # --- to call ---
@@ -84,12 +84,12 @@ _CALLING = frozenset(
     "search redo look find query fetch retrieve book reserve buy purchase pay transfer schedule rent play send run "
     "rerun re add set place make get start call check use invoke try execute".split()
 )
-"""Whatever announces a call by a verb has one of these."""
+"""Every announcement of a call by a verb contains one of these words."""
 _USE = re.compile(_ADVERBS + r"(?:call|use|invoke|run|try|query|execute|rerun) (?:the )?(\w+)")
 _BEFORE_TOOL = ("on to ", "a case for ", "calling ", "back to ", "time for ")
 _AFTER_TOOL = re.compile(r"(?: again)? (?:it is|can (?:go out|run|go ahead)|comes next|next|once more|again)\b")
 _AGAIN = re.compile(r"[^.;!?]*\b(?:again|now|once more|this time|right away|at once|immediately)\b")
-"""What makes an aim ("I need to find a restaurant") an intention of this moment."""
+"""Turns an aim ("I need to find a restaurant") into an intention of this moment."""
 _LATER = re.compile(
     r"\b(?:if|once(?! (?:more|again))|when|whenever|(?<!as )(?<!from )before|after(?! all)|afterwards|until|till|unless"
     r"|as soon as|whether|later|provided|in case|pending|await|wait|upon|offer|ask|shall|would|could|may want|might"
@@ -104,14 +104,14 @@ _LACKING = re.compile(
 
 
 def may_call(words: Collection[str]) -> bool:
-    """Whether a thought with these words can announce a call by a verb; most that precede a reply can't."""
+    """Whether a thought with these words can announce a call by a verb; a quick test that most others fail."""
     return not (_CALLING.isdisjoint(words) or _INTENDING.isdisjoint(words))
 
 
 def find_call(lowered: str, words: Collection[str], tools: Collection[str]) -> str:
-    """The words by which a thought announces a call of this moment; '' where there are none.
+    """The words that announce a call now; '' if there are none.
 
-    `tools` are the names of functions in it, in small letters.
+    `tools` are the names of the functions that the thought names, in lower case.
     """
     if may_call(words):
         for start, end, sure in _find_intentions(lowered):
@@ -123,26 +123,29 @@ def find_call(lowered: str, words: Collection[str], tools: Collection[str]) -> s
             ):
                 return lowered[start : match.end()]
     for tool in tools:
-        place = lowered.find(tool)
-        end = place + len(tool)
+        position = lowered.find(tool)
+        end = position + len(tool)
         goes_on = _AFTER_TOOL.match(lowered, end)
-        if place >= 0 and (goes_on or lowered.endswith(_BEFORE_TOOL, 0, place)):
+        if position >= 0 and (goes_on or lowered.endswith(_BEFORE_TOOL, 0, position)):
             end = goes_on.end() if goes_on else end
-            if _is_for_now(lowered, place, end, True):
-                return lowered[place:end]
+            if _is_for_now(lowered, position, end, True):
+                return lowered[position:end]
     return ""
 
 
-def _match_tool(lowered: str, place: int, tools: Collection[str]) -> re.Match[str] | None:
-    """The words "call FindBus" at a place of the text."""
-    found = _USE.match(lowered, place) if tools else None
+def _match_tool(lowered: str, position: int, tools: Collection[str]) -> re.Match[str] | None:
+    """The match of words such as "call FindBus" at a position of the text; None if there is none."""
+    found = _USE.match(lowered, position) if tools else None
     return found if found and found[1] in tools else None
 
 
 def _is_for_now(lowered: str, start: int, end: int, sure: bool) -> bool:
-    """Whether words that mean a call are said of this moment: nothing in their sentence puts it off, and nothing that
-    follows (nothing at all, where the words are not sure) says what is in the way."""
-    ends = [place for mark in ".!?" if (place := lowered.find(mark, end)) >= 0]
+    """Whether words that announce a call refer to this moment.
+
+    Nothing in their sentence may postpone the call, and nothing after them may name an obstacle; if the phrase is not
+    sure, nothing in the whole thought may.
+    """
+    ends = [position for mark in ".!?" if (position := lowered.find(mark, end)) >= 0]
     if _LATER.search(lowered[_find_sentence(lowered, start) : min(ends, default=len(lowered))].strip()):
         return False
     return not _LACKING.search(lowered[end:] if sure else lowered[:start] + lowered[end:])
@@ -161,7 +164,7 @@ _REPLYING = frozenset(
     "ask check confirm read clarify wait tell let reply say thank apologise apologize wish offer suggest "
     "propose".split()
 )
-"""Whatever announces a reply has one of these."""
+"""Every announcement of a reply contains one of these words."""
 _AFTERWARDS = re.compile(r"[^.!?]*\b(?:once|as soon as|when i|after|afterwards|later)\b")
 _CALL_AT_ALL = re.compile(
     r"\b(?:i'll|i will|i'm going to|let me|let's|i (?:need|have|want) to|i (?:must|should|can|may)|so i|now i|to) "
@@ -176,7 +179,7 @@ _GAP = re.compile(
     r"|\bi can(?:'t|not) (?!say|tell)(?:\w+ )+?(?:without|until|yet)\b|\bremaining gap\b"
 )
 _GAPS = frozenset("missing unknown haven't hasn't don't neither still can't cannot gap thing".split())
-"""Whatever says that something is missing has one of these."""
+"""Every statement that something is missing contains one of these words."""
 _NO_GAP = re.compile(
     r"\b(?:nothing|none|no|not|optional|if|whether|default|today|assum\w+|usual|can wait)\b"
     r"|n't (?:need|insist|require|matter)"
@@ -184,9 +187,10 @@ _NO_GAP = re.compile(
 
 
 def find_reply(lowered: str, words: Collection[str], tools: Collection[Tool]) -> str:
-    """The words by which a thought announces a question or another reply, and no call besides; '' where none do.
+    """The words that announce a question or another reply; '' if there are none, or if a call is announced as well.
 
-    What the tools take tells that "I'll ask for the city" asks the user; "I'll ask for the cheapest" may ask a service.
+    The parameters of the tools show that "I'll ask for the city" asks the user; "I'll ask for the cheapest" may ask a
+    service.
     """
     if _REPLYING.isdisjoint(words) or _INTENDING.isdisjoint(words):
         return ""
@@ -203,7 +207,7 @@ def find_reply(lowered: str, words: Collection[str], tools: Collection[Tool]) ->
 
 
 def find_gap(lowered: str, words: Collection[str], calls: Collection[Call]) -> str:
-    """The clause that says that an argument of the calls is not known; '' where none does, or a call is announced."""
+    """The clause that says that an argument of the calls is unknown; '' if there is none, or if a call is announced."""
     if _GAPS.isdisjoint(words) or not _GAP.search(lowered):
         return ""
     for clause in re.split(r"[.;:!?] ?", lowered):

@@ -1,29 +1,30 @@
-"""What is claimed of a booking, a payment or a search agrees with what the service returned.
+"""Checks that claims about a booking, a payment or a search agree with what the service returned.
 
-A record that differs from the request in an argument is an alternative, not a booking.
+A returned record that differs from the request in an argument is an alternative, not a booking.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from coalm_it.calls import find_tool
 from coalm_it.checks.claims import Claim, read_claims, read_counts, says_booked, says_nothing_found
 from coalm_it.checks.evidence import read_leaves
+from coalm_it.observations import BookingStatus, booking_outcome, count_matches, find_differing_slots, read_records
 from coalm_it.schema import Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
 
 class Outcome(NamedTuple):
-    """What became of a call that commits to something, and how to say it."""
+    """The outcome of a call that commits to something, and its description in a finding."""
 
-    kind: Literal["done", "alternative", "empty"]
+    kind: BookingStatus
     words: str
 
 
 def check_outcome(sample: Sample) -> list[Finding]:
-    """Thoughts and replies that take a failed booking for a done one or the reverse, or miscount a search."""
+    """Finds thoughts and replies that treat a failed booking as successful or the reverse, or miscount a search."""
     if sample.step is not None or sample.task == "state_tracking":
         return []
     thought, outcomes = sample.thought or "", list(_read_outcomes(sample, sample.current))
@@ -39,27 +40,23 @@ def check_outcome(sample: Sample) -> list[Finding]:
 
 
 def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
-    """What became of each call of a turn that commits to something."""
+    """The outcome of each call of a turn that commits to something."""
     for step in turn.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
+        for call, observation in step.exchanges:
             tool = find_tool(call, sample.tools)
-            if tool is not None and tool.transactional and isinstance(observation, dict):
-                yield _compare(call, [record for record in observation.get("results", ()) if isinstance(record, dict)])
+            if tool is not None and tool.transactional and (kind := booking_outcome(call, observation)) is not None:
+                yield Outcome(kind, _describe_outcome(call, observation, kind))
 
 
-def _compare(call: Call, records: list[dict[str, Any]]) -> Outcome:
-    """A booking is done when a record has every argument as asked; arguments it does not repeat do not count."""
-    if not records:
-        return Outcome("empty", f"{call.name} returned nothing")
-    differences = [
-        [slot for slot, value in call.arguments.items() if value != "dontcare" and record.get(slot, value) != value]
-        for record in records
-    ]
-    if not all(differences):
-        return Outcome("done", f"{call.name} returned what was asked")
-    slot = differences[0][0]
-    asked, returned = value_text(call.arguments[slot]), value_text(records[0][slot])
-    return Outcome("alternative", f"{call.name} was asked for {slot} {asked!r} and returned {returned!r}")
+def _describe_outcome(call: Call, observation: Any, kind: BookingStatus) -> str:
+    if kind == "empty":
+        return f"{call.name} returned nothing"
+    if kind == "done":
+        return f"{call.name} returned what was asked"
+    record = read_records(observation)[0]
+    slot = find_differing_slots(call, record)[0]
+    asked, returned = value_text(call.arguments[slot]), value_text(record[slot])
+    return f"{call.name} was asked for {slot} {asked!r} and returned {returned!r}"
 
 
 def _has_booked(sample: Sample) -> bool:
@@ -67,7 +64,7 @@ def _has_booked(sample: Sample) -> bool:
 
 
 def _cut_names(sample: Sample, thought: str) -> str:
-    """The thought without the call's own values: an event may be called "Not at work", a song "Nothing Else"."""
+    """The thought without the arguments of the calls: an event may be called "Not at work", a song "Nothing Else"."""
     for step in sample.current.steps:
         for name in read_leaves([call.arguments for call in step.calls]):
             if len(name) > 2:
@@ -76,7 +73,7 @@ def _cut_names(sample: Sample, thought: str) -> str:
 
 
 def _read_reply(sample: Sample) -> set[Claim]:
-    """The annotation says what the reply claims; without one, its words do."""
+    """The claims of the reply: from its annotation, or from its words if there is none."""
     acts = {act.name for act in sample.current.labels.system_acts}
     claims: set[Claim] = set() if acts else read_claims(sample.current.reply or "")
     if "NOTIFY_SUCCESS" in acts:
@@ -95,15 +92,15 @@ def _compare_claims(claims: set[Claim], outcomes: list[Outcome]) -> Iterator[str
 
 def _check_search(sample: Sample, thought: str) -> Iterator[str]:
     counts = [
-        observation["matches"]
+        matches
         for step in sample.current.steps
         for observation in step.observations
-        if isinstance(observation, dict) and isinstance(observation.get("matches"), int)
+        if (matches := count_matches(observation)) is not None
     ]
     if not counts:
         return
     if all(counts) and says_nothing_found(thought):
         yield f"says that nothing was found, but {max(counts)} came back"
     for words, number in read_counts(thought):
-        if not any(number in (count, count - 1) for count in counts):  # one may be set apart from the others
+        if not any(number in (count, count - 1) for count in counts):  # the thought may name one and count the others
             yield f"counts {words!r} where {max(counts)} came back"

@@ -1,4 +1,4 @@
-"""What a reply states stands in an observation or in the dialogue, and it names what its annotation names."""
+"""Checks that the facts in a reply are in an observation or in the dialogue, and agree with its annotation."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.checks.evidence import find_facts, find_speaker, is_annotated, is_observed, read_acts
-from coalm_it.schema import Act, Call, Finding, Sample
+from coalm_it.observations import count_matches, read_records
+from coalm_it.schema import DONT_CARE, Act, ActName, Call, Finding, Sample
 from coalm_it.values import contains, mentions, same_value, value_text
 
 _NAME = re.compile(r"[A-Z]")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
-_STATING = ("OFFER", "INFORM", "CONFIRM")
-_UNSPOKEN = ("True", "False", "None", "dontcare")
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM", "CONFIRM")
+_UNSPOKEN = ("True", "False", "None", DONT_CARE)
 
 
 def check_reply_facts(sample: Sample) -> list[Finding]:
-    """Offered, informed and read-back values with no source, wrong counts, and facts of the text with no source.
+    """Finds annotated values (offered, informed, read back) and facts in the text without evidence, and wrong counts.
 
-    A value has a source in a result or call of its service so far, in what the user wants or has said, or, where it
-    is read back, in any service's result or in a default. A fact of the text (see `find_facts`) has one in any result
-    or call, or in anything said; numbers below 100 are none. A name or fact that the annotation gives must stand in
-    the text too, and where the text does not say a number of the annotation it must say no other; other values may
-    be paraphrased.
+    Evidence for an annotated value is a result or call of its service so far, or what the user wants or has said; for
+    a value that is read back also a result of any service, or a default. Evidence for a fact in the text (see
+    `find_facts`; numbers below 100 are no facts) is any result or call, or anything said. A name or fact of the
+    annotation must be in the text as well, and if a number of the annotation is not, no other number may be. Other
+    values may be paraphrased.
     """
     if sample.step is not None or sample.task == "state_tracking" or not sample.current.reply:
         return []
@@ -37,7 +38,7 @@ def _check_acts(sample: Sample) -> Iterator[str]:
             yield from _check_count(sample, act)
         elif act.name in _STATING:
             for value, canonical in zip(act.values, act.canonical, strict=False):
-                if not _has_source(sample, act, canonical):
+                if not _has_evidence(sample, act, canonical):
                     yield f"{act.slot} {canonical!r} stands in no result or call of {act.service} and nobody gave it"
                 if value not in _UNSPOKEN and not _says(sample, value):
                     yield from _check_unsaid(sample, act, value)
@@ -46,16 +47,16 @@ def _check_acts(sample: Sample) -> Iterator[str]:
 def _check_count(sample: Sample, act: Act) -> Iterator[str]:
     count = act.canonical[0]
     for step in sample.current.steps:
-        for call, observation in zip(step.calls, step.observations, strict=False):
-            matches = observation.get("matches", count) if isinstance(observation, dict) else count
-            if call.service == act.service and value_text(matches) != count:
+        for call, observation in step.exchanges:
+            matches = count_matches(observation)
+            if call.service == act.service and matches is not None and value_text(matches) != count:
                 yield f"the reply counts {count} where {call.name} found {matches}"
     if not _says(sample, count):
         yield from _check_unsaid(sample, act, count)
 
 
 def _check_unsaid(sample: Sample, act: Act, value: str) -> Iterator[str]:
-    """A value of the annotation that the text does not say: is it one that cannot be paraphrased?"""
+    """Whether an annotated value that the text does not have is one that cannot be paraphrased."""
     if _NAME.search(value) or find_facts(sample, value):
         yield f"the reply does not name {value!r}, which it is annotated to give as {act.slot}"
     elif value.isdecimal() and (other := _NUMBER.search(_without_values(sample))):
@@ -68,7 +69,7 @@ def _says(sample: Sample, value: str) -> bool:
 
 
 def _without_values(sample: Sample) -> str:
-    """The reply without the values that its annotation gives."""
+    """The reply without its annotated values."""
     reply = sample.current.reply or ""
     for act in sample.current.labels.system_acts:
         for value in act.values:
@@ -76,32 +77,29 @@ def _without_values(sample: Sample) -> str:
     return reply
 
 
-def _has_source(sample: Sample, act: Act, canonical: str) -> bool:
+def _has_evidence(sample: Sample, act: Act, canonical: str) -> bool:
     surfaces = sample.current.state.get(act.service, {}).get(act.slot, ())
     if canonical in surfaces or any(same_value(spoken, canonical, sample.clock) for spoken in surfaces):
         return True
     for turn in reversed(sample.turns):
         for step in turn.steps:
-            for call, observation in zip(step.calls, step.observations, strict=False):
-                if call.service == act.service and _holds(call, observation, act.slot, canonical):
+            for call, observation in step.exchanges:
+                if call.service == act.service and _has_value(call, observation, act.slot, canonical):
                     return True
     if canonical in _UNSPOKEN:
         return act.name == "CONFIRM"
     meant = any(origin != "offered" and canonical in earlier.canonical for origin, earlier in read_acts(sample))
-    return meant or (act.name == "CONFIRM" and _is_borrowed(sample, act, canonical))
+    return meant or (act.name == "CONFIRM" and _is_from_elsewhere(sample, act, canonical))
 
 
-def _holds(call: Call, observation: Any, slot: str, canonical: str) -> bool:
+def _has_value(call: Call, observation: Any, slot: str, canonical: str) -> bool:
     if slot in call.arguments and value_text(call.arguments[slot]) == canonical:
         return True
-    results = observation.get("results", ()) if isinstance(observation, dict) else ()
-    return any(
-        isinstance(record, dict) and slot in record and value_text(record[slot]) == canonical for record in results
-    )
+    return any(slot in record and value_text(record[slot]) == canonical for record in read_records(observation))
 
 
-def _is_borrowed(sample: Sample, act: Act, canonical: str) -> bool:
-    """Whether a value that is read back is a default of the schema, or comes from another service's results."""
+def _is_from_elsewhere(sample: Sample, act: Act, canonical: str) -> bool:
+    """Whether a value that is read back is a default of the schema, or is in the results of another service."""
     defaults = (
         tool.properties.get(act.slot, {}).get("default") for tool in sample.tools if tool.service == act.service
     )
@@ -117,7 +115,7 @@ def _check_text(sample: Sample, reply: str) -> Iterator[str]:
                 reply = reply.replace(value, "…")
     for fact in find_facts(sample, reply):
         if not (
-            any(same_value(fact.text, value, sample.clock) for value in _stated(sample))
+            any(same_value(fact.text, value, sample.clock) for value in _list_stated(sample))
             or find_speaker(sample, fact.text)
             or is_annotated(sample, fact.text)
             or is_observed(sample, fact.text, steps=len(sample.current.steps))
@@ -125,7 +123,7 @@ def _check_text(sample: Sample, reply: str) -> Iterator[str]:
             yield f"{fact.text!r} stands in no result so far and nobody said it"
 
 
-def _stated(sample: Sample) -> Iterator[str]:
+def _list_stated(sample: Sample) -> Iterator[str]:
     yield value_text(sample.clock)
     for act in sample.current.labels.system_acts:
         yield from act.canonical

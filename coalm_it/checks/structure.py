@@ -1,4 +1,4 @@
-"""Everything is there, in its place, and no text can be mistaken for another line of the row."""
+"""Checks that every part of a sample is present and in place, and that no text looks like another line of the row."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _MARKER = re.compile(r"\[(?:BEGIN|END) OF [A-Z ]+\]")
 
 
 def check_structure(sample: Sample) -> list[Finding]:
-    """Empty, missing, doubled or misplaced parts of the target and of this turn."""
+    """Finds empty, missing, duplicate or misplaced parts of the target and of the current turn."""
     return [Finding(check="structure", where=where, message=message) for where, message in _find_faults(sample)]
 
 
 def _find_faults(sample: Sample) -> Iterator[tuple[str, str]]:
     current, react = sample.current, sample.task in ("react_action", "react_response")
-    # what people ask of single functions may be code or a list, and keeps its lines
+    # requests in function-calling corpora may be code or a list, and keep their line breaks
     control = _CONTROL_BUT_LINES if sample.task == "function_call" else _CONTROL
     yield from _check_text("user", current.user, control)
-    for number, step in enumerate(sample.steps):
-        yield from _check_step(number, step, react)
+    for index, step in enumerate(sample.steps):
+        yield from _check_step(index, step, react)
     if react:
         yield from _check_text("thought", sample.thought, control)
     if sample.step is not None:
@@ -51,8 +51,8 @@ def _check_text(where: str, text: str | None, control: re.Pattern[str]) -> Itera
         yield where, f"the {where} holds the block marker {marker[0]}"
 
 
-def _check_step(number: int, step: Step, react: bool) -> Iterator[tuple[str, str]]:
-    where = f"step {number}"
+def _check_step(index: int, step: Step, react: bool) -> Iterator[tuple[str, str]]:
+    where = f"step {index}"
     if not step.calls:
         yield where, "a step that is over has no call"
     if len(step.calls) != len(step.observations):

@@ -1,12 +1,13 @@
-"""Every value in a thought is known at that moment: from what was said, asked and returned so far, or by the calendar.
+"""Checks that every value in a thought is known at that moment: from the dialogue, calls and results so far, or the
+calendar.
 
-A value is a date, a time, a sum, a phone or other number in digits, a number in words before what is counted
-("four people"), a name (words with a capital inside a sentence) or a quotation. It has a source when it stands, in any
-form, in the dialogue so far, in the arguments of the call that the thought leads to, in what the annotation says that
-was meant, or in the tools; or when it follows from these (see derivations.py). What only the reply says is no source,
-save for what a question only suggests: that is the agent's own idea.
+A value is a date, a time, a sum, a phone or other number in digits, a number in words before what it counts ("four
+people"), a name (words with a capital inside a sentence) or a quotation. Evidence for it is any form of it in the
+dialogue so far, in the arguments of the call that the thought leads to, in the canonical values of the annotation, or
+in the tools; or it follows from these (see derivations.py). The reply that follows is no evidence, except for values
+that a question suggests: these are the agent's own idea.
 
-Sources are searched as plain text first, the current turn before earlier ones: that settles nearly every value.
+The evidence is searched as plain text first, the current turn before earlier ones: that decides nearly every value.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from coalm_it.checks.derivations import COUNTED, Item, follows
+from coalm_it.checks.derivations import COUNTED, Mention, follows
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.wording import read_thought, read_words
+from coalm_it.observations import read_content
 from coalm_it.schema import Finding, Sample, Step, Turn
 from coalm_it.values import find_values, read_value, value_text
 from coalm_it.values.dates import Clock
@@ -25,37 +27,37 @@ from coalm_it.values.numbers import NUMBERS
 
 
 def check_thought_facts(sample: Sample) -> list[Finding]:
-    """Values of a thought that nothing before it gives. A published row that was read back has too little to tell."""
+    """Finds values of a thought without evidence. Published rows that were read back are not checked: they lack it."""
     thought = read_thought(sample)
     if not thought or sample.columns is not None:
         return []
-    items = _read_items(sample, thought)
-    if not items:
+    mentions = _read_mentions(sample, thought)
+    if not mentions:
         return []
-    for text in _read_sources(sample):
-        items = _drop_known(items, text)
-        if not items:
+    for text in _read_evidence(sample):
+        mentions = _drop_known(mentions, text)
+        if not mentions:
             return []
-    known = list(_read_sources(sample))
+    known = list(_read_evidence(sample))
     return [
-        Finding(check="thought_facts", where="thought", message=f"the thought has {_explain(sample, item)}")
-        for item in items
-        if not follows(sample, thought, item, known)
+        Finding(check="thought_facts", where="thought", message=f"the thought has {_describe_unknown(sample, mention)}")
+        for mention in mentions
+        if not follows(sample, thought, mention, known)
     ]
 
 
-def _explain(sample: Sample, item: Item) -> str:
+def _describe_unknown(sample: Sample, mention: Mention) -> str:
     observations = [step.observations for step in sample.current.steps[sample.step or 0 :]]
     later = "\n".join([sample.current.reply or "", *(read_leaves(observations) if sample.step is not None else ())])
-    if item.words.lower() in later.lower():
-        return f"{item.words!r}, which only comes afterwards; leave it out, it cannot be known yet"
+    if mention.words.lower() in later.lower():
+        return f"{mention.words!r}, which only comes afterwards; leave it out, it cannot be known yet"
     return (
-        f"{item.words!r}, which nobody said and nothing that came back so far shows; "
+        f"{mention.words!r}, which nobody said and nothing that came back so far shows; "
         "leave it out, or give the value that was said or returned"
     )
 
 
-# --- what needs a source ---
+# --- values that need evidence ---
 
 _PLAIN_MARKS = str.maketrans("’“”—–…", '\'"";;.')
 _REST = r"(?:[^\s.,:;!?\"()%]+|[.,:](?=\d))*"
@@ -68,41 +70,41 @@ _DIGITS = frozenset("0123456789")
 _DAYS = frozenset("monday tuesday wednesday thursday friday saturday sunday tonight tomorrow yesterday".split())
 _HOURS = frozenset("noon midday midnight half quarter o'clock".split())
 _IN_WORDS = COUNTED | _DAYS | _HOURS
-"""Words of which one stands in, or after, each date, time and count in words that is looked for."""
+"""Every date, time and count in words contains one of these words or precedes one."""
 _PLAIN = frozenset(
     "I I'll I'm I'd I've OK Okay AM PM ID API English Yes No User Agent Assistant The An Of And In On At For To USD "
     "ETA Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August "
     "September October November December".split()
 )
-"""Words with a capital that are no names, and those of the calendar, which are read as dates."""
+"""Capitalised words that are no names, among them those of the calendar, which are read as dates."""
 
 
-def _read_items(sample: Sample, thought: str) -> list[Item]:
+def _read_mentions(sample: Sample, thought: str) -> list[Mention]:
     clock = sample.clock
-    items = []
+    mentions = []
     if not thought.isascii():
         thought = thought.translate(_PLAIN_MARKS)
     if '"' in thought:
-        items = [Item("quote", quote, (quote.strip(" .,!?;:"),)) for quote in _QUOTE.findall(thought)]
+        mentions = [Mention("quote", quote, (quote.strip(" .,!?;:"),)) for quote in _QUOTE.findall(thought)]
         thought = _QUOTE.sub('"', thought)
     for found in _SPECIAL.findall(thought):
         name = found.rstrip("'-& ")
         if not _DIGITS.isdisjoint(name):
             # a bare number may be an hour, but is a number first
-            items.append(Item("value", name, (name,) if name.isdecimal() else (name, *read_value(name, clock))))
+            mentions.append(Mention("value", name, (name,) if name.isdecimal() else (name, *read_value(name, clock))))
         elif name not in _PLAIN:
-            items.append(Item("name", name, (name,)))
+            mentions.append(Mention("name", name, (name,)))
     words = read_words(thought)
     if not _IN_WORDS.isdisjoint(words):
-        items += [Item("value", forms[0], forms) for forms in _read_in_words(words, clock)]
+        mentions += [Mention("value", forms[0], forms) for forms in _read_in_words(words, clock)]
         if not _HOURS.isdisjoint(words):
             times = [value for value in find_values(thought, clock) if value.kind == "time"]
-            items += [Item("value", time.text, (time.text, *time.forms)) for time in times]
-    return items
+            mentions += [Mention("value", time.text, (time.text, *time.forms)) for time in times]
+    return mentions
 
 
 def _read_in_words(words: tuple[str, ...], clock: Clock) -> Iterator[tuple[str, ...]]:
-    """Days, and numbers before what is counted; a number by itself ("one of them", "the two") says nothing."""
+    """The forms of days, and of numbers before what they count; a number alone ("one of them") needs no evidence."""
     before = ""
     for word in words:
         if word in _DAYS:
@@ -113,47 +115,47 @@ def _read_in_words(words: tuple[str, ...], clock: Clock) -> Iterator[tuple[str, 
         before = word
 
 
-# --- where it stands ---
+# --- evidence ---
 
 
-def _drop_known(items: list[Item], text: str) -> list[Item]:
-    """The items of which no form stands in a text."""
-    left = []
-    for item in items:
-        for form in item.forms:
-            if form in text and (len(form) > 7 or stands(text, form)):  # long ones are parts of nothing else
+def _drop_known(mentions: list[Mention], text: str) -> list[Mention]:
+    """The mentions of which no form occurs in a text."""
+    remaining = []
+    for mention in mentions:
+        for form in mention.forms:
+            if form in text and (len(form) > 7 or occurs(text, form)):  # a long form cannot be part of something else
                 break
         else:
-            left.append(item)
-    return left
+            remaining.append(mention)
+    return remaining
 
 
-_HALVES = (" am", " pm")
+_DAY_HALVES = (" am", " pm")
 
 
-def stands(text: str, form: str) -> bool:
-    """Whether a form stands in a text by itself: not inside a word, and a number not inside a longer one or a time."""
-    place = text.find(form)
-    while place >= 0:
-        end = place + len(form)
+def occurs(text: str, form: str) -> bool:
+    """Whether a form occurs in a text on its own: not inside a word, and a number not inside a longer one or a time."""
+    position = text.find(form)
+    while position >= 0:
+        end = position + len(form)
         if not (
-            text[place - 1 : place].isalnum()
+            text[position - 1 : position].isalnum()
             or text[end : end + 1].isalnum()
-            or (form[0].isdigit() and _goes_on(text[max(place - 2, 0) : place][::-1]))
-            or (form[-1].isdigit() and (_goes_on(text[end : end + 2]) or text[end : end + 3] in _HALVES))
+            or (form[0].isdigit() and _continues(text[max(position - 2, 0) : position][::-1]))
+            or (form[-1].isdigit() and (_continues(text[end : end + 2]) or text[end : end + 3] in _DAY_HALVES))
         ):
             return True
-        place = text.find(form, place + 1)
+        position = text.find(form, position + 1)
     return False
 
 
-def _goes_on(beyond: str) -> bool:
-    """Whether what is beyond an end of a number belongs to it still."""
+def _continues(beyond: str) -> bool:
+    """Whether the text beyond an end of a number continues it."""
     return beyond[1:].isdigit() and beyond[0] in ".:,/-"
 
 
-def _read_sources(sample: Sample) -> Iterator[str]:
-    """All that is known at the moment of the thought, as texts, the likeliest first."""
+def _read_evidence(sample: Sample) -> Iterator[str]:
+    """Everything known at the moment of the thought, as texts, the likeliest evidence first."""
     *history, current = sample.turns
     texts = [current.user, *[tool.name for tool in sample.tools]]
     texts += [value for act in current.labels.user_acts for value in act.canonical]
@@ -172,24 +174,24 @@ def _read_sources(sample: Sample) -> Iterator[str]:
 
 
 def _join_steps(steps: Sequence[Step]) -> str:
-    """Arguments and results; how many came back is not among them, since it counts nothing but the results."""
+    """Arguments and results as text, without the number of matches, which counts nothing but results."""
     shown: list[Any] = [call.arguments for step in steps for call in step.calls]
     for step in steps:
-        shown += [one.get("results", one) if isinstance(one, dict) else one for one in step.observations]
+        shown += map(read_content, step.observations)
     return repr(shown)
 
 
 _joined: dict[int, tuple[Turn, str]] = {}
-"""The last turns that were joined, by identity: a dialogue's samples share their turns."""
+"""Texts of recent turns, by identity: the samples of a dialogue share their turns."""
 
 
 def _join_turn(turn: Turn) -> str:
-    """All of a turn that is over."""
-    kept = _joined.get(id(turn))
-    if kept is None or kept[0] is not turn:
+    """The text of an earlier turn: what was said, arguments, results, canonical values."""
+    cached = _joined.get(id(turn))
+    if cached is None or cached[0] is not turn:
         if len(_joined) > 255:
             _joined.clear()
         acts = (*turn.labels.user_acts, *turn.labels.system_acts)
         texts = [turn.user, turn.reply or "", _join_steps(turn.steps), *[v for act in acts for v in act.canonical]]
-        kept = _joined[id(turn)] = (turn, "\n".join(texts))
-    return kept[1]
+        cached = _joined[id(turn)] = (turn, "\n".join(texts))
+    return cached[1]

@@ -1,27 +1,26 @@
-"""The form of a thought: the agent's own words, in the dialogue's language, short, plain prose.
+"""Checks the form of a thought: short, plain prose in the agent's own words and in the language of the dialogue.
 
-A thought is written into a dialogue by a person, a template or a model; here its form is judged by itself, whoever
-wrote it. What it says is for `agreement`, `thought_facts`, `leak` and `outcome`.
+The rules are the same for thoughts by people, templates and models. The content of a thought is checked by `agreement`,
+`thought_facts`, `leak` and `outcome`.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
 
-from coalm_it.checks.evidence import read_leaves
+from coalm_it.checks.evidence import read_exchanged_values
+from coalm_it.checks.language import find_foreign_language
 from coalm_it.checks.wording import names_tool, read_thought, read_words, split_sentences
-from coalm_it.schema import Finding, Sample, Turn
+from coalm_it.schema import Finding, Sample
 
 MAX_WORDS = 90
 MAX_SENTENCES = 6
-"""The longest of 182,000 thoughts written from annotation has 89 words; one to three sentences are the rule."""
+"""The longest of 182,000 grounded thoughts has 89 words; most have one to three sentences."""
 _COPIED = 0.8
-"""A thought of which this share stands, in runs of three words, in another text is a copy of it: one word in twelve
-may be changed, one in four may not."""
+"""A thought is a copy of a text if this share of it, in runs of three words, is in that text. A copy with one word in
+twelve changed is found; with one word in four changed it is not."""
 
-_FILLING = frozenset(
+_FILLERS = frozenset(
     "i i'll i'm i've i'd we we'll let let's me us will should must need needs to now then next so just ok okay "
     "alright right well hmm um think thinking thought consider considering proceed proceeding continue move moving on "
     "forward ahead go going do doing something respond responding response reply replying answer answering act acting "
@@ -31,29 +30,29 @@ _FILLING = frozenset(
     "perform task yes no please sorry thank thanks you you're your welcome hello hi goodbye bye great nice day true "
     "false".split()
 )
-"""Words of which a thought alone says nothing."""
-_JOINING = frozenset("at on in of the a an and or for with by from".split())
-"""Words that stand between values and say nothing of them."""
+"""Words that alone make no thought."""
+_FUNCTION_WORDS = frozenset("at on in of the a an and or for with by from".split())
+"""Words between values that add nothing to them."""
 
 
 def check_thoughts(sample: Sample) -> list[Finding]:
-    """Thoughts that are copied, empty, too long, in another language, decorated, spoken to the user, or that speak of
-    being written.
+    """Finds thoughts that are copied, empty, too long, in another language, formatted, addressed to the user, or that
+    show that they were written for a data set.
 
-    Copied is what repeats the user's words, the reply, or another thought of the dialogue so far.
+    A copied thought repeats the user's words, the reply, or another thought of the dialogue so far.
     """
     thought = read_thought(sample)
     if not thought:
         return []
     words = read_words(thought)
-    faults = [fault for judge in _JUDGES if (fault := judge(sample, thought, words))]
+    faults = [fault for rule in _RULES if (fault := rule(sample, thought, words))]
     return [Finding(check="thoughts", where="thought", message=f"the thought {fault}") for fault in faults]
 
 
 # --- copies ---
 
 
-def _judge_copy(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+def _check_copy(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     current = sample.turns[-1]
     if _may_be_copy(thought, words, current.user) and _is_copy(sample, words, read_words(current.user)):
         return "repeats the user's own words; say what the agent makes of them instead"
@@ -64,7 +63,7 @@ def _judge_copy(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
 
 
 def _may_be_copy(thought: str, words: tuple[str, ...], text: str) -> bool:
-    """Whether a text has about the thought's length and few enough of its words are missing there."""
+    """Whether a text has a similar length and enough of the words of the thought; a quick test before `_is_copy`."""
     if not 3 * len(thought) < 4 * len(text) < 12 * len(thought):
         return False
     text = text.lower()
@@ -80,22 +79,17 @@ def _may_be_copy(thought: str, words: tuple[str, ...], text: str) -> bool:
 def _is_copy(sample: Sample, words: tuple[str, ...], text: tuple[str, ...]) -> bool:
     if words == text:
         return True
-    runs = {text[place : place + 3] for place in range(len(text) - 2)}
-    copied = {place + more for place in range(len(words) - 2) if words[place : place + 3] in runs for more in (0, 1, 2)}
-    # names and values are the same in whatever is said of them, and a few words of a longer text are no copy of it
-    values = set(read_words(" ".join(_read_values(sample.current))))
-    free = [place for place, word in enumerate(words) if word not in values]
-    shared = sum(place in copied for place in free)
-    return shared >= 4 and 2 * len(copied) >= len(text) and shared >= _COPIED * len(free)
+    runs = {text[position : position + 3] for position in range(len(text) - 2)}
+    starts = [position for position in range(len(words) - 2) if words[position : position + 3] in runs]
+    copied = {start + offset for start in starts for offset in (0, 1, 2)}
+    # names and values do not count as copied, and a few words of a longer text are no copy of it
+    values = set(read_words(" ".join(read_exchanged_values(sample.current))))
+    own = [position for position, word in enumerate(words) if word not in values]
+    shared = sum(position in copied for position in own)
+    return shared >= 4 and 2 * len(copied) >= len(text) and shared >= _COPIED * len(own)
 
 
-def _read_values(*turns: Turn) -> list[str]:
-    """What the calls of these turns name and bring."""
-    steps = [step for turn in turns for step in turn.steps]
-    return read_leaves([[step.observations, [call.arguments for call in step.calls]] for step in steps])
-
-
-def _judge_repetition(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+def _check_repetition(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if _has_thought(sample, thought):
         return f"({thought!r}) stands in this dialogue already; word it anew, for this moment"
     return ""
@@ -112,74 +106,11 @@ def _has_thought(sample: Sample, thought: str) -> bool:
     return any(step.thought == thought for step in current.steps[: sample.step]) if current.steps else False
 
 
-# --- language ---
-
-_ENGLISH = frozenset(
-    "the and of to is are be been it its it's that this these those they their them they're they've they'd with for "
-    "from not but have has had i i'll i'd i'm i've my can't could would should won't one only what which who where "
-    "when how there there's here now at by if nothing more any other another than before after first next then new "
-    "still just already need needs want wants ask asks say says said go goes let user search book find look call "
-    "check get give tell reply answer offer confirm city time price results".split()
-)
-"""Words that an English text cannot do without for long, and those of which thoughts in note form are made; none that
-another language of Europe has too ("so", "on", "was")."""
-_OTHERS = frozenset(
-    "el la los las un una unos que de del y en con para por su sus es quiere pero como más le les du une et est dans "
-    "pour il elle veut aux je ce avec sur der das und ist ein eine einen einem für nicht ich sie von zu auf auch aber "
-    "noch dass wird hat sind nach che di per sono è nel della ha non os um uma não com em do da dos het een van voor "
-    "niet ik naar maar dus och att det är som på inte jest się na nie bir ve için med og til".split()
-)
-"""Words of the same kind in the languages that English dialogues are likeliest to be mistaken for."""
-_PLAIN_WORD = re.compile(r"(?<![^\s\"“(])[^\W\d_A-Z]+(?:['’][^\W\d_]+)?(?!\w)")
-
-
-def _judge_language(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
-    if not thought.isascii() and (script := _find_foreign_script(sample, thought)):
-        return f"is written in {script} script, which the dialogue is not; use the dialogue's language"
-    if _ENGLISH.isdisjoint(words[:10]) and len(words) > 7 and _is_foreign(sample, thought, words):
-        return "is not in English, as the dialogue is; use the dialogue's language"
-    return ""
-
-
-def _is_foreign(sample: Sample, thought: str, words: tuple[str, ...]) -> bool:
-    """Whether hardly a word is English, and three are of another language or there are many beside the dialogue's."""
-    if sum(word in _ENGLISH for word in words) >= 0.1 * len(words):
-        return False
-    spoken = [word for turn in sample.turns for word in (*read_words(turn.user), *read_words(turn.reply or ""))]
-    if sum(word in _ENGLISH for word in spoken) < 0.12 * len(spoken):
-        return False
-    known = {*spoken, *read_words(" ".join(_read_values(sample.current)))} - _ENGLISH
-    plain = [word for word in _PLAIN_WORD.findall(thought) if len(word) > 1 and word not in known]
-    return len(plain) > 15 or len(_OTHERS.intersection(words) - known) > 2
-
-
-def _find_foreign_script(sample: Sample, thought: str) -> str:
-    """The script in which most of a thought is written, if hardly any of the dialogue is; '' otherwise."""
-    written = _count_scripts(thought)
-    if not written:
-        return ""
-    main, count = written.most_common(1)[0]
-    # names and functions are Latin in every language
-    if main == "LATIN" or 2 * count < written.total():
-        return ""
-    spoken = _count_scripts(" ".join(turn.user for turn in sample.turns))
-    return "" if 5 * spoken[main] > spoken.total() else main.capitalize()
-
-
-def _count_scripts(text: str) -> Counter[str]:
-    """The letters of a text by script: LATIN, CYRILLIC, CJK."""
-    return Counter(
-        "LATIN" if letter.isascii() else unicodedata.name(letter, "").partition(" ")[0]
-        for letter in text
-        if letter.isalpha()
-    )
-
-
 # --- length and shape ---
 
 
-def _judge_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
-    if _FILLING.issuperset(words) or _is_bare_value(sample, thought):
+def _check_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+    if _FILLERS.issuperset(words) or _is_bare_value(sample, thought):
         return f"({thought!r}) says nothing; say what the user wants, what is known or missing, and what to do"
     if len(words) > MAX_WORDS and (count := len(thought.split())) > MAX_WORDS:
         return f"has {count} words; say it in one to three short sentences"
@@ -191,17 +122,16 @@ def _judge_length(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
 
 
 def _is_bare_value(sample: Sample, thought: str) -> bool:
-    """Whether a thought is nothing but names and values: whether no word is left beside them, numbers, and words with a
-    capital inside a sentence."""
+    """Whether a thought has nothing but names, values, numbers, and capitalised words inside a sentence."""
     own, starts = set(), True
     for token in thought.split():
         word = token.strip(".,:;!?\"'“”‘’()")
-        if word and word[0].isalpha() and (starts or not word[0].isupper()) and word not in _JOINING:
+        if word and word[0].isalpha() and (starts or not word[0].isupper()) and word not in _FUNCTION_WORDS:
             own.add(word.lower())
             if len(own) > 3:
                 return False
         starts = token[-1] in ".:;!?"
-    values = [*(tool.name for tool in sample.tools), *_read_values(*sample.turns)]
+    values = [*(tool.name for tool in sample.tools), *read_exchanged_values(*sample.turns)]
     for turn in sample.turns:
         acts = (*turn.labels.user_acts, *turn.labels.system_acts)
         values += [value for act in acts if act.slot != "intent" for value in act.canonical]
@@ -220,7 +150,7 @@ _MARKDOWN = re.compile(r"`|\*\*|__\w|(?<![\w*])\*\w[^*]*\w\*(?![\w*])|^\s*#+ |</
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»"}
 
 
-def _judge_shape(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+def _check_shape(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if "\n" in thought:
         return "has several lines; write one paragraph"
     if ":" in thought and (found := _LABEL.match(thought) or _LABEL_INSIDE.search(thought)):
@@ -238,7 +168,7 @@ def _judge_shape(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     return ""
 
 
-# --- talk to the user ---
+# --- addressing the user ---
 
 _ADDRESSES = frozenset("you your yours yourself you're you've you'll you'd".split())
 _ADDRESS = re.compile(r"\b(?<!thank )you(?:rs?|rself|'re|'ve|'ll|'d)?\b")
@@ -246,14 +176,14 @@ _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|‘[^’]*’(?!\w)|(?<!\w)'[^']
 _REPORTING = re.compile(
     r"\b(?:ask|say|said|tell|told|offer|question|repl[iy]|answer|confirm|wonder|check|suggest|propos|word)"
 )
-"""Words after which a thought tells what is to be said: "I'll ask what time you have in mind"."""
+"""Words that introduce what will be said to the user: "I'll ask what time you have in mind"."""
 
 
-def _judge_address(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+def _check_address(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if _ADDRESSES.isdisjoint(words):
         return ""
     text = _QUOTED.sub("…", thought.replace("’", "'"))
-    for value in _read_values(*sample.turns):  # songs are called "Call Me By Your Name" too
+    for value in read_exchanged_values(*sample.turns):  # songs are called "Call Me By Your Name" too
         if "ou" in value:
             text = text.replace(value, "…")
     for sentence in split_sentences(text):
@@ -263,9 +193,9 @@ def _judge_address(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     return ""
 
 
-# --- talk about being written ---
+# --- the viewpoint of an annotator ---
 
-_SAYING = re.compile(
+_META_PHRASES = re.compile(
     r"\bas an ai\b|\blanguage model|\btraining (?:data|examples?)\b|\bground truth\b|\bjson\b|\bannotat\w+"
     r"|\btranscripts?\b|\bdialog(?:ue)? acts?\b|\buser (?:has|had) provided\b|\bprovided the following\b"
     r"|\bas (?:the (?:reply|response) (?:shows|says)|(?:shown|seen) (?:below|in the (?:reply|response)))\b"
@@ -282,13 +212,13 @@ _TRIGGERS = frozenset(
     "dialogue provided shows shown seen follows following actual original agent assistant turn turns line lines "
     "message messages utterance slot slots prompt gap thought thoughts".split()
 )
-"""One of these words stands in whatever the expression finds; most thoughts have none."""
+"""Every match of the expression contains one of these words; most thoughts have none."""
 _NAME_IN_CODE = re.compile(r"\b[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+\b")
 
 
-def _judge_talk(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
+def _check_viewpoint(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
     if not _TRIGGERS.isdisjoint(words):
-        for found in _SAYING.findall(thought.lower()):
+        for found in _META_PHRASES.findall(thought.lower()):
             if not _is_said(sample, found):
                 return f"says {found!r}, which an agent in the middle of a conversation would not; leave it out"
     if "_" in thought:
@@ -299,10 +229,18 @@ def _judge_talk(sample: Sample, thought: str, words: tuple[str, ...]) -> str:
 
 
 def _is_said(sample: Sample, words: str) -> bool:
-    """Whether the dialogue itself has the words: what is said, asked of services or returned by them."""
+    """Whether the words are in the dialogue itself: in what is said, in arguments or in results."""
     texts = [text for turn in sample.turns for text in (turn.user, turn.reply or "")]
-    texts += _read_values(*sample.turns)
+    texts += read_exchanged_values(*sample.turns)
     return any(words in text.lower() for text in texts)
 
 
-_JUDGES = (_judge_copy, _judge_repetition, _judge_language, _judge_length, _judge_shape, _judge_address, _judge_talk)
+_RULES = (
+    _check_copy,
+    _check_repetition,
+    find_foreign_language,
+    _check_length,
+    _check_shape,
+    _check_address,
+    _check_viewpoint,
+)

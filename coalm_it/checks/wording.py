@@ -1,4 +1,4 @@
-"""A thought as words and sentences, and the names of tools in it: what the checks of thoughts share."""
+"""Splits thoughts into words and sentences and finds names of tools in them, for the checks of thoughts."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from functools import lru_cache
 from coalm_it.schema import Sample
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-# Three times faster than the expression, for the texts that are plain ASCII.
+# Three times faster than the regular expression, for ASCII texts.
 _BLANKS = "".join(chr(code) if chr(code).isalnum() or chr(code) in "_'" else " " for code in range(128))
 _ABBREVIATION = re.compile(
     r"\b(?:[A-Z]|[Dd]rs?|[Mm]rs?|[Mm]s|[Jj]r|[Ss]r|[Ss]t|[Nn]o|[Vv]s|[Ff]t|e\.g|i\.e|[ap]\.m|etc)\."
 )
 _SENTENCE_END = re.compile(r"[.!?…]+[\"”’')\]]*\s+(?=\S)")
-_PARTS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+")
+_SEPARATORS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+")
 _CODE_NAME = re.compile(r"\w*(?:[a-z][A-Z]|_|\d)\w*")
 
 
 def read_thought(sample: Sample) -> str | None:
-    """The target's thought, for the tasks that have one; None elsewhere, and where there is none to judge."""
+    """The thought of the target in the ReAct tasks; None in other tasks, or if it is missing."""
     return sample.thought if sample.task in ("react_action", "react_response") else None
 
 
 @lru_cache(maxsize=1 << 12)
 def read_words(text: str) -> tuple[str, ...]:
-    """The words of a text in small letters, without punctuation; apostrophes stay ("i'll", "celia's")."""
+    """The words of a text in lower case, without punctuation except apostrophes ("i'll", "celia's")."""
     lowered = text.lower()
     if not lowered.isascii():
         return tuple(_WORD.findall(lowered.replace("’", "'")))
@@ -36,32 +36,32 @@ def read_words(text: str) -> tuple[str, ...]:
 
 
 def split_sentences(text: str) -> list[str]:
-    """The sentences of a text; initials and titles ("Dr. Kwang H. Kim") end none."""
+    """The sentences of a text; initials and titles ("Dr. Kwang H. Kim") do not end a sentence."""
     joined = _ABBREVIATION.sub(lambda match: match[0].replace(".", "\0"), text)
     return [sentence.replace("\0", ".") for sentence in _SENTENCE_END.split(joined)]
 
 
 def split_name(name: str) -> list[str]:
-    """The words of names in code: FindHotel, find_hotel and "find hotel" are all find, hotel."""
-    return _PARTS.sub(" ", name).lower().split()
+    """The words of an identifier: FindHotel, find_hotel and "find hotel" all give find, hotel."""
+    return _SEPARATORS.sub(" ", name).lower().split()
 
 
 def is_code_name(name: str) -> bool:
-    """Whether a name can be nothing but a function's: FindHotel, find_hotel; not "search"."""
+    """Whether a name can only be an identifier: FindHotel, find_hotel; not "search"."""
     return _CODE_NAME.fullmatch(name) is not None
 
 
 def names_tool(thought: str, name: str) -> bool:
-    """Whether a thought writes a function's name; its first letter may be a capital at a sentence's start."""
+    """Whether a thought contains the name of a function; at the start of a sentence it may be capitalised."""
     for written in (name, name[:1].upper() + name[1:]):
-        place = thought.find(written)
-        while place >= 0:
-            end = place + len(written)
-            if not (_is_part(thought[place - 1 : place]) or _is_part(thought[end : end + 1])):
+        position = thought.find(written)
+        while position >= 0:
+            end = position + len(written)
+            if not (_is_name_character(thought[position - 1 : position]) or _is_name_character(thought[end : end + 1])):
                 return True
-            place = thought.find(written, place + 1)
+            position = thought.find(written, position + 1)
     return False
 
 
-def _is_part(letter: str) -> bool:
-    return letter.isalnum() or letter == "_"
+def _is_name_character(character: str) -> bool:
+    return character.isalnum() or character == "_"

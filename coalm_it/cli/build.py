@@ -26,7 +26,7 @@ from coalm_it.errors import RequestError
 
 if TYPE_CHECKING:
     from coalm_it.mixture.quotas import ShortError
-    from coalm_it.pipeline.build import Built
+    from coalm_it.pipeline.build import BuildResult
 
 
 @app.command()
@@ -77,40 +77,43 @@ def build(
         _print_shortages(error, as_json)
         raise typer.Exit(error.exit_code) from None
     if as_json:
-        print_json({"out": str(built.out), **built.manifest, "timings": built.timings})
+        print_json({"out": str(built.out), **built.manifest.model_dump(mode="json"), "timings": built.timings})
     else:
         _print_counts(built)
-    if built.fell_short:
-        complain(built.fell_short)
+    if built.shortfall:
+        complain(built.shortfall)
         raise typer.Exit(1)
 
 
-def _print_counts(built: Built) -> None:
+def _print_counts(built: BuildResult) -> None:
     """A table of the parts, and below it what was rejected, and who wrote the thoughts."""
-    parts = built.manifest["parts"]
-    optional = {"repeated": "repeated", "held out": "validation"}
-    shown = {title: key for title, key in optional.items() if any(count[key] for count in parts.values())}
+    parts = built.manifest.parts
+    optional = {
+        "repeated": {name: count.repeated for name, count in parts.items()},
+        "held out": {name: count.validation for name, count in parts.items()},
+    }
+    shown = {title: counts for title, counts in optional.items() if any(counts.values())}
     print_rows(
         [
             {
                 "part": name,
-                "read": f"{count['dialogues']:,}",
-                "candidates": f"{count['candidates']:,}",
-                "rows": f"{count['rows']:,}",
-                **{title: f"{count[key]:,}" for title, key in shown.items()},
-                "left out": f"{count['left_out']:,}",
-                "rejects": f"{count['rejects']:,}",
-                "faults": f"{count['faults']:,}",
+                "read": f"{count.dialogues:,}",
+                "candidates": f"{count.candidates:,}",
+                "rows": f"{count.rows:,}",
+                **{title: f"{counts[name]:,}" for title, counts in shown.items()},
+                "left out": f"{count.left_out:,}",
+                "rejects": f"{count.rejects:,}",
+                "faults": f"{count.faults:,}",
             }
             for name, count in parts.items()
         ],
         as_json=False,
     )
     for name, count in parts.items():
-        if count["rejects"]:
-            print_line(f"{name}, rejected by check: {_list_counts(count['rejected_by'])}")
-        if built.manifest["answers"]["requests"] and count["thoughts"]:
-            print_line(f"{name}, thoughts: {_list_counts(count['thoughts'])}")
+        if count.rejects:
+            print_line(f"{name}, rejected by check: {_list_counts(count.rejected_by)}")
+        if built.manifest.answers.requests and count.thoughts:
+            print_line(f"{name}, thoughts: {_list_counts(count.thoughts)}")
     print_line(f"{built.out}: done in {built.timings['total']:.1f} s")
 
 
@@ -119,7 +122,7 @@ def _list_counts(counts: dict[str, int]) -> str:
 
 
 def _print_shortages(error: ShortError, as_json: bool) -> None:
-    complain("some parts have too few rows; --allow-short builds all the same")
+    complain("some parts have too few rows; --allow-short builds with fewer rows")
     if as_json:
         print_json({"shortages": [{**one._asdict(), "remedy": error.remedies[one.part]} for one in error.shortages]})
         return

@@ -83,7 +83,7 @@ def _print_estimates(estimates: dict[str, Estimate]) -> None:
                 "tokens in": f"{one.prompt_tokens:,}",
                 "tokens out": f"{one.completion_tokens:,}",
                 "dollars": "?" if one.usd is None else f"{one.usd:,.2f}",
-                "at most": "?" if one.usd_at_most is None else f"{one.usd_at_most:,.2f}",
+                "at most": "?" if one.worst_case_usd is None else f"{one.worst_case_usd:,.2f}",
                 "minutes": "?" if one.seconds is None else f"{one.seconds / 60:,.1f}",
             }
             for stage, one in estimates.items()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, LedgerPath, app, complain, print_line, print_rows
+from coalm_it.cli.app import Folder, Json, LedgerPath, app, print_line, print_rows
 
 commands = typer.Typer(help="Show, merge and export ledgers of model answers.", no_args_is_help=True)
 app.add_typer(commands, name="ledger")
@@ -69,7 +70,7 @@ def export(
 ) -> None:
     """Write the answers that a build used to a file; anyone can rebuild from it without a key."""
     from coalm_it.cli.terminal import show_progress
-    from coalm_it.dataset.folder import read_requests
+    from coalm_it.dataset.finished import read_requests
     from coalm_it.llm.ledger import default_path, open_ledger
     from coalm_it.llm.ledger.maintenance import export_answers
 
@@ -100,4 +101,4 @@ def _print_failures(rows: list[dict[str, object]]) -> None:
         *named, text = (" ".join(str(value).split()) for value in row.values())
         shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
         print_line("  ".join([*named, shown]).rstrip())
-    complain(f"{len(rows):,} without an answer")
+    print(f"{len(rows):,} without an answer", file=sys.stderr)

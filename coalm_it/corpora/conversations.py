@@ -1,12 +1,12 @@
-"""Messages in a row, as chat corpora have them -> the Turns of a Dialogue.
+"""The list of messages of a chat corpus -> the Turns of a Dialogue.
 
-A turn begins where the user speaks. Assistant messages with calls are its steps, each with the results that
-follow it; the assistant's text is its reply. What is made of less regular conversations:
+A turn begins with a message of the user. Assistant messages with calls are its steps, each with the results that
+follow it; the text of the assistant is its reply. Less regular conversations are read as follows:
 
-- Messages of the user in a row are one, and so are texts of the assistant; a line break joins them.
-- Text of the assistant that is followed by calls, not by the user, stands beside those calls: it is their thought.
-- Only the last calls of a conversation may lack results. Elsewhere every call has exactly one.
-- An assistant message without text and calls is an empty reply: one lost target, which the checks turn away.
+- Consecutive messages of the user are joined with a line break, and so are consecutive texts of the assistant.
+- Text of the assistant that is followed by calls, not by the user, is the thought of these calls.
+- Only the last calls of a conversation may lack results; every other call has exactly one.
+- An assistant message without text and calls is an empty reply: one lost target, which the checks reject.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came back of one call; `name` and `id` where the corpus says which."""
+    """The result of one call, with the `name` and the `id` of the call if the corpus gives them."""
 
     value: Any
     name: str = ""
@@ -35,8 +35,8 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message. `calls` is None for mere text, and empty for the decision, stated by the corpus, to make none."""
+class RawMessage:
+    """One message. `calls` is None for plain text, and empty for the stated decision to call nothing."""
 
     role: Role
     text: str = ""
@@ -59,24 +59,24 @@ class _OpenTurn:
     thought: str | None = None
     reply: str | None = None
     results: list[Result] = field(default_factory=list)
-    """Those of the last step's calls, as far as they are read."""
+    """The results of the last step that have been read so far."""
 
     @property
-    def begun(self) -> bool:
+    def has_answer(self) -> bool:
         return bool(self.steps) or self.reply is not None
 
     @property
-    def waits(self) -> bool:
-        """Whether the last step's calls have no results yet."""
+    def awaits_results(self) -> bool:
+        """Whether the calls of the last step have no results yet."""
         return bool(self.steps) and bool(self.steps[-1].calls) and not self.steps[-1].observations
 
 
-def build_turns(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Turn, ...]:
-    """The turns of a conversation; messages of the system are passed over.
+def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[Turn, ...]:
+    """The turns of a conversation; system messages are ignored.
 
-    Ids of calls are kept where every call has its own, and else made: call_TURN_N. Raises BadRecord, with the
-    message's number (from 0): the user does not speak first, calls and results do not pair, a call that is of no
-    function among `tools`, or of several; or nothing in the conversation is the assistant's.
+    The ids of calls are kept if every call has its own; otherwise new ones are made: call_TURN_N. Raises BadRecord,
+    with the index of the message: the user does not speak first, calls and results do not pair, a call matches no
+    function in `tools` or several; or the conversation has no message of the assistant.
     """
     names = Counter(tool.name for tool in tools)
     turns: list[_OpenTurn] = []
@@ -91,28 +91,28 @@ def build_turns(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Tur
         except BadRecord as error:
             raise BadRecord(f"message {number}: {error}") from None
     if turns and turns[-1].results:
-        _settle(turns[-1])
-    if not any(turn.begun for turn in turns):
+        _assign_results(turns[-1])
+    if not any(turn.has_answer for turn in turns):
         raise BadRecord("no message of the assistant")
     return tuple(_close_turns(turns))
 
 
-def _add_user(turns: list[_OpenTurn], message: Message) -> None:
-    if turns and turns[-1].begun:
-        _settle(turns[-1])
-    if turns and not turns[-1].begun:
+def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
+    if turns and turns[-1].has_answer:
+        _assign_results(turns[-1])
+    if turns and not turns[-1].has_answer:
         turns[-1].user = _join(turns[-1].user, message.text) or ""
     else:
         turns.append(_OpenTurn(message.text))
 
 
-def _add_answer(turn: _OpenTurn, message: Message, names: Counter[str]) -> None:
+def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> None:
     if message.role == "tool":
-        if not turn.waits:
+        if not turn.awaits_results:
             raise BadRecord("a result, but no call before it")
         turn.results += message.results
         return
-    _settle(turn)
+    _assign_results(turn)
     if message.calls is None:
         turn.reply = message.text if turn.reply is None else _join(turn.reply, message.text)
         turn.thought = _join(turn.thought, message.thought)
@@ -135,27 +135,27 @@ def _join(*texts: str | None) -> str | None:
 # --- calls and their results ---
 
 
-def _settle(turn: _OpenTurn) -> None:
-    """Gives the last step its results, in the order of its calls."""
-    if not turn.waits:
+def _assign_results(turn: _OpenTurn) -> None:
+    """Assigns the results to the last step, in the order of its calls."""
+    if not turn.awaits_results:
         return
     step = turn.steps[-1]
-    results = _spread(turn.results, len(step.calls))
+    results = _split_result(turn.results, len(step.calls))
     if len(results) != len(step.calls):
         raise BadRecord(f"calls and results do not pair: {len(step.calls)} calls, {len(results)} results")
-    step.observations = tuple(result.value for result in _pair(step.calls, results))
+    step.observations = tuple(result.value for result in _order_results(step.calls, results))
     turn.results = []
 
 
-def _spread(results: list[Result], calls: int) -> list[Result]:
-    """One result that lists as many as there are calls is as many results."""
+def _split_result(results: list[Result], calls: int) -> list[Result]:
+    """One result that is a list with an item per call counts as that many results."""
     if len(results) == 1 < calls and isinstance(results[0].value, list) and len(results[0].value) == calls:
         return [Result(value) for value in results[0].value]
     return results
 
 
-def _pair(calls: Sequence[Call], results: Sequence[Result]) -> list[Result]:
-    """The results in the order of the calls: by id, else by name, else as they come."""
+def _order_results(calls: Sequence[Call], results: Sequence[Result]) -> list[Result]:
+    """The results in the order of the calls: by id, else by name, else in the given order."""
     if all(call.id for call in calls) and all(result.id for result in results):
         by_id = {result.id: result for result in results}
         if by_id.keys() != {call.id for call in calls}:
@@ -166,7 +166,7 @@ def _pair(calls: Sequence[Call], results: Sequence[Result]) -> list[Result]:
             named = ", ".join(repr(result.name) for result in results)
             raise BadRecord(f"results of {named}, but calls of {', '.join(repr(call.name) for call in calls)}")
         left = list(results)
-        return [left.pop(next(n for n, one in enumerate(left) if one.name == call.name)) for call in calls]
+        return [left.pop(next(n for n, result in enumerate(left) if result.name == call.name)) for call in calls]
     return list(results)
 
 
@@ -174,18 +174,18 @@ def _close_turns(turns: Sequence[_OpenTurn]) -> Iterator[Turn]:
     ids = [call.id for turn in turns for step in turn.steps for call in step.calls]
     keep = all(ids) and len(set(ids)) == len(ids)
     for number, turn in enumerate(turns):
-        places = count()
+        numbers = count()
         steps = tuple(
             Step(
                 thought=step.thought,
-                calls=step.calls if keep else tuple(_name_call(call, number, next(places)) for call in step.calls),
+                calls=step.calls if keep else tuple(_name_call(call, number, next(numbers)) for call in step.calls),
                 observations=step.observations,
             )
             for step in turn.steps
         )
-        # What is left to its default is copied deeply for every turn, at a third of the whole cost.
+        # Pydantic copies a default deeply for every turn, which would take a third of the time.
         yield Turn(user=turn.user, steps=steps, thought=turn.thought, reply=turn.reply, state={}, labels=_NO_LABELS)
 
 
-def _name_call(call: Call, turn: int, place: int) -> Call:
-    return Call(id=f"call_{turn}_{place}", name=call.name, arguments=call.arguments)
+def _name_call(call: Call, turn: int, number: int) -> Call:
+    return Call(id=f"call_{turn}_{number}", name=call.name, arguments=call.arguments)

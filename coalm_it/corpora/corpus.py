@@ -1,4 +1,4 @@
-"""A corpus that is there: its files, on disk or in a zip file, and the shards that these are cut into."""
+"""A corpus on disk: its files, which may be members of a zip file, and the shards that they are cut into."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from coalm_it.corpora.sources import Columns, SourceError
 
 SHARD_BYTES = 8_000_000
 HEAD_BYTES = 512
-"""How much of a file `Layout.begins` looks at."""
+"""How many bytes of a file `Layout.begins` is compared with."""
 T = TypeVar("T")
-# RuntimeError is an encrypted member, NotImplementedError a compression that Python lacks.
+# RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """A file as its publisher made it, on disk or inside a zip file. What fails raises SourceError."""
+    """A file of a corpus, on disk or inside a zip file. Methods that read it raise SourceError."""
 
     path: Path
     member: str | None
@@ -39,7 +39,7 @@ class RawFile:
         return self._read(HEAD_BYTES)
 
     def read_text(self) -> str:
-        """The content as text: UTF-8, or CESU-8, in which emoji are surrogate pairs of three bytes each."""
+        """The content as text: UTF-8, or CESU-8, which encodes an emoji as a surrogate pair of three bytes each."""
         content = self.read_bytes()
         try:
             return content.decode()
@@ -52,7 +52,7 @@ class RawFile:
                 raise SourceError(f"{self.name}: {message}") from None
 
     def read_json(self) -> Any:
-        """The content as JSON. A file that is cut off is an error too: nothing of it is used."""
+        """The content as JSON. A truncated file is an error: no part of it is used."""
         content = self.read_bytes()
         if not content.strip():
             raise SourceError(f"{self.name}: the file is empty")
@@ -65,8 +65,16 @@ class RawFile:
                 raise SourceError(f"{self.name}: not JSON, or cut off: {error}") from None
 
     @property
+    def version(self) -> tuple[int, int]:
+        """Size and time of the last change, as part of a cache key. Raises SourceError."""
+        try:
+            return self.size, self.path.stat().st_mtime_ns
+        except OSError as error:
+            raise self._describe_failure(error) from None
+
+    @property
     def size(self) -> int:
-        """Bytes, unzipped; 0 for a file that is broken, which says why when it is read."""
+        """Uncompressed size in bytes; 0 for a broken file, for which reading gives the reason."""
         try:
             if self.member is None:
                 return self.path.stat().st_size
@@ -83,9 +91,9 @@ class RawFile:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
                 return member.read(count)
         except UNREADABLE as error:
-            raise self._explain(error) from None
+            raise self._describe_failure(error) from None
 
-    def _explain(self, error: Exception) -> SourceError:
+    def _describe_failure(self, error: Exception) -> SourceError:
         place = f" in {self.path.name}" if self.member else ""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return SourceError(f"{self.name}: cannot be read{place}: {reason}")
@@ -93,35 +101,35 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that is there: one source in one layout at one place."""
+    """A corpus on disk: one source in one layout in one folder."""
 
     source: str
     layout: str
     root: str
-    """Relative to the folder that was searched; "." is that folder itself."""
+    """Relative to the folder that was searched, which is "." itself."""
     splits: dict[str, tuple[RawFile, ...]]
-    """Split -> the files that hold its records, by name."""
+    """Split -> the files with its records, sorted by name."""
     files: dict[str, RawFile]
-    """Name -> file, every one of the layout."""
+    """Name -> file, for every file of the layout."""
     columns: Columns = field(default_factory=Columns)
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A part of one file's records, cut by number."""
+    """A part of the records of one file: part `index` of `of`."""
 
     file: RawFile
     index: int = 0
     of: int = 1
 
     def take(self, records: Sequence[T]) -> tuple[int, Sequence[T]]:
-        """The number of this shard's first record, and its records, out of all those of the file."""
+        """The index of this shard's first record, and its records, given all records of the file."""
         first = len(records) * self.index // self.of
         return first, records[first : len(records) * (self.index + 1) // self.of]
 
 
 def cut_shards(corpus: Corpus, split: str, target_bytes: int = SHARD_BYTES) -> list[Shard]:
-    """The split's files, large ones in parts: by size alone, so that every machine cuts alike."""
+    """The files of a split, large ones in parts: cut by file size alone, so that the parts are the same everywhere."""
     shards = []
     for file in corpus.splits.get(split, ()):
         parts = max(1, -(-file.size // target_bytes))

@@ -1,7 +1,7 @@
-"""Which corpora lie in a folder, in which of their layouts; their files, and the shards that these are cut into.
+"""Finds the corpora in a folder, each in one of its layouts.
 
-A corpus is recognised by the names and the first bytes of its files, wherever in the folder they lie; the
-members of a zip file count as files beside it.
+A corpus is recognised by the names and the first bytes of its files, anywhere in the folder; the members of a zip
+file count as files next to it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,10 @@ from pathlib import Path
 from coalm_it.corpora.corpus import UNREADABLE, Corpus, RawFile
 from coalm_it.corpora.sources import Layout, Source, SourceError, list_sources
 
-# --- files ---
-
-
-# --- corpora and their shards ---
-
 
 @dataclass(frozen=True)
 class CorpusMatch:
-    """What the search met: a corpus that is used, or something that is passed over, and why."""
+    """A match of the search: a corpus that is used, or something that is skipped, and why."""
 
     source: str
     layout: str
@@ -32,17 +27,14 @@ class CorpusMatch:
     used: bool
     reason: str = ""
     corpus: Corpus | None = None
-    """None where only the names fit."""
-
-
-# --- recognising ---
+    """None if only the file names match."""
 
 
 def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
-    """Every corpus of `sources` in the folder (or zip file) `data`, in an order that no file system decides.
+    """Every corpus of `sources` in the folder (or zip file) `data`, in an order independent of the file system.
 
-    One a source is used: its first layout in the YAML's order, then the first root by name. Raises
-    SourceError when there is no such folder.
+    One corpus per source is used: that of the first layout in the YAML, then of the first root by name. Raises
+    SourceError if there is no such folder.
     """
     paths, broken = _list_files(data)
     found = []
@@ -50,19 +42,19 @@ def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
         used: Corpus | None = None
         for layout in source.layouts:
             for corpus in _match_layout(source, layout, paths):
-                reason = _compare_heads(corpus, layout)
+                reason = _check_first_bytes(corpus, layout)
                 fits = None if reason else corpus
                 if fits and used:
                     reason = f"{source.name} is read from {used.root} (layout {used.layout})"
                 found.append(CorpusMatch(source.name, layout.name, corpus.root, not reason, reason, fits))
                 used = used or fits
-    # Where one source's files lie, another's need not be missed that would be called the same.
+    # A folder with the files of one source is not reported for another source with the same file names.
     known = {item.root for item in found if item.corpus}
     return [item for item in found if item.corpus or item.root not in known] + broken
 
 
 def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
-    """What is known, and with `data` what is there: a row for each thing found, and for each source not found.
+    """The known sources, and with `data` the corpora found: a row per match, and per source without a match.
 
     Columns: source, title, licence, layout, folder, files (split and number of record files), status. Raises
     SourceError.
@@ -74,21 +66,21 @@ def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
         about = {"source": source.name, "title": source.title, "licence": source.licence}
         layouts = ", ".join(layout.name for layout in source.layouts)
         nothing = {"layout": layouts, "folder": "", "files": "", "status": "not found" if data else ""}
-        there = [_describe(item) for item in found if item.source == source.name]
+        there = [_describe_match(item) for item in found if item.source == source.name]
         rows += [{**about, **item} for item in there or [nothing]]
     unknown = {"source": "", "title": "", "licence": ""}
-    return rows + [{**unknown, **_describe(item)} for item in found if not item.source]
+    return rows + [{**unknown, **_describe_match(item)} for item in found if not item.source]
 
 
-def _describe(item: CorpusMatch) -> dict[str, str]:
+def _describe_match(item: CorpusMatch) -> dict[str, str]:
     splits = item.corpus.splits if item.corpus else {}
     files = ", ".join(f"{split} {len(files)}" for split, files in splits.items())
-    status = "used" if item.used else f"passed over: {item.reason}"
+    status = "used" if item.used else f"skipped: {item.reason}"
     return {"layout": item.layout, "folder": item.root, "files": files, "status": status}
 
 
 def _match_layout(source: Source, layout: Layout, paths: dict[str, RawFile]) -> Iterator[Corpus]:
-    """A corpus for each root under which record files of the layout lie, by root."""
+    """A corpus for each root folder below which there are record files of the layout, sorted by root."""
     globs = [*layout.splits.items(), *(("", glob) for glob in layout.also)]
     roots: dict[str, dict[str, dict[str, RawFile]]] = {}
     for split, glob in globs:
@@ -111,11 +103,11 @@ def _match_layout(source: Source, layout: Layout, paths: dict[str, RawFile]) -> 
             yield Corpus(source.name, layout.name, root, splits, listed, source.columns)
 
 
-def _compare_heads(corpus: Corpus, layout: Layout) -> str:
-    """Why the files are not the layout's, or "". One that begins rightly is enough: others may be damaged."""
+def _check_first_bytes(corpus: Corpus, layout: Layout) -> str:
+    """Why the files are not of this layout, or "". One correct beginning is enough: other files may be damaged."""
     if layout.begins is None:
         return ""
-    reason = "the files have the names of this layout, but none begins as it should"
+    reason = "the files have the names of this layout, but none has its first bytes"
     for file in corpus.files.values():
         try:
             if layout.begins.match(file.read_head().decode("latin-1")):
@@ -126,11 +118,11 @@ def _compare_heads(corpus: Corpus, layout: Layout) -> str:
 
 
 def _list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
-    """Path relative to `data` -> file, a real one before a zipped; and zip files that cannot be opened."""
+    """Path relative to `data` -> file, preferring plain files to zipped ones; and zip files that cannot be opened."""
     files: dict[str, RawFile] = {}
     for path in _walk(data):
         name = path.relative_to(data).as_posix() if path != data else path.name
-        name = os.fsencode(name).decode(errors="backslashreplace")  # a name may be no UTF-8
+        name = os.fsencode(name).decode(errors="backslashreplace")  # a name may not be UTF-8
         files[name] = RawFile(path, None, name)
     broken = []
     for name in sorted(name for name in files if name.lower().endswith(".zip")):
@@ -149,15 +141,15 @@ def _list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
 
 
 def _walk(data: Path) -> Iterator[Path]:
-    """Every file below `data`, links followed, hidden folders left out."""
+    """Every file below `data`; links are followed, hidden folders left out."""
     if data.is_file():
         yield data
     elif not data.is_dir():
-        raise SourceError(f"{data}: no such folder; --data takes the one in which the corpora lie")
+        raise SourceError(f"{data}: no such folder; --data takes the folder with the corpora")
     seen = set()
     for folder, folders, names in os.walk(data, followlinks=True):
         real = os.path.realpath(folder)
-        if real in seen:  # a link that leads back
+        if real in seen:  # a link to a folder that was visited
             folders.clear()
             continue
         seen.add(real)

@@ -1,28 +1,30 @@
-"""The records of a raw file, parsed once a process, and how each is converted or becomes a fault."""
+"""The records of a raw file, parsed once per process, and their conversion to dialogues or faults."""
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import PurePosixPath
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import orjson
 
 from coalm_it.calls import CallSyntaxError, parse_calls
-from coalm_it.corpora.corpus import RawFile, Shard
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard
 from coalm_it.corpora.sources import SourceError
-from coalm_it.schema import Fault
+from coalm_it.schema import Dialogue, Fault, Tool, Turn
 
 T = TypeVar("T")
+R = TypeVar("R", covariant=True)
 
 _KINDS: dict[type, str] = {str: "a string", dict: "an object", list: "a list"}
 
 
 class BadRecord(ValueError):
-    """A record that lacks something or contradicts itself; one line that says what."""
+    """A record that lacks something or contradicts itself; the message says what, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +38,30 @@ class BrokenLine:
 
 
 def read_records(file: RawFile) -> Sequence[Any]:
-    """Every record of a file: of a JSON list, of JSON lines, of a Parquet table. Raises SourceError.
+    """Every record of a JSON list, a JSON lines file or a Parquet table. Raises SourceError.
 
-    A Parquet table has every key of a struct in every row, so a null there says that the key is absent, and it
-    is left out. The file read last stays in memory, since a large one is read in several shards.
+    A Parquet table has every key of a struct in every row, so a null there means that the key is absent, and it
+    is left out. The last file stays in memory, since a large file is read in several shards.
     """
-    try:
-        changed = file.path.stat().st_mtime_ns
-    except OSError as error:
-        raise SourceError(f"{file.name}: cannot be read: {error.strerror}") from None
-    return _parse_file(file, file.size, changed)
+    return _parse_file(file, file.version)
 
 
 @lru_cache(maxsize=1)
-def _parse_file(file: RawFile, size: int, changed: int) -> Sequence[Any]:
+def _parse_file(file: RawFile, version: tuple[int, int]) -> Sequence[Any]:
     suffix = PurePosixPath(file.name).suffix.lower()
     if suffix == ".parquet":
         return _parse_table(file)
     content = file.read_bytes().lstrip()
     if suffix == ".jsonl" or content.startswith(b"{"):
         return _parse_lines(file, content)
+    return read_list(file, "records")
+
+
+def read_list(file: RawFile, items: str) -> list[Any]:
+    """The content of a file that holds one JSON list; `items` names what is in it. Raises SourceError."""
     records = file.read_json()
     if not isinstance(records, list):
-        raise SourceError(f"{file.name}: a list of records was expected at the top")
+        raise SourceError(f"{file.name}: a list of {items} was expected at the top")
     return records
 
 
@@ -94,41 +97,103 @@ def _drop_nulls(value: Any) -> Any:
     return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-# --- a record -> what a reader makes of it ---
+# --- records -> dialogues and faults ---
+
+
+class ReadDialogues(Protocol[R]):
+    """The signature of `read_dialogues` in every module of readers/."""
+
+    def __call__(self, corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[R | Fault]: ...
+
+
+def report_unreadable_file(read: ReadDialogues[R]) -> ReadDialogues[R]:
+    """Decorates a reader that raises SourceError for a file that cannot be read: it yields one Fault instead.
+
+    A file has one Fault, however many shards it is cut into.
+    """
+
+    @wraps(read)
+    def read_or_report(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[R | Fault]:
+        try:
+            yield from read(corpus, split, shard, licence=licence)
+        except SourceError as error:
+            if shard.index == 0:
+                name = shard.file.name
+                yield Fault(file=name, reason=str(error).removeprefix(f"{name}: "))
+
+    return read_or_report
+
+
+class DialogueContent(NamedTuple):
+    """What a reader makes of one record; where it comes from is added by `convert_dialogues`."""
+
+    turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...] = ()
+    clock: datetime.date | None = None
+
+
+def convert_dialogues(
+    corpus: Corpus,
+    split: str,
+    shard: Shard,
+    licence: str,
+    *,
+    records: Sequence[Any],
+    convert: Callable[[Any], DialogueContent | None],
+    name: Callable[[Any, int], str],
+) -> Iterator[Dialogue | Fault]:
+    """A dialogue for each record of the shard, or a Fault; a record is left out where `convert` returns None.
+
+    `records` are all records of the file; `name` gives a record its id, from its content and its index in the file.
+    `convert` raises BadRecord.
+    """
+
+    def make_dialogue(record: Any, index: int) -> Dialogue | None:
+        content = convert(record)
+        if content is None:
+            return None
+        return Dialogue(
+            id=name(record, index),
+            source=corpus.source,
+            split=split,
+            licence=licence,
+            clock=content.clock,
+            tools=content.tools,
+            turns=content.turns,
+            file=shard.file.name,
+            record=index,
+        )
+
+    return convert_records(shard, records, make_dialogue, name)
 
 
 def convert_records(
-    shard: Shard, convert: Callable[[Any, int], T], name: Callable[[Any, int], str]
+    shard: Shard, records: Sequence[Any], convert: Callable[[Any, int], T | None], name: Callable[[Any, int], str]
 ) -> Iterator[T | Fault]:
-    """Each record of the shard, converted, or a Fault where `convert` raises BadRecord; both get its number.
+    """Each record of the shard, converted, or a Fault where `convert` raises BadRecord; None is left out.
 
-    A file that cannot be read is one Fault, however many shards it was cut into.
+    `records` are all records of the file; `convert` and `name` take a record and its index in the file.
     """
-    file = shard.file
-    try:
-        first, records = shard.take(read_records(file))
-    except SourceError as error:
-        if shard.index == 0:
-            yield Fault(file=file.name, reason=str(error).removeprefix(f"{file.name}: "))
-        return
-    for number, record in enumerate(records, first):
-        converted: T | Fault
+    first, taken = shard.take(records)
+    for index, record in enumerate(taken, first):
+        converted: T | Fault | None
         try:
             if isinstance(record, BrokenLine):
                 raise BadRecord(record.reason)
-            converted = convert(record, number)
+            converted = convert(record, index)
         except BadRecord as error:
-            converted = Fault(file=file.name, record=name(record, number), reason=str(error))
-        yield converted
+            converted = Fault(file=shard.file.name, record=name(record, index), reason=str(error))
+        if converted is not None:
+            yield converted
 
 
-def number_record(file: RawFile, number: int) -> str:
-    """A name for a record that has none of its own: its file and its place in it."""
-    return f"{PurePosixPath(file.name).with_suffix('').as_posix().replace('/', '_')}_{number}"
+def number_record(file: RawFile, index: int) -> str:
+    """A name for a record that has none: its file and its index in the file."""
+    return f"{PurePosixPath(file.name).with_suffix('').as_posix().replace('/', '_')}_{index}"
 
 
 def get_field(record: Any, key: str, *kinds: type) -> Any:
-    """The record's value under `key`, which must be there and of one of the kinds. Raises BadRecord."""
+    """The value of `key` in a record, which must exist and have one of the types. Raises BadRecord."""
     if not isinstance(record, dict):
         raise BadRecord(f"an object with {key!r} was expected, found {record!r:.60}")
     if key not in record:
@@ -140,11 +205,11 @@ def get_field(record: Any, key: str, *kinds: type) -> Any:
     return value
 
 
-# --- JSON inside of JSON ---
+# --- JSON inside JSON ---
 
 
 def parse_json(text: str, what: str) -> Any:
-    """The value of a JSON text, integers of any length exact. Raises BadRecord; `what` names the text in it."""
+    """The value of a JSON text; integers of any length stay exact. Raises BadRecord; `what` names the text there."""
     try:
         value = json.loads(text, parse_constant=refuse_constant)
         if "\\ud" in text.lower():
@@ -157,12 +222,12 @@ def parse_json(text: str, what: str) -> Any:
 
 
 def refuse_constant(name: str) -> NoReturn:
-    """For a decoder's `parse_constant`: NaN and infinity are not JSON."""
+    """For the `parse_constant` of a decoder: NaN and infinity are not JSON."""
     raise ValueError(f"{name} is no JSON value")
 
 
 def decode_result(text: str) -> Any:
-    """What a tool answered: an object or a list where the text is one, as JSON or Python spells it, and else text."""
+    """The result of a tool: an object or a list if the text is one, in JSON or Python notation; otherwise the text."""
     if not text.startswith(("{", "[")):
         return text
     try:

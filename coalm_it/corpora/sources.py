@@ -1,8 +1,7 @@
-"""What is known of each corpus before it is there: `sources/NAME.yaml`, or a file of one's own."""
+"""The description of each corpus: `sources/NAME.yaml`, or a YAML file of the user."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -11,14 +10,15 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from coalm_it.assets import asset
+from coalm_it.configs import describe_errors, name_nearest
 from coalm_it.errors import RequestError
 
 
 class SourceError(RequestError):
-    """A source, a folder or a file cannot be used; one line for the person who must act."""
+    """A source, a folder or a file cannot be used; the message is one line for the user."""
 
 
-# --- what a YAML file says ---
+# --- the content of a YAML file ---
 
 
 class _Model(BaseModel):
@@ -26,40 +26,40 @@ class _Model(BaseModel):
 
 
 class Layout(_Model):
-    """One way in which a corpus is laid out. A glob matches the last components of a path, one by one."""
+    """One layout of the files of a corpus. A glob matches the last components of a path, one by one."""
 
     name: str
     splits: dict[str, str]
-    """Split -> glob of the files that hold its records."""
+    """Split -> glob of the files with its records."""
     also: tuple[str, ...] = ()
-    """Globs of the other files that the reader opens."""
+    """Globs of other files that the reader needs."""
     begins: re.Pattern[str] | None = None
-    """In ASCII; the layout is there when one of its files begins so."""
+    """In ASCII; one of the files must begin with a match, or the layout is not recognised."""
 
 
 class RemoteFile(_Model):
-    """A file; or, where its name ends in "/", a folder of a GitHub repository."""
+    """A file, or, if its path ends in "/", a folder of a GitHub repository."""
 
     path: str
-    """In the repository or below the address; on the Hub it may be a glob."""
+    """Relative to the repository or the URL; on the Hub it may be a glob."""
     sha256: str | None = None
     size: int | None = None
-    """Bytes; of a folder, those of all its files."""
+    """Bytes; for a folder, of all its files together."""
     tree: str | None = None
-    """Git's id of the folder, or of what the archive unpacks to: `git rev-parse COMMIT:FOLDER`."""
+    """Git id of the folder, or of the content of the archive: `git rev-parse COMMIT:FOLDER`."""
     unpack: bool = False
-    """A zip or tar file that becomes a folder of its name."""
+    """Whether this is a zip or tar file, to be unpacked to a folder of the same name."""
 
     @field_validator("path")
     @classmethod
     def _check_path(cls, path: str) -> str:
         if not is_safe_path(path):
-            raise ValueError(f"{path!r} is no path below the address")
+            raise ValueError(f"{path!r} is not a path below the URL")
         return path
 
 
 class Fetch(_Model):
-    """Where a layout of the corpus is published: on GitHub, elsewhere in the web, or on the Hub."""
+    """Where a layout of the corpus is published: on GitHub, elsewhere on the web, or on the Hub."""
 
     layout: str
     url: str | None = None
@@ -77,45 +77,45 @@ class Fetch(_Model):
         if not self.revision and (self.hub or self.github):
             raise ValueError("revision is missing: the commit of the repository")
         if not self.github and any(file.path.endswith("/") for file in self.files):
-            raise ValueError("a whole folder can come only from GitHub; on the Hub a glob takes its files")
+            raise ValueError("only GitHub offers whole folders; on the Hub use a glob for the files")
         return self
 
     @property
     def github(self) -> str | None:
-        """OWNER/NAME, where the address is that of a GitHub repository."""
+        """OWNER/NAME, if the URL is that of a GitHub repository."""
         host, _, name = (self.url or "").rstrip("/").partition("github.com/")
         return name if host == "https://" else None
 
     @property
     def pinned(self) -> bool:
-        """Whether the revision names a commit, which nobody can change."""
+        """Whether the revision is a commit, which never changes."""
         return re.fullmatch("[0-9a-f]{40}", self.revision) is not None
 
 
 def is_safe_url(url: str) -> bool:
-    """HTTPS, or HTTP to this very machine."""
+    """Whether the URL is HTTPS, or HTTP to this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1"))
 
 
 def is_safe_path(path: str) -> bool:
-    """Whether it leads below the folder that it is relative to, as any system might read it."""
+    """Whether the path stays below the folder that it is relative to, on any operating system."""
     place = PurePosixPath(path.replace("\\", "/"))
     outside = not place.parts or place.is_absolute() or ".." in place.parts
     return not outside and ":" not in place.parts[0] and "\0" not in path
 
 
 class Columns(_Model):
-    """What the columns of a corpus of messages are called, where not as usual (see readers/messages.py)."""
+    """Column names of a corpus of messages, where they differ from the usual ones (see readers/messages.py)."""
 
     messages: str | None = None
     tools: str | None = None
     id: str | None = None
-    """Names the records; without it, file and number do."""
+    """The column with the ids of records; without it, an id is made of file and index."""
 
 
 class Source(_Model):
-    """All that is known of a corpus before it is there."""
+    """The description of a corpus."""
 
     name: str
     title: str
@@ -130,16 +130,16 @@ class Source(_Model):
     """In order of preference."""
     columns: Columns = Columns()
     counts: dict[str, dict[str, int]] = {}
-    """Split -> what is counted -> the published number; what the reader makes a dialogue of comes first."""
+    """Split -> unit -> published number; the unit that the reader makes dialogues of comes first."""
     notes: str = ""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes."""
     limits: tuple[str, ...] = ()
-    """What whoever trains on its rows should know: sentences for the card."""
+    """What users of its rows should know: sentences for the data set card."""
     gated: bool = False
 
     def count_dialogues(self, split: str) -> int:
-        """As published; 0 where nobody says."""
+        """The published number of dialogues; 0 if it is unknown."""
         return next(iter(self.counts.get(split, {}).values()), 0)
 
 
@@ -150,14 +150,12 @@ def load_source(name_or_path: str | Path) -> Source:
         return _read_source(Path(name_or_path))
     known = _known_names()
     if text not in known:
-        near = difflib.get_close_matches(text, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        raise SourceError(f"no source is called {text!r}; {hint}")
+        raise SourceError(f"no source is called {text!r}; {name_nearest(text, known)}")
     return _read_source(asset("sources", f"{text}.yaml"))
 
 
 def list_sources() -> list[Source]:
-    """Every source that the package knows, by name."""
+    """Every source in the package, sorted by name."""
     return [load_source(name) for name in _known_names()]
 
 
@@ -173,18 +171,4 @@ def _read_source(path: Path) -> Source:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise SourceError(f"{path}: {_explain_keys(error)}") from None
-
-
-def _explain_keys(error: ValidationError) -> str:
-    models = (Source, Layout, Columns, Fetch, RemoteFile)
-    known = [key for model in models for key in model.model_fields]
-    told = []
-    for problem in error.errors():
-        where = ".".join(map(str, problem["loc"])) or "the file"
-        if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            told.append(f"unknown key {where}" + (f" (did you mean {near[0]!r}?)" if near else ""))
-        else:
-            told.append(f"{where}: {problem['msg']}")
-    return "; ".join(told)
+        raise SourceError(f"{path}: {'; '.join(describe_errors(error, Source))}") from None

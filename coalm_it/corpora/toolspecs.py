@@ -1,20 +1,20 @@
-"""Functions as the corpora describe them -> Tools with JSON Schema.
+"""The function descriptions of the corpora -> Tools with JSON Schema.
 
-What is met in the wild, and read here:
+The forms that occur in corpora, all of which are read:
 
 - `parameters` as a flat map {name: {type, description, default}} (xLAM, API-Bank, Seal-Tools, ToolAlpaca), as
   {"type": "dict", "properties": ...} (ToolACE, BFCL), as JSON Schema, and none at all; the function by itself
   or as {"type": "function", "function": {...}}.
 - Types in Python's words: `str`, `int, optional`, `List[int]`, `Union[int, float]`, `Tuple[float, float]`, `set`,
   `float (0-1)`, `list(str)`, `str, optional, default 'London'`; in Java's and JavaScript's; in JSON Schema's.
-- What is required: a list beside the parameters or beside the function; `required: true` (or `optional`) at a
-  parameter, which then holds for all functions of the record (ToolAlpaca marks nothing else); or no word of it. Then
-  a parameter of a flat map is required unless its type says optional or it has a default: others have counted in
-  xLAM-60k that calls leave out 26 to 51 % of those marked optional, 4.1 % of those with only a default, 0.8 % of the
-  rest. Parameters in JSON Schema without such a list are not required.
+- Required parameters: a list next to the parameters or next to the function; `required: true` (or `optional`) at a
+  parameter, which then applies to all functions of the record (ToolAlpaca marks nothing else); or no indication. Then
+  a parameter of a flat map is required unless its type says optional or it has a default: in xLAM-60k, calls omit 26
+  to 51 % of the parameters marked optional, 4.1 % of those with only a default, and 0.8 % of the others.
+  Parameters in JSON Schema without such a list are not required.
 
-What of a type JSON Schema has no word for (`0-1`, `Callable[[float], float]`) stands under `format`, which binds
-nobody; a type that is not understood at all allows every value. `Tool.spec` keeps the function as it was written.
+The part of a type that JSON Schema cannot express (`0-1`, `Callable[[float], float]`) is kept under `format`, which
+validators ignore; an unknown type allows every value. `Tool.spec` keeps the original description.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class _Type(NamedTuple):
 
 
 def read_tools(value: Any) -> tuple[Tool, ...]:
-    """The functions that a record lists, as a list or as its JSON text.
+    """The functions of a record, given as a list or as its JSON text.
 
-    A copy of an earlier one is left out; two that share only their name are both kept, as in some of xLAM's rows.
-    Raises BadRecord: no list, a function without a name, parameters that are no object.
+    Exact duplicates are left out; two different functions with the same name are both kept, as in some rows of xLAM.
+    Raises BadRecord: not a list, a function without a name, parameters that are not an object.
     """
     if isinstance(value, str):
         value = parse_json(value, "tools")
@@ -74,14 +74,14 @@ def _dump(item: Any) -> bytes:
             raise BadRecord(f"tools: half a surrogate pair in {item!r:.60}") from None
 
 
-# Thousands of records list the same function; one Tool for all of them saves time and memory.
+# Thousands of records list the same function; sharing one Tool saves time and memory.
 @lru_cache(maxsize=16_384)
 def _read_cached(text: bytes, marked: bool) -> Tool:
     return _read_tool(json.loads(text), marked)
 
 
 def _read_tool(item: Any, marked: bool) -> Tool:
-    """`marked`: whether the record says at the parameters which of them are required."""
+    """`marked`: whether the record marks required parameters individually."""
     if not isinstance(item, dict):
         raise BadRecord(f"tools should hold objects, found {item!r:.60}")
     function = item["function"] if isinstance(item.get("function"), dict) else item
@@ -107,13 +107,13 @@ def _read_tool(item: Any, marked: bool) -> Tool:
 # --- parameters ---
 
 
-def _read_parameters(parameters: dict[str, Any], beside: Any, marked: bool = False) -> dict[str, Any]:
-    """`beside`: what the function itself says under `required`."""
+def _read_parameters(parameters: dict[str, Any], outer_required: Any, marked: bool = False) -> dict[str, Any]:
+    """`outer_required`: the `required` of the function itself."""
     if _is_schema(parameters):
         described = parameters.get("properties") or {}
-        required = parameters.get("required", beside)
+        required = parameters.get("required", outer_required)
     else:
-        described, required = parameters, beside
+        described, required = parameters, outer_required
     properties, optional = {}, {}
     for name, spec in described.items():
         properties[name], optional[name] = _read_property(name, spec)
@@ -130,14 +130,14 @@ def _read_parameters(parameters: dict[str, Any], beside: Any, marked: bool = Fal
 
 
 def _is_schema(parameters: dict[str, Any]) -> bool:
-    """Whether these are not a flat map, in which `type` and `properties` may be the names of parameters."""
+    """Whether this is a schema, not a flat map, in which `type` and `properties` may be names of parameters."""
     properties = parameters.get("properties")
     nested = isinstance(properties, dict) and all(isinstance(spec, dict) for spec in properties.values())
     return isinstance(parameters.get("type"), str) or nested
 
 
 def _read_mark(spec: dict[str, Any]) -> bool | None:
-    """Whether a parameter says of itself that it is required; None where it does not say."""
+    """Whether a parameter is marked as required; None if it is not marked."""
     if isinstance(spec.get("required"), bool):
         return bool(spec["required"])
     if isinstance(spec.get("optional"), bool):
@@ -146,7 +146,7 @@ def _read_mark(spec: dict[str, Any]) -> bool | None:
 
 
 def _read_property(name: str, spec: Any) -> tuple[dict[str, Any], bool]:
-    """A parameter's JSON Schema, keys in the order of the corpus, and whether its type says optional."""
+    """The JSON Schema of a parameter, with keys in the order of the corpus, and whether its type says optional."""
     if not isinstance(spec, dict):
         raise BadRecord(f"{name!r} should be an object with its type, found {spec!r:.60}")
     schema: dict[str, Any] = {}
@@ -180,7 +180,7 @@ def _read_type(value: Any) -> _Type:
 
 @lru_cache(maxsize=4096)
 def _read_type_text(text: str) -> _Type:
-    """A type with what follows it: `str, optional, default 'London'`."""
+    """A type with its annotations: `str, optional, default 'London'`."""
     expression, *notes = _split(text, ",")
     schema, optional = _read_expression(expression.strip())
     schema = dict(schema)
@@ -251,7 +251,7 @@ def _unite(types: list[_Type]) -> _Type:
 
 
 def _read_default(text: str, schema: dict[str, Any]) -> Any:
-    """`100` of an integer is a number; of a string, or in quotes, it is text."""
+    """`100` is a number for an integer, and text for a string or in quotes."""
     bare = text.strip().strip("'\"")
     if schema.get("type") == "string":
         return bare
@@ -262,9 +262,9 @@ def _read_default(text: str, schema: dict[str, Any]) -> Any:
 
 
 def _split(text: str, mark: str) -> Iterator[str]:
-    """The parts between marks that stand in no bracket and no quotes."""
+    """The parts between marks that are outside brackets and quotes."""
     start, depth, quote = 0, 0, ""
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         if quote:
             quote = "" if character == quote else quote
         elif character in "'\"":
@@ -274,6 +274,6 @@ def _split(text: str, mark: str) -> Iterator[str]:
         elif character in "])>}":
             depth -= 1
         elif character == mark and depth == 0:
-            yield text[start:place]
-            start = place + 1
+            yield text[start:index]
+            start = index + 1
     yield text[start:]

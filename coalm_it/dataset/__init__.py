@@ -1,1 +1,1 @@
-"""What lies in a build folder, and what goes out from it."""
+"""Build folders: written, read, documented and published."""

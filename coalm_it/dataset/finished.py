@@ -1,67 +1,77 @@
-"""A finished build as those open it who come after: publishing, training, evaluation. What its manifest does not vouch
-for is not read."""
+"""Reads a finished build, for publishing, training and evaluation: only files that match the manifest's hashes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from coalm_it.corpora.sources import is_safe_path
-from coalm_it.dataset.folder import FolderError
-from coalm_it.dataset.manifest import MANIFEST
-from coalm_it.files import hash_bytes
+from coalm_it.dataset.folder import REQUESTS, BuildFolder, FolderError
+from coalm_it.dataset.manifest import MANIFEST, Manifest, ManifestError, parse_manifest
+from coalm_it.files import hash_bytes, hash_file
 from coalm_it.rendering.chat import Form
 
 Config = Literal["coalm_it", "samples"]
 Split = Literal["train", "validation"]
 CONFIGS: dict[Form, Config] = {"columns": "coalm_it", "messages": "samples"}
-"""Where the rows of a form lie."""
+"""Form of a row -> the config that has it."""
 
 
 @dataclass(frozen=True)
 class FinishedBuild:
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     sha256: str
-    """Of the manifest, which has that of every file."""
-
-    @property
-    def files(self) -> dict[str, str]:
-        """Name -> sha256; the manifest itself is not among them."""
-        return {name: file["sha256"] for name, file in self.manifest["files"].items()}
+    """Of the manifest, which has the hashes of all other files."""
 
     def list_files(self, config: Config, split: Split) -> list[str]:
-        """Names of the data files, in order; none where the build has no such rows."""
-        return sorted(name for name in self.files if name.startswith(f"data/{config}/{split}-"))
+        """Names of the data files, in order; empty if the build has no such rows."""
+        return sorted(name for name in self.manifest.files if name.startswith(f"data/{config}/{split}-"))
 
     def check_files(self, names: Iterable[str]) -> None:
-        """Raises FolderError for a file that is missing or has changed."""
-        files = self.files
+        """Raises FolderError if one of the files is missing or has changed."""
         for name in names:
             path = self.folder / name
             if not is_safe_path(name) or not path.is_file():
                 raise FolderError(f"{path} is missing: {MANIFEST} lists it; build it again")
-            with path.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != files[name]:
-                    raise FolderError(f"{path} is not the file that was built: its sha256 has changed; build it again")
+            if hash_file(path) != self.manifest.files[name].sha256:
+                raise FolderError(f"{path} is not the file that was built: its sha256 has changed; build it again")
 
 
 def open_build(folder: Path) -> FinishedBuild:
-    """Raises FolderError where there is no manifest, or none of ours."""
+    """Raises FolderError if there is no manifest, or none that this version reads."""
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
     except OSError:
-        raise FolderError(f"{folder} is no finished build: there is no {MANIFEST} in it") from None
+        raise FolderError(f"{folder} is not a finished build: it has no {MANIFEST}") from None
     try:
-        manifest = json.loads(content)
-        build = FinishedBuild(folder, manifest, hash_bytes(content))
-        if not (manifest["recipe"].keys() and manifest["parts"].keys() and build.files):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise FolderError(f"{path} is no manifest of a build: build it again") from None
-    return build
+        return FinishedBuild(folder, parse_manifest(content), hash_bytes(content))
+    except ManifestError as error:
+        raise FolderError(f"{path} {error}; build it again") from None
+
+
+def find_current_build(folder: BuildFolder) -> Manifest | None:
+    """The manifest, if the folder holds the build of its key and every file is as it was written; None otherwise."""
+    try:
+        build = open_build(folder.path)
+        if build.manifest.build != folder.key:
+            return None
+        build.check_files(build.manifest.files)
+    except (FolderError, OSError):
+        return None
+    return build.manifest
+
+
+def read_requests(folder: Path) -> list[str]:
+    """The keys of the model requests that the rows of a finished build depend on, sorted.
+
+    Raises FolderError: no finished build, a build without a model, a list that has changed.
+    """
+    build = open_build(folder)
+    if REQUESTS not in build.manifest.files:
+        raise FolderError(f"{folder} was built without a model: it has no {REQUESTS}, and no answers to export")
+    build.check_files([REQUESTS])
+    return (folder / REQUESTS).read_text(encoding="ascii").split()

@@ -1,25 +1,152 @@
-"""The manifest of a build: what it holds, and whether that is what its recipe expects."""
+"""The manifest of a build: the recipe, the counts of every part, the inputs, and a hash of every file."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+
+from coalm_it.recipe import Recipe
+from coalm_it.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 
 
-def find_shortfall(manifest: dict[str, Any]) -> str | None:
-    """What the recipe expects and the build does not meet, in one line; None where all is met."""
-    expect = manifest["recipe"]["expect"]
-    limit, (lost, total) = expect["rejects_at_most"], count_lost(manifest)
+class ManifestError(ValueError):
+    """The content is not a manifest that this version reads; the message completes "manifest.json ..."."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartCounts(_Entry):
+    """Counts of a part: candidates = rows - repeated + validation + rejects + left_out."""
+
+    published: int
+    """Dialogues of the part's corpora according to their publishers; 0 if unknown."""
+    dialogues: int
+    """Dialogues read."""
+    filtered: int
+    """Dialogues that the part's filter excludes."""
+    faults: int
+    """Raw records and files that could not be read as dialogues."""
+    candidates: int
+    wanted: int
+    rows: int
+    """Train rows, second copies included."""
+    repeated: int
+    """Second copies."""
+    validation: int
+    mixed: int
+    """Candidates that fit on neither side of the split (see mixture/split.py); they are among `left_out`."""
+    left_out: int
+    """Candidates that the recipe does not need, those about which no model was asked included."""
+    rejects: int
+    rejected_by: dict[str, int]
+    """Check -> samples that it rejected. A sample may fail several checks."""
+    thoughts: dict[str, int]
+    """Origin of the thoughts -> how many (see DialogueWithThoughts)."""
+
+
+class FaultEntry(_Entry):
+    """A raw record (or a whole file, then `record` is None) that could not be read as a dialogue."""
+
+    part: str
+    file: str
+    record: str | None
+    reason: str
+
+
+class SourceEntry(_Entry):
+    """What sources/NAME.yaml says of a corpus, and which of its layouts was found."""
+
+    layout: str
+    title: str
+    licence: str
+    citation: str
+    homepage: str
+    languages: tuple[str, ...]
+    limits: tuple[str, ...]
+    gated: bool
+
+
+class AnswersEntry(_Entry):
+    """The model answers that the rows depend on; no requests where no model was asked."""
+
+    requests: int
+    digest: str
+
+
+class FileEntry(_Entry):
+    rows: int | None = None
+    """Of a Parquet file."""
+    bytes: int
+    sha256: str
+
+    @model_serializer(mode="wrap")
+    def _omit_missing_rows(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+
+class Manifest(_Entry):
+    name: str
+    """Of the recipe."""
+    schema_version: int = SCHEMA_VERSION
+    build: str
+    """Hash of everything that the rows depend on, except model answers."""
+    versions: dict[str, str]
+    """Package -> version."""
+    recipe: Recipe
+    parts: dict[str, PartCounts]
+    faults: tuple[FaultEntry, ...]
+    sources: dict[str, SourceEntry]
+    trained_on: tuple[str, ...]
+    """Source and split, for every part: "sgd train"."""
+    inputs: dict[str, str]
+    """Raw file -> sha256."""
+    answers: AnswersEntry
+    files: dict[str, FileEntry] = {}
+    """Every file of the data set except the manifest itself."""
+
+    def to_json(self) -> str:
+        """The text of manifest.json."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """The manifest with this JSON text. Raises ManifestError."""
+    try:
+        raw = json.loads(content)
+    except ValueError:
+        raise ManifestError("is not JSON") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version is None:
+        raise ManifestError("is not the manifest of a coalm-it build")
+    if version != SCHEMA_VERSION:
+        raise ManifestError(f"has schema version {version}; this coalm-it reads version {SCHEMA_VERSION}")
+    try:
+        return Manifest.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ManifestError(f"is damaged, or of another version of coalm-it ({where}: {first['msg']})") from None
+
+
+def find_shortfall(manifest: Manifest) -> str | None:
+    """What the recipe expects and the build does not meet, in one line; None if it meets everything."""
+    expect = manifest.recipe.expect
+    limit, (lost, total) = expect.rejects_at_most, count_losses(manifest)
     if lost > limit * total:
         return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
-    held_out = sum(part["validation"] for part in manifest["parts"].values())
-    wanted = expect["validation_at_least"]
+    held_out = sum(part.validation for part in manifest.parts.values())
+    wanted = expect.validation_at_least
     return f"{held_out:,} validation rows: validation_at_least is {wanted:,}" if held_out < wanted else None
 
 
-def count_lost(manifest: dict[str, Any]) -> tuple[int, int]:
-    """Rejects and faults of all parts, and of how many candidates and faults."""
-    parts = manifest["parts"].values()
-    lost = sum(part["rejects"] + part["faults"] for part in parts)
-    return lost, sum(part["candidates"] + part["faults"] for part in parts)
+def count_losses(manifest: Manifest) -> tuple[int, int]:
+    """The number of rejects and faults, and the number of candidates and faults, over all parts."""
+    parts = manifest.parts.values()
+    lost = sum(part.rejects + part.faults for part in parts)
+    return lost, sum(part.candidates + part.faults for part in parts)

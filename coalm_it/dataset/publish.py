@@ -1,8 +1,9 @@
-"""A finished build becomes a data set on the Hub: what travels is checked first, and the manifest goes last.
+"""Publishes a finished build on the Hub: the build is checked first, and its manifest is uploaded last.
 
-In order: every file but the manifest, and with that what is left of an earlier version is taken away, its manifest
-too; a look at what the Hub holds now; the manifest; the tag; with --public the whole shown to all. Whatever is cut
-off, the repository holds no manifest, which is no data set, and the same command sends only what is still missing.
+The steps: upload every file but the manifest, and in the same commit delete the files of an earlier version, its
+manifest included; compare with what the Hub now holds; upload the manifest; set the tag; with --public, make the
+repository public. If any step is interrupted, the repository has no manifest, so it is no data set, and the same
+command uploads only what is still missing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from coalm_it.dataset.finished import FinishedBuild, open_build
 from coalm_it.dataset.folder import DATA_FOLDERS, FolderError
-from coalm_it.dataset.hub import Contents, HubError, HubRequestError, Repository, check_name
+from coalm_it.dataset.hub import HubError, HubRequestError, RemoteContents, Repository, check_name
 from coalm_it.dataset.manifest import MANIFEST, find_shortfall
 from coalm_it.errors import ShortfallError
 from coalm_it.listener import Listener, Silent
@@ -27,65 +28,66 @@ class ExpectationError(ShortfallError):
 
 @dataclass(frozen=True)
 class Release:
-    """What is to travel, and where to: a build folder whose files are all as its manifest says."""
+    """What is published, and where: a build folder whose files all match its manifest."""
 
     repo: str
     folder: Path
     files: dict[str, str]
-    """Name -> sha256, the manifest's own among them."""
+    """Name -> sha256, the manifest included."""
     tag: str
 
     def measure(self, name: str) -> int:
-        """Bytes."""
+        """Size of a file in bytes."""
         return (self.folder / name).stat().st_size
 
-    def list_missing(self, there: Contents) -> list[str]:
-        """The files that are not there, or not the same."""
-        return [name for name, sha256 in self.files.items() if not there.holds(name, self.folder / name, sha256)]
+    def list_missing(self, remote: RemoteContents) -> list[str]:
+        """The files that the repository lacks, or has with other content."""
+        return [name for name, sha256 in self.files.items() if not remote.holds(name, self.folder / name, sha256)]
 
 
 @dataclass(frozen=True)
 class Published:
-    """What came of it."""
+    """Result of publishing."""
 
     url: str
-    """The page of this very version."""
+    """Page of this version."""
     repo: str
     tag: str
     commit: str
     private: bool
     sent: tuple[str, ...]
-    """The files that were not there yet."""
+    """Names of the files that were uploaded; the others were there already."""
 
 
 def plan_release(folder: Path, repo: str, tag: str | None = None) -> Release:
-    """Checks the name USER/NAME, and a build folder file by file.
+    """Checks the repository's name and every file of the build.
 
-    Without `tag` the version is named by the recipe's version and the beginning of the manifest's sha256: the same
-    data set gets the same name, and another does not.
-    What the manifest lists travels, and nothing else: .work/, timings.json and .coalm-it are of this machine and run.
-    Raises FolderError: no finished build, a file that is missing or changed, a data file that it does not list;
-    ExpectationError; HubRequestError for a name or a tag that is none.
+    The default tag consists of the recipe's version and the first digits of the manifest's sha256, so that it
+    identifies the data set. Only files that the manifest lists are published: .work/, timings.json and .coalm-it belong
+    to this machine and run.
+    Raises FolderError: no finished build, a missing or changed file, a data file that the manifest does not list;
+    ExpectationError; HubRequestError for an invalid name or tag.
     """
     check_name(repo)
     build = open_build(folder)
     if shortfall := find_shortfall(build.manifest):
-        raise ExpectationError(f"{folder} is not what its recipe expects: {shortfall}")
-    build.check_files(build.files)
-    _find_strangers(build)
-    tag = tag or f"v{build.manifest['recipe']['version']}-{build.sha256[:8]}"
+        raise ExpectationError(f"{folder} does not meet what its recipe expects: {shortfall}")
+    build.check_files(build.manifest.files)
+    _refuse_unlisted_files(build)
+    tag = tag or f"v{build.manifest.recipe.version}-{build.sha256[:8]}"
     if not _TAG.fullmatch(tag) or ".." in tag:
-        raise HubRequestError(f"{tag!r} is no tag: letters and digits, between them . _ + - too")
-    return Release(repo, folder, {**build.files, MANIFEST: build.sha256}, tag)
+        raise HubRequestError(f"{tag!r} is not a valid tag: use letters and digits, and between them also . _ + -")
+    hashes = {name: file.sha256 for name, file in build.manifest.files.items()}
+    return Release(repo, folder, {**hashes, MANIFEST: build.sha256}, tag)
 
 
-def _find_strangers(build: FinishedBuild) -> None:
-    """Who loads the data set takes what lies there by its name, but for hidden files. Raises FolderError."""
-    files = build.files
-    for path in (path for place in DATA_FOLDERS for path in sorted((build.folder / place).rglob("*"))):
-        inside = path.relative_to(build.folder)
-        if path.is_file() and inside.as_posix() not in files and not any(part[0] == "." for part in inside.parts):
-            raise FolderError(f"{path} is not of this build: {MANIFEST} does not list it; take it away")
+def _refuse_unlisted_files(build: FinishedBuild) -> None:
+    """`load_dataset` reads all files of a data folder except hidden ones, listed or not. Raises FolderError."""
+    for path in (path for folder in DATA_FOLDERS for path in sorted((build.folder / folder).rglob("*"))):
+        relative = path.relative_to(build.folder)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.is_file() and relative.as_posix() not in build.manifest.files and not hidden:
+            raise FolderError(f"{path} is not part of this build: {MANIFEST} does not list it; remove it")
 
 
 def publish_folder(
@@ -97,64 +99,65 @@ def publish_folder(
     endpoint: str | None = None,
     listener: Listener | None = None,
 ) -> Published:
-    """Publishes a build folder as the data set `repo` (USER/NAME) of the Hub, or of the one at `endpoint`.
+    """Publishes a build folder as the data set `repo` (USER/NAME) of the Hub, or of the Hub at `endpoint`.
 
-    A repository that is not there is made, private; `public` shows it once it is whole. What is there already is not
-    sent again. Raises what plan_release does; HubRequestError (no token, no right, a repository or a tag that holds
-    something else, one that all can see); HubError.
+    Creates the repository if it does not exist, as a private one; `public` makes it public once it is complete. Files
+    that are there already are not uploaded again.
+    Raises what plan_release raises; HubRequestError (no token, no permission, a repository or a tag that holds
+    something else, a public repository without `public`); HubError.
     """
     listener = listener or Silent()
     release = plan_release(folder, repo, tag)
     repository = Repository(repo, endpoint, listener)
-    there = repository.read_contents() or repository.create()
-    _check_place(repository, there, public)
+    remote = repository.read_contents() or repository.create()
+    _check_repository(repository, remote, public)
     tagged = repository.read_contents(release.tag)
     if tagged and release.list_missing(tagged):
-        raise HubRequestError(f"{repository.url}: tag {release.tag} is there and holds another version: name another")
-    missing = release.list_missing(there)
-    stale = _list_stale(repository, release, there, changed=MANIFEST in missing)
-    commit = there.commit
+        raise HubRequestError(f"{repository.url}: tag {release.tag} exists and holds another version: use another")
+    missing = release.list_missing(remote)
+    stale = _list_stale(repository, release, remote, changed=MANIFEST in missing)
+    commit = remote.commit
     if missing or stale:
-        commit = _send(repository, release, there, missing, stale, listener)
+        commit = _upload(repository, release, remote, missing, stale, listener)
     if not tagged:
         repository.tag(release.tag, commit)
-    if public and there.private:
+    if public and remote.private:
         repository.make_public()
     page = f"{repository.url}/tree/{release.tag}"
     return Published(page, repo, release.tag, tagged.commit if tagged else commit, not public, tuple(missing))
 
 
-def _check_place(repository: Repository, there: Contents, public: bool) -> None:
-    if not there.ours and any(not name.startswith(".") for name in there.files):
-        raise HubRequestError(f"{repository.url} holds something else, no data set of coalm-it: name another")
-    if not there.private and not public:
-        raise HubRequestError(f"{repository.url} can be seen by all: say --public if this is to be seen too")
+def _check_repository(repository: Repository, remote: RemoteContents, public: bool) -> None:
+    if not remote.ours and any(not name.startswith(".") for name in remote.files):
+        raise HubRequestError(f"{repository.url} holds something other than a data set of coalm-it: use another name")
+    if not remote.private and not public:
+        raise HubRequestError(f"{repository.url} is public: add --public if this version is to be public too")
 
 
-def _list_stale(repository: Repository, release: Release, there: Contents, changed: bool) -> list[str]:
-    """What is left of another version: in the folders of the data, and what a manifest that lies there lists."""
-    listed = set(repository.read_manifest(there).get("files") or ()) if changed else set()
-    ours = {name for name in there.files if name in listed or name.partition("/")[0] in DATA_FOLDERS}
+def _list_stale(repository: Repository, release: Release, remote: RemoteContents, changed: bool) -> list[str]:
+    """Files of another version: those in the data folders, and those that the remote manifest lists."""
+    listed = repository.read_listed_files(remote) if changed else set()
+    ours = {name for name in remote.files if name in listed or name.partition("/")[0] in DATA_FOLDERS}
     return sorted(ours - release.files.keys())
 
 
-def _send(
+def _upload(
     repository: Repository,
     release: Release,
-    there: Contents,
+    remote: RemoteContents,
     missing: list[str],
     stale: list[str],
     listener: Listener,
 ) -> str:
-    """Brings the repository to hold the release and nothing of another; returns the commit that does."""
-    commit, files = there.commit, [name for name in missing if name != MANIFEST]
+    """Uploads the missing files and deletes the stale ones, then uploads the manifest; returns the last commit."""
+    commit, files = remote.commit, [name for name in missing if name != MANIFEST]
     if files or stale:
         size = sum(map(release.measure, files))
-        listener.say(f"{len(files)} of {len(release.files)} files to send, {size / 1e6:,.1f} MB")
-        delete = [*stale, *(name for name in [MANIFEST] if name in there.files)]
-        commit = repository.send(release.folder, files, delete, commit, f"Files of {release.tag}")
-        now = repository.read_contents(commit)
-        lost = [name for name in release.list_missing(now) if name != MANIFEST] if now else files
+        listener.say(f"uploading {len(files)} of {len(release.files)} files, {size / 1e6:,.1f} MB")
+        delete = [*stale, *(name for name in [MANIFEST] if name in remote.files)]
+        commit = repository.upload(release.folder, files, delete, commit, f"Files of {release.tag}")
+        uploaded = repository.read_contents(commit)
+        lost = [name for name in release.list_missing(uploaded) if name != MANIFEST] if uploaded else files
         if lost:
-            raise HubError(f"{repository.url}: {', '.join(lost)} did not arrive as sent: run again")
-    return repository.send(release.folder, [MANIFEST], [], commit, f"Manifest of {release.tag}: it is whole")
+            raise HubError(f"{repository.url}: {', '.join(lost)} did not arrive intact: run again")
+    return repository.upload(release.folder, [MANIFEST], [], commit, f"Manifest of {release.tag}: complete")

@@ -13,9 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from coalm_it.assets import asset
 from coalm_it.calls.markup import TEMPLATE_FORMATS, Format, read_move
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.draw import stable_hash
@@ -28,6 +25,7 @@ from coalm_it.rendering import Renderer
 from coalm_it.rendering.chat import read_conversation
 from coalm_it.rendering.varied import draw_form, list_syntaxes
 from coalm_it.schema import Inventory, Sample, Turn
+from coalm_it.templates import read_yaml
 
 PART = "bfcl"
 _LANGUAGES = {"java": "Java", "javascript": "JavaScript"}
@@ -119,7 +117,7 @@ def _ask_for_source(function: Mapping[str, Any], language: str) -> dict[str, Any
 
 @cache
 def _read_hints() -> Mapping[str, str]:
-    hints: Mapping[str, str] = yaml.safe_load(asset("templates", "prompts", "bfcl.yaml").read_text("utf-8"))
+    hints: Mapping[str, str] = read_yaml("prompts/bfcl.yaml")
     return hints
 
 

@@ -26,9 +26,8 @@ from coalm_it.errors import RequestError, ShortfallError
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Judged, Outcome, Output, explain_silence, explain_unread, write_calls
 from coalm_it.evaluation.metrics import Scores, score_calls, score_state
-from coalm_it.mixture.quotas import name_dialogue
 from coalm_it.rendering.chat import Form, read_conversation
-from coalm_it.schema import Call
+from coalm_it.schema import Call, parse_dialogue_name
 
 
 class HeldOutError(RequestError):
@@ -82,7 +81,7 @@ def _read_rows(build: FinishedBuild, form: Form) -> Iterator[dict[str, Any]]:
 
 
 def _decides_nothing(row: Mapping[str, Any], build: FinishedBuild, form: Form) -> bool:
-    layout = build.manifest["recipe"]["parts"][row["part"]]["layout"]
+    layout = build.manifest.recipe.parts[row["part"]].layout
     return form == "columns" and row["task"] == "react_response" and layout != "varied"
 
 
@@ -95,7 +94,7 @@ def _make_item(row: Mapping[str, Any], wanted: Evaluation) -> Item:
         id=row["id"],
         part=row["part"],
         task=row["task"],
-        cluster=name_dialogue(row["id"]),
+        cluster=parse_dialogue_name(row["id"]),
         prompt=conversation._replace(messages=before),
         due=due,
         formats=formats,

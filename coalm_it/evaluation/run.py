@@ -117,7 +117,7 @@ def _list_items(data: Path, wanted: Evaluation) -> tuple[list[Item], dict[str, A
     items, skipped = held_out.list_items(build, wanted)
     return (
         items,
-        {"build": build.manifest["build"], "name": build.manifest["name"], "manifest_sha256": build.sha256},
+        {"build": build.manifest.build, "name": build.manifest.name, "manifest_sha256": build.sha256},
         skipped,
     )
 

@@ -1,1 +1,1 @@
-"""Asks any OpenAI-compatible model, and keeps every answer in a ledger; knows nothing of dialogues or thoughts."""
+"""Sends requests to any OpenAI-compatible model and keeps every answer in a ledger; independent of dialogues."""

@@ -1,4 +1,4 @@
-"""What a model wrote, read: a JSON object, strictly where it is one, else as json-repair makes sense of it."""
+"""Reads JSON objects from the answers of models: strictly if possible, otherwise repaired with json-repair."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _THINK = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 _NUMBER = re.compile(r"\A\D{0,3}(\d+)\D{0,3}\Z")
 
 
-class Read(NamedTuple):
-    """An object, and whether it had to be mended to be one."""
+class ParsedObject(NamedTuple):
+    """A JSON object, and whether its text had to be mended to be valid JSON."""
 
     value: dict[str, Any]
     mended: bool
 
 
-def read_object(text: str) -> Read | None:
-    """The JSON object that a text is, in a code fence or not, after a think block or not; None where it is none.
+def read_object(text: str) -> ParsedObject | None:
+    """The JSON object of a text, with or without a code fence or a think block around it; None if it has none.
 
-    Raises RequestError where the text needs mending and json-repair is not installed.
+    Raises RequestError if the text is not valid JSON and json-repair is not installed.
     """
     plain = _THINK.sub("", text)
     fenced = _FENCE.match(plain)
@@ -33,14 +33,16 @@ def read_object(text: str) -> Read | None:
         value = json.loads(plain)
     except (ValueError, RecursionError):
         return _mend(plain)
-    return Read(value, mended=False) if isinstance(value, dict) else None
+    return ParsedObject(value, mended=False) if isinstance(value, dict) else None
 
 
-def _mend(text: str) -> Read | None:
+def _mend(text: str) -> ParsedObject | None:
     try:
         import json_repair
     except ImportError:
-        raise RequestError("to read what a model wrote, coalm-it needs: pip install 'coalm-it[llm]'") from None
+        raise RequestError(
+            "to repair the JSON of a model, coalm-it needs json-repair: pip install 'coalm-it[llm]'"
+        ) from None
     start = text.find("{")
     if start < 0:
         return None
@@ -48,18 +50,18 @@ def _mend(text: str) -> Read | None:
         value = json_repair.loads(text[start:])
     except (ValueError, RecursionError):
         return None
-    return Read(value, mended=True) if isinstance(value, dict) and value else None
+    return ParsedObject(value, mended=True) if isinstance(value, dict) and value else None
 
 
 def read_numbered(value: dict[str, Any]) -> dict[int, Any]:
-    """Its members by the number that their keys are: "3", "<3>"; others are left out."""
+    """The members whose keys are numbers ("3", "<3>"), by number; others are ignored."""
     return {int(found[1]): member for key, member in value.items() if (found := _NUMBER.match(key))}
 
 
 @lru_cache(maxsize=256)
-def numbered_schema(places: tuple[int, ...], kind: str) -> dict[str, Any]:
-    """The JSON schema of an object with a value of that type (`string`, `integer`) for each place."""
-    keys = [str(place) for place in places]
+def build_numbered_schema(numbers: tuple[int, ...], kind: str) -> dict[str, Any]:
+    """The JSON schema of an object with a value of type `kind` (`string`, `integer`) for each number."""
+    keys = [str(number) for number in numbers]
     return {
         "type": "object",
         "properties": {key: {"type": kind} for key in keys},

@@ -1,8 +1,8 @@
-"""An inquiry: what is asked about a dialogue, one request after the other, and what comes of it in the end.
+"""Multistep requests: requests to a model that depend on each other, and their common result.
 
-It is written once, as a generator that yields requests and is sent their outcomes, and run twice: by the first pass of
-a build, which asks a model (online.py), and by the second, which only reads the ledger (`replay`). So both come to the
-same, whatever the model answered.
+A multistep request is a generator that yields requests and is sent their outcomes. It is written once and run twice:
+by the first pass of a build, which asks a model (online.py, batch.py), and by the second, which only reads the ledger
+(`replay`). So both passes have the same result, whatever the model answered.
 """
 
 from __future__ import annotations
@@ -10,49 +10,50 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from coalm_it.llm.ledger import Ledger, MissingError
-from coalm_it.llm.request import ASKED_AGAIN, Failure, Outcome, Request, request_key
+from coalm_it.llm.ledger import Ledger, MissingAnswerError
+from coalm_it.llm.request import RETRIED_LATER, Failure, Outcome, Request, request_key
 from coalm_it.model_settings import Settings
 
 T = TypeVar("T")
-Inquiry = Generator[Request, Outcome, T]
+MultistepRequest = Generator[Request, Outcome, T]
+
+OutcomeHandler = Callable[[Request, Outcome], Request | None]
+"""Receives each request with its outcome; returns the request that follows from it, if any."""
 
 
-OnOutcome = Callable[[Request, Outcome], Request | None]
-"""Is told of each outcome; returns what is to be asked next because of it, if anything."""
-
-
-def replay(inquiry: Inquiry[T], ledger: Ledger, settings: Settings) -> T:
-    """What comes of an inquiry by the answers in the ledger. Raises MissingError where one is not there."""
+def replay(multistep: MultistepRequest[T], ledger: Ledger, settings: Settings) -> T:
+    """The result of a multistep request with the answers in the ledger. Raises MissingAnswerError."""
     try:
-        request = next(inquiry)
+        request = next(multistep)
         while True:
-            request = inquiry.send(find_answer(request, ledger, settings))
+            request = multistep.send(require_outcome(request, ledger, settings))
     except StopIteration as end:
         result: T = end.value
         return result
 
 
-def serve_all(requests: Iterable[Request], settings: Settings, ledger: Ledger, on_outcome: OnOutcome) -> int:
-    """Like online.ask_all, but from the ledger alone; returns how many outcomes were served. Raises MissingError."""
+def serve_from_ledger(
+    requests: Iterable[Request], settings: Settings, ledger: Ledger, on_outcome: OutcomeHandler
+) -> int:
+    """Like online.ask_all, but only from the ledger; returns the number of outcomes. Raises MissingAnswerError."""
     served = 0
     for first in requests:
         request: Request | None = first
         while request is not None:
-            request = on_outcome(request, find_answer(request, ledger, settings))
+            request = on_outcome(request, require_outcome(request, ledger, settings))
             served += 1
     return served
 
 
-def find_answer(request: Request, ledger: Ledger, settings: Settings) -> Outcome:
-    """What the ledger has of a request. Raises MissingError."""
+def require_outcome(request: Request, ledger: Ledger, settings: Settings) -> Outcome:
+    """The outcome of a request in the ledger. Raises MissingAnswerError."""
     outcome = ledger.find(request_key(request, settings))
     if outcome is None:
-        raise MissingError(f"{request.where}: there is no answer for it in {ledger.path}")
+        raise MissingAnswerError(f"{request.where}: no answer in {ledger.path}")
     return outcome
 
 
 def find_settled(ledger: Ledger, key: str) -> Outcome | None:
-    """The outcome of a request that is not to be asked again."""
+    """The outcome of a request, unless there is none or it is a failure whose request is to be sent again."""
     outcome = ledger.find(key)
-    return None if isinstance(outcome, Failure) and outcome.reason in ASKED_AGAIN else outcome
+    return None if isinstance(outcome, Failure) and outcome.reason in RETRIED_LATER else outcome

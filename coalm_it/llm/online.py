@@ -1,9 +1,9 @@
-"""Asks a model many things at once, and each of them once: from a stream of requests to outcomes in the ledger.
+"""Asks a model many requests concurrently, each of them once: a stream of requests in, outcomes into the ledger.
 
     ask_all(requests, settings, ledger, on_outcome, budget=make_budget(settings))
 
-A fixed number of workers takes requests from the stream as they get free, so memory does not grow with its length.
-What the ledger holds is not asked. An outcome is on disk before anybody is told of it.
+A fixed number of workers takes requests from the stream as they become free, so memory does not grow with its length.
+Requests whose outcome is in the ledger are not sent. An outcome is on disk before anyone receives it.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ from typing import Any, NamedTuple
 from coalm_it.llm.budget import Budget
 from coalm_it.llm.endpoint import open_endpoint
 from coalm_it.llm.ledger import Ledger
-from coalm_it.llm.multistep import OnOutcome, find_settled
+from coalm_it.llm.multistep import OutcomeHandler, find_settled
 from coalm_it.llm.request import Outcome, Request, request_key
-from coalm_it.llm.retry import FIRST_PAUSE, Attempts, Tally
+from coalm_it.llm.retry import FIRST_PAUSE, Retrier, RunStats
 from coalm_it.model_settings import Settings
 
 Say = Callable[[str], None]
-Watch = Callable[[Tally], None]
+ProgressHandler = Callable[[RunStats], None]
 
 CHUNK = 32
-"""Requests that are taken from the stream, and claimed, at once."""
-HEARTBEAT, TICK, POLL = 5.0, 0.5, 0.1
-"""Seconds between signs of life, between reports, between looks at what another process is asking."""
+"""Requests that are taken from the stream, and claimed, together."""
+HEARTBEAT_SECONDS, REPORT_SECONDS, POLL_SECONDS = 5.0, 0.5, 0.1
+"""Intervals between heartbeats, between reports, and between checks of a request that another process is asking."""
 
 
 def ask_all(
     requests: Iterable[Request],
     settings: Settings,
     ledger: Ledger,
-    on_outcome: OnOutcome,
+    on_outcome: OutcomeHandler,
     *,
     budget: Budget | None = None,
     first_pause: float = FIRST_PAUSE,
     say: Say = print,
-    watch: Watch = lambda tally: None,
-) -> Tally:
-    """Asks everything, and what `on_outcome` wants asked next; returns when all of it has an outcome.
+    on_progress: ProgressHandler = lambda stats: None,
+) -> RunStats:
+    """Sends all requests, and those that `on_outcome` returns; returns once every one has an outcome.
 
-    `requests` is taken as it is needed. `budget` is make_budget(settings), or one that several calls share; None: no
-    ceiling. `first_pause` is that before a second attempt, in seconds. `watch` is told every half second how it goes.
-    Works where an event loop runs, as in a notebook.
-    Raises EndpointError, BudgetError, LedgerError, and what `requests` and `on_outcome` raise. What is
-    under way is waited for and stored before. Ctrl-C waits for nothing.
+    `requests` is consumed as needed. `budget` is make_budget(settings), or one that several calls share; None: no
+    limit. `first_pause` is the pause before a second attempt, seconds. `on_progress` is called every half second.
+    Also works inside a running event loop, as in a notebook.
+    Raises EndpointError, BudgetError, LedgerError, and whatever `requests` and `on_outcome` raise; before that it waits
+    for the requests in flight and stores their outcomes. Ctrl-C does not wait.
     """
     budget = budget or Budget()
-    return run_anywhere(_ask_all(iter(requests), settings, ledger, on_outcome, budget, first_pause, say, watch))
+    return run_coroutine(_ask_all(iter(requests), settings, ledger, on_outcome, budget, first_pause, say, on_progress))
 
 
-def run_anywhere(work: Coroutine[Any, Any, Tally]) -> Tally:
-    """Runs it to its end, also where an event loop runs already."""
+def run_coroutine(coroutine: Coroutine[Any, Any, RunStats]) -> RunStats:
+    """Runs it to completion, in another thread if an event loop is running in this one."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return asyncio.run(coroutine)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
+    task = loop.create_task(coroutine)
     with closing(loop), ThreadPoolExecutor(1) as thread:
         done = thread.submit(loop.run_until_complete, task)
         try:
@@ -77,144 +77,147 @@ async def _ask_all(
     requests: Iterator[Request],
     settings: Settings,
     ledger: Ledger,
-    on_outcome: OnOutcome,
+    on_outcome: OutcomeHandler,
     budget: Budget,
     first_pause: float,
     say: Say,
-    watch: Watch,
-) -> Tally:
+    on_progress: ProgressHandler,
+) -> RunStats:
     async with open_endpoint(settings, say) as endpoint:
-        attempts = Attempts(settings, endpoint, budget, first_pause)
-        asker = _Asker(requests, ledger, attempts, on_outcome)
-        await asyncio.wrap_future(ledger.stay_alive())
-        tasks = [asyncio.create_task(asker.work()) for _ in range(settings.max_in_flight)]
-        helpers = [asyncio.create_task(show_life(ledger)), asyncio.create_task(_report(attempts, watch))]
+        retrier = Retrier(settings, endpoint, budget, first_pause)
+        run = _Run(requests, ledger, retrier, on_outcome)
+        await asyncio.wrap_future(ledger.send_heartbeat())
+        workers = [asyncio.create_task(run.work()) for _ in range(settings.max_in_flight)]
+        helpers = [asyncio.create_task(send_heartbeats(ledger)), asyncio.create_task(_report(retrier, on_progress))]
         try:
-            await asyncio.gather(*tasks)
+            await asyncio.gather(*workers)
         finally:
-            for task in (*tasks, *helpers):
+            for task in (*workers, *helpers):
                 task.cancel()
-            await asyncio.gather(*tasks, *helpers, return_exceptions=True)
-            asker.leave()
-    watch(attempts.count())
-    if attempts.error is not None:
-        raise attempts.error
-    return attempts.tally
+            await asyncio.gather(*workers, *helpers, return_exceptions=True)
+            run.close()
+    on_progress(retrier.update_stats())
+    if retrier.error is not None:
+        raise retrier.error
+    return retrier.stats
 
 
-async def show_life(ledger: Ledger) -> None:
+async def send_heartbeats(ledger: Ledger) -> None:
     """Keeps the claims of this process valid until it is cancelled."""
     while True:
-        await asyncio.sleep(HEARTBEAT)
-        await asyncio.wrap_future(ledger.stay_alive())
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await asyncio.wrap_future(ledger.send_heartbeat())
 
 
-async def _report(attempts: Attempts, watch: Watch) -> None:
+async def _report(retrier: Retrier, on_progress: ProgressHandler) -> None:
     while True:
-        await asyncio.sleep(TICK)
-        watch(attempts.count())
+        await asyncio.sleep(REPORT_SECONDS)
+        on_progress(retrier.update_stats())
 
 
-class _Missing(NamedTuple):
+class _Pending(NamedTuple):
     """A request without an outcome."""
 
     request: Request
     key: str
-    mine: bool = False
-    """Whether this process has the claim to it."""
+    claimed: bool = False
+    """Whether this process has claimed it."""
 
 
-class _Asker:
-    """What the workers of one run share."""
+class _Run:
+    """The shared state of the workers of one run."""
 
-    def __init__(self, requests: Iterator[Request], ledger: Ledger, attempts: Attempts, on_outcome: OnOutcome) -> None:
-        self.requests, self.ledger, self.attempts, self.on_outcome = requests, ledger, attempts, on_outcome
-        self.ready: deque[_Missing] = deque()
+    def __init__(
+        self, requests: Iterator[Request], ledger: Ledger, retrier: Retrier, on_outcome: OutcomeHandler
+    ) -> None:
+        self.requests, self.ledger, self.retrier, self.on_outcome = requests, ledger, retrier, on_outcome
+        self.ready: deque[_Pending] = deque()
         self.taking = asyncio.Lock()
         self.unstored: list[tuple[Outcome, asyncio.Future[None]]] = []
         self.storing: asyncio.Task[None] | None = None
 
     async def work(self) -> None:
-        """Takes requests until there are no more, or it is to stop."""
+        """Sends requests until there are no more, or the run stops."""
         try:
-            while (missing := await self._take()) is not None:
-                while missing is not None:
-                    outcome = await self._obtain(missing)
+            while (pending := await self._take()) is not None:
+                while pending is not None:
+                    outcome = await self._obtain(pending)
                     if outcome is None:
                         return
-                    missing = self._serve(self.on_outcome(missing.request, outcome))
+                    pending = self._serve(self.on_outcome(pending.request, outcome))
         except Exception as error:
-            self.attempts.stop(error)
+            self.retrier.stop(error)
 
-    async def _take(self) -> _Missing | None:
+    async def _take(self) -> _Pending | None:
+        """The next request to send."""
         async with self.taking:
-            while not self.ready and not self.attempts.stopped:
+            while not self.ready and not self.retrier.stopped:
                 chunk = list(islice(self.requests, CHUNK))
                 if not chunk:
                     return None
                 served = [self._serve(request) for request in chunk]
-                await self._claim([missing for missing in served if missing is not None])
-            return None if self.attempts.stopped else self.ready.popleft()
+                await self._claim([pending for pending in served if pending is not None])
+            return None if self.retrier.stopped else self.ready.popleft()
 
-    def _serve(self, request: Request | None) -> _Missing | None:
-        """Goes on with what the ledger has, as far as it goes; returns what must be asked."""
+    def _serve(self, request: Request | None) -> _Pending | None:
+        """Serves a request, and those that follow from it, from the ledger; returns the first one that is missing."""
         while request is not None:
-            key = request_key(request, self.attempts.settings)
+            key = request_key(request, self.retrier.settings)
             outcome = find_settled(self.ledger, key)
             if outcome is None:
-                return _Missing(request, key)
-            self.attempts.tally.stored += 1
+                return _Pending(request, key)
+            self.retrier.stats.stored += 1
             request = self.on_outcome(request, outcome)
         return None
 
-    async def _claim(self, some: list[_Missing]) -> None:
-        claimed = await asyncio.wrap_future(self.ledger.claim([missing.key for missing in some]))
-        for missing in some:
-            self.ready.append(missing._replace(mine=missing.key in claimed))
-            claimed.discard(missing.key)  # a second one like it waits for the first
+    async def _claim(self, chunk: list[_Pending]) -> None:
+        claimed = await asyncio.wrap_future(self.ledger.claim([pending.key for pending in chunk]))
+        for pending in chunk:
+            self.ready.append(pending._replace(claimed=pending.key in claimed))
+            claimed.discard(pending.key)  # a duplicate waits for the first
 
-    async def _obtain(self, missing: _Missing) -> Outcome | None:
-        """Its outcome, on disk; None where it is to stop."""
-        key, mine = missing.key, missing.mine
-        while not mine:
-            mine = key in await asyncio.wrap_future(self.ledger.claim([key]))
-            stored = None if mine else find_settled(self.ledger, key)
+    async def _obtain(self, pending: _Pending) -> Outcome | None:
+        """The outcome, once it is on disk; None if the run stops."""
+        key, claimed = pending.key, pending.claimed
+        while not claimed:
+            claimed = key in await asyncio.wrap_future(self.ledger.claim([key]))
+            stored = None if claimed else find_settled(self.ledger, key)
             if stored is not None:
-                self.attempts.tally.stored += 1
+                self.retrier.stats.stored += 1
                 return stored
-            if not mine:
-                await self.attempts.pause(POLL)
-            if self.attempts.stopped:
+            if not claimed:
+                await self.retrier.pause(POLL_SECONDS)
+            if self.retrier.stopped:
                 return None
-        outcome = await self.attempts.obtain(missing.request, key)
+        outcome = await self.retrier.obtain(pending.request, key)
         if outcome is not None:
             await self._store(outcome)
         return outcome
 
     async def _store(self, outcome: Outcome) -> None:
-        """Returns when it is on disk, together with what else came at the same moment.
+        """Returns when it is on disk, together with the others that arrived in the same iteration of the loop.
 
-        It does not wait for more to come: what comes while the ledger is writing, goes to disk together anyway.
+        There is no need to wait for more: outcomes that arrive while the ledger is writing share its next commit.
         """
         done = asyncio.get_running_loop().create_future()
         self.unstored.append((outcome, done))
         if self.storing is None:
-            self.storing = asyncio.create_task(self._store_soon())
+            self.storing = asyncio.create_task(self._store_together())
         await done
 
-    async def _store_soon(self) -> None:
+    async def _store_together(self) -> None:
         await asyncio.sleep(0)
-        some, self.unstored, self.storing = self.unstored, [], None
+        batch, self.unstored, self.storing = self.unstored, [], None
         try:
-            await asyncio.wrap_future(self.ledger.store([outcome for outcome, _ in some]))
+            await asyncio.wrap_future(self.ledger.store([outcome for outcome, _ in batch]))
         except Exception as error:
-            for _, done in some:
+            for _, done in batch:
                 done.set_exception(error)
         else:
-            for _, done in some:
+            for _, done in batch:
                 done.set_result(None)
 
-    def leave(self) -> None:
-        """Stores what nobody waits for any more, and gives up the claims."""
+    def close(self) -> None:
+        """Stores outcomes that no worker waits for any more, and releases the claims."""
         self.ledger.store([outcome for outcome, _ in self.unstored])
-        self.ledger.release_all()
+        self.ledger.release_claims()

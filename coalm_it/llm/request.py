@@ -1,4 +1,4 @@
-"""What a model is asked and what comes of it: settings, requests and their keys, answers and failures."""
+"""Requests to a model and their keys, and their outcomes: answers and failures."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from typing import Any, Literal
 from coalm_it.model_settings import Settings
 
 API = "chat/completions"
-"""The class of endpoints that is spoken to. Part of every key: the same words to another API are another request."""
+"""The API that requests go to. Part of every key: the same messages to another API are another request."""
 
 Reason = Literal["length", "content_filter", "empty", "oversized", "rejected", "failed"]
-"""Why there is no answer: cut off at max_tokens; filtered or refused; nothing in it; larger than any answer may be;
-turned down by the endpoint (it says why); or none came, however often it was tried."""
+"""Why a request has no answer. length: truncated at max_tokens; content_filter: filtered or refused; empty: no text;
+oversized: larger than any answer may be; rejected: by the endpoint, for a stated reason; failed: in every attempt."""
 
-ASKED_AGAIN = frozenset[Reason](["rejected", "failed"])
-"""A later run asks these again: they cost nothing, and another day or another server may answer."""
+RETRIED_LATER = frozenset[Reason](["rejected", "failed"])
+"""Failures whose requests a later run sends again: they cost nothing, and may succeed later or at another server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing to ask. Neither `where` nor `context` is part of its key."""
+    """One request to a model. Neither `where` nor `context` is part of its key."""
 
     messages: tuple[dict[str, Any], ...]
     schema: dict[str, Any] | None = None
-    """A JSON schema, for the servers that can keep to one."""
+    """JSON schema of the answer, for servers with structured output."""
     sample: int = 0
-    """Another number asks the same thing another time."""
+    """Number of the sample: another number asks for another answer to the same messages."""
     where: str = ""
-    """Dialogue and turn, for the person who reads an error."""
+    """Dialogue and turns, for error messages."""
     context: Any = None
-    """Whatever the asker wants to have beside the outcome."""
+    """Any value that the caller needs to handle the outcome."""
     tools: tuple[dict[str, Any], ...] = ()
-    """Functions that the model may call; its calls become part of the answer's text (see replies.py)."""
+    """Functions that the model may call; its calls become part of the answer's text (see responses.read_completion)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model said. Token counts are the server's; None where it gives none."""
+    """The answer of a model. Token counts are the server's; None if it reports none."""
 
     key: str
     text: str
     model: str
-    """As the recipe names it."""
+    """Name of the model in the settings."""
     finish_reason: str
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float
     at: str
-    """When it was stored: UTC, to the second."""
+    """Time of storing: UTC, to the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request without an answer, and why. `text` is what came all the same, for a person to look at."""
+    """A request without an answer, and why. `text` is the unusable text that was received, for inspection."""
 
     key: str
     reason: Reason
@@ -72,8 +72,8 @@ Outcome = Answer | Failure
 
 
 def request_key(request: Request, settings: Settings) -> str:
-    """The hash of all that the answer depends on; neither the endpoint's address nor the API key is in it."""
-    asked = {
+    """Hash of everything that the answer depends on; neither the endpoint's address nor the API key is part of it."""
+    content = {
         "api": API,
         "model": settings.model,
         "messages": request.messages,
@@ -82,28 +82,28 @@ def request_key(request: Request, settings: Settings) -> str:
         "sample": request.sample,
         **({"tools": request.tools} if request.tools else {}),
     }
-    return hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the server at hand turned out to understand; the key of a request does not depend on it."""
+    """The variant of the API that a server supports, learnt from its errors; request keys do not depend on it."""
 
-    schemas: Literal["json_schema", "json_object"] | None = "json_schema"
-    """How it is told a schema: as OpenAI has it, or beside `json_object`, as llama-cpp-python wants it; None: not."""
-    limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    schema_format: Literal["json_schema", "json_object"] | None = "json_schema"
+    """How JSON schemas are sent: as OpenAI defines them, or in `json_object` (llama-cpp-python); None: not sent."""
+    limit_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
 
 def build_body(request: Request, settings: Settings, dialect: Dialect) -> dict[str, Any]:
-    """The request as the endpoint wants it."""
+    """The body of the HTTP request, in the variant of the API that the server supports."""
     parameters = settings.parameters
-    parameters[dialect.limit] = parameters.pop("max_tokens")
+    parameters[dialect.limit_parameter] = parameters.pop("max_tokens")
     if settings.seed is not None:
         parameters["seed"] = settings.seed + request.sample
-    if request.schema is not None and dialect.schemas == "json_schema":
+    if request.schema is not None and dialect.schema_format == "json_schema":
         schema = {"name": "answer", "schema": request.schema, "strict": True}
         parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
-    elif request.schema is not None and dialect.schemas == "json_object":
+    elif request.schema is not None and dialect.schema_format == "json_object":
         parameters["response_format"] = {"type": "json_object", "schema": request.schema}
     if request.tools:
         parameters["tools"] = request.tools
@@ -111,9 +111,9 @@ def build_body(request: Request, settings: Settings, dialect: Dialect) -> dict[s
 
 
 def bound_prompt(request: Request) -> int:
-    """At least as many tokens as the prompt has: no tokenizer makes more of a text than it has bytes.
+    """Upper bound of the prompt's tokens: no tokenizer makes more tokens of a text than it has bytes.
 
-    What a chat template or a default system text adds is allowed for, generously.
+    Includes a generous allowance for the chat template and a default system message.
     """
     size = sum(len(str(message.get("content")).encode("utf-8", "replace")) for message in request.messages)
     for added in (request.schema, request.tools, [message.get("tool_calls") for message in request.messages]):

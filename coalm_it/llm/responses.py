@@ -1,13 +1,11 @@
-"""What comes back from an endpoint, read: completions, errors, and what either means for a request."""
+"""Reads the responses of an endpoint: completions, errors, and the outcome of a request."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from coalm_it.llm.request import Answer, Failure, Outcome, Reason
@@ -15,7 +13,7 @@ from coalm_it.llm.request import Answer, Failure, Outcome, Reason
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. Token counts are None where the server gives none."""
+    """A completion as received. Token counts are None if the server reports none."""
 
     text: str
     finish_reason: str
@@ -27,38 +25,38 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """What a server says when it does not answer."""
+    """An error response of a server."""
 
     status: int
     message: str
     kinds: frozenset[str] = frozenset()
-    """Its code and its type."""
+    """Its `code` and its `type`."""
     param: str = ""
     wait: float | None = None
-    """Seconds that it asks to wait."""
+    """Seconds to wait, by its Retry-After."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Another attempt may mend it."""
+class TransientError:
+    """An attempt that failed in a way that another attempt may not."""
 
     detail: str
     refused: bool = False
-    """The server has too much to do, and says so at once."""
+    """Whether the server refused the request because it is overloaded (429, 529, 503)."""
     timed_out: bool = False
     wait: float | None = None
-    """Seconds that the server asks to wait."""
+    """Seconds to wait, by the server's Retry-After."""
     charged: bool = True
-    """Whether tokens may have been charged for."""
+    """Whether tokens may have been charged."""
     reached: bool = True
-    """Whether there was a server at all."""
-    changed: bool = False
-    """The request is put in another way now, and can go out again at once."""
+    """Whether the server could be connected to."""
+    adapted: bool = False
+    """Whether requests are written differently from now on, so that this one can be sent again at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The endpoint will not answer this request, and says why."""
+    """An endpoint's final refusal to answer this request, with its reason."""
 
     detail: str
     filtered: bool = False
@@ -66,13 +64,13 @@ class Rejection:
     charged: bool = False
 
 
-Result = Completion | Rejection | Trouble
+AttemptResult = Completion | Rejection | TransientError
 
 
 def read_completion(body: Any, seconds: float) -> Completion:
-    """The first choice. Calls stand at the end of its text, tagged as Qwen's and Hermes's templates have them.
+    """The first choice. Its calls are appended to the text, in the tags of Qwen's and Hermes's templates.
 
-    Raises ValueError, LookupError, TypeError, AttributeError where it has another form.
+    Raises ValueError, LookupError, TypeError, AttributeError if `body` is no chat completion.
     """
     choice = body["choices"][0]
     message, usage = choice["message"], body.get("usage") or {}
@@ -80,7 +78,7 @@ def read_completion(body: Any, seconds: float) -> Completion:
     text = "\n".join([message.get("content") or "", *calls])
     prompt, answer = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return Completion(
-        # Half of a character that takes two, as JSON can hold it, cannot be stored.
+        # JSON can hold a lone surrogate; SQLite and UTF-8 cannot.
         text=text.encode("utf-8", "replace").decode(),
         finish_reason=str(choice.get("finish_reason") or "stop"),
         refusal=bool(message.get("refusal")),
@@ -91,53 +89,39 @@ def read_completion(body: Any, seconds: float) -> Completion:
 
 
 def _write_call(function: Mapping[str, Any]) -> str:
-    """With the arguments as they came, JSON or not."""
+    """The arguments stay as received, valid JSON or not."""
     arguments = function["arguments"] or "{}"
     arguments = arguments if isinstance(arguments, str) else json.dumps(arguments)
     return f'<tool_call>{{"name": {json.dumps(function["name"])}, "arguments": {arguments}}}</tool_call>'
 
 
 def read_error(status: int, body: Any, wait: float | None = None) -> ServerError:
-    """An error as OpenAI writes it, or as others do."""
+    """An error body in OpenAI's form or in that of other servers."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return ServerError(status, str(error or ""), wait=wait)
-    said = error.get("message") or error.get("detail") or error
+    message = error.get("message") or error.get("detail") or error
     kinds = frozenset(str(error.get(name)) for name in ("code", "type"))
-    return ServerError(status, str(said), kinds, str(error.get("param") or ""), wait)
+    return ServerError(status, str(message), kinds, str(error.get("param") or ""), wait)
 
 
-def read_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds from now that the server asks for: it names milliseconds, a number or a date."""
-    exact, value = headers.get("Retry-After-Ms", ""), headers.get("Retry-After", "")
-    for text, factor in ((exact, 0.001), (value, 1.0)):
-        try:
-            return max(0.0, float(text) * factor)
-        except ValueError:
-            continue
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def make_outcome(key: str, result: Result, model: str) -> Outcome:
-    """What is stored of how the last attempt at a request went."""
+def make_outcome(key: str, result: AttemptResult, model: str) -> Outcome:
+    """The outcome of a request, to be stored, from the result of its last attempt."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     reason: Reason = "failed"
     if isinstance(result, Completion):
         prompt, answer, seconds = result.prompt_tokens, result.completion_tokens, result.seconds
-        fault = find_fault(result)
-        if fault is None:
+        failure = classify_failure(result)
+        if failure is None:
             return Answer(key, result.text, model, result.finish_reason, prompt, answer, seconds, at)
-        return Failure(key, *fault, result.text, model, prompt, answer, seconds, at)
+        return Failure(key, *failure, result.text, model, prompt, answer, seconds, at)
     if isinstance(result, Rejection):
         reason = "content_filter" if result.filtered else "oversized" if result.oversized else "rejected"
     return Failure(key, reason, result.detail, "", model, None, None, 0.0, at)
 
 
-def find_fault(completion: Completion) -> tuple[Reason, str] | None:
-    """Why what came is no answer."""
+def classify_failure(completion: Completion) -> tuple[Reason, str] | None:
+    """Why a completion is no usable answer: reason and detail; None if it is one."""
     if completion.finish_reason == "length":
         return "length", "cut off at max_tokens"
     if completion.finish_reason == "content_filter" or completion.refusal:

@@ -1,4 +1,4 @@
-"""The one retry layer: attempts at a request until it has an outcome, as fast as server, recipe and budget allow."""
+"""The only retry layer: sends a request until it has an outcome, as fast as server, settings, and budget allow."""
 
 from __future__ import annotations
 
@@ -11,49 +11,49 @@ from dataclasses import dataclass, field
 
 from coalm_it.llm.budget import Budget, BudgetError, Tokens
 from coalm_it.llm.endpoint import Endpoint, EndpointError
-from coalm_it.llm.pace import Meter, Pace
+from coalm_it.llm.pace import ConcurrencyLimiter, RateLimiter
 from coalm_it.llm.request import Answer, Outcome, Reason, Request, bound_prompt
-from coalm_it.llm.responses import Completion, Rejection, Result, Trouble, make_outcome
+from coalm_it.llm.responses import AttemptResult, Completion, TransientError, make_outcome
 from coalm_it.model_settings import Settings
 
-TRIES = 8
-"""Attempts at one request. Refusals are none: they say nothing about it."""
-FIRST_TRIES = 3
-"""Attempts to reach an endpoint that never answered yet."""
+MAX_ATTEMPTS = 8
+"""Attempts per request. Refusals by an overloaded server do not count: they say nothing about the request."""
+MAX_FIRST_ATTEMPTS = 3
+"""Attempts to reach an endpoint that has not answered yet."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
-"""Seconds before the next attempt; each further pause is twice as long, and up to a half of it is left out."""
+"""Seconds before the next attempt: exponential backoff, reduced by up to a half at random."""
 LONGEST_WAIT = 300.0
-"""Seconds that a server may ask to wait."""
-PATIENCE = 600.0
-"""Seconds of nothing but refusals."""
-STRIKES = 20
-"""Requests that come to nothing one after the other, without an answer between them."""
-CHARACTERS_A_TOKEN = 3
-"""A guess on the safe side, for tokens_a_minute; what was taken too much is given back."""
+"""Longest Retry-After that is accepted, seconds."""
+REFUSAL_TIMEOUT = 600.0
+"""Seconds without anything but refusals after which the run stops."""
+MAX_CONSECUTIVE_FAILURES = 20
+"""Failed requests in a row, without an answer between them, after which the run stops."""
+CHARACTERS_PER_TOKEN = 3
+"""A conservative estimate, for tokens_per_minute; what was booked too much is refunded."""
 
 
 @dataclass
-class Tally:
-    """How it goes."""
+class RunStats:
+    """Counts of a run so far."""
 
     stored: int = 0
-    """Outcomes that the ledger had already: they cost nothing."""
+    """Outcomes that were in the ledger already: they cost nothing."""
     answered: int = 0
     failed: Counter[Reason] = field(default_factory=Counter)
     refused: int = 0
-    """Times that the server had too much to do."""
+    """Attempts that an overloaded server refused."""
     retried: int = 0
-    """Other attempts that came to nothing."""
+    """Other failed attempts."""
     in_flight: int = 0
     limit: int = 0
-    """Requests that may be in flight just now."""
+    """Current limit of requests in flight."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float | None = None
-    """Spent in this run, what nobody knows at its worst case; None where no price is known."""
+    """US dollars spent in this run, unknown usage at its worst case; None if the price is unknown."""
 
     def add(self, outcome: Outcome) -> None:
-        """Counts what was asked and has come to its end."""
+        """Counts the outcome of a request that was sent."""
         if isinstance(outcome, Answer):
             self.answered += 1
         else:
@@ -61,154 +61,156 @@ class Tally:
 
     @property
     def done(self) -> int:
+        """Requests that have an outcome."""
         return self.stored + self.answered + self.failed.total()
 
 
-class Attempts:
-    """`obtain` for many requests at a time, in one event loop; `stop` ends them all."""
+class Retrier:
+    """Sends requests with retries: `obtain`, concurrently in one event loop; `stop` ends all of them."""
 
     def __init__(self, settings: Settings, endpoint: Endpoint, budget: Budget, first_pause: float) -> None:
         self.settings, self.endpoint, self.budget = settings, endpoint, budget
         self.first_pause = first_pause
-        self.tally = Tally()
+        self.stats = RunStats()
         self.error: BaseException | None = None
-        self._pace = Pace(settings.max_in_flight)
-        self._requests, self._tokens = Meter(settings.requests_a_minute), Meter(settings.tokens_a_minute)
+        self._concurrency = ConcurrencyLimiter(settings.max_in_flight)
+        self._request_rate = RateLimiter(settings.requests_per_minute)
+        self._token_rate = RateLimiter(settings.tokens_per_minute)
         self._stopped = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._strikes = 0
-        self._good_at: float | None = None
-        """When the last answer came."""
+        self._budget_freed = asyncio.Event()
+        self._consecutive_failures = 0
+        self._last_answer_at: float | None = None
 
     @property
     def stopped(self) -> bool:
         return self.error is not None
 
     def stop(self, error: BaseException) -> None:
-        """Nothing more is sent; what is under way may come to its end."""
+        """No further request is sent; those in flight may finish. The first error is kept."""
         self.error = self.error or error
         self._stopped.set()
-        self._free_budget()
+        self._signal_budget()
 
     async def pause(self, seconds: float) -> None:
-        """Sleeps, but not when it is to stop."""
+        """Sleeps, until `stop` at the latest."""
         if seconds <= 0:
             return
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopped.wait(), seconds)
 
-    def count(self) -> Tally:
-        tally, budget = self.tally, self.budget
-        tally.in_flight, tally.limit = self._pace.in_flight, int(self._pace.limit)
-        tally.prompt_tokens, tally.completion_tokens, tally.usd = *budget.spent, budget.usd
-        return tally
+    def update_stats(self) -> RunStats:
+        """The statistics, with the current requests in flight, tokens and dollars."""
+        stats, budget = self.stats, self.budget
+        stats.in_flight, stats.limit = self._concurrency.in_flight, int(self._concurrency.limit)
+        stats.prompt_tokens, stats.completion_tokens, stats.usd = *budget.spent, budget.usd
+        return stats
 
     async def obtain(self, request: Request, key: str) -> Outcome | None:
-        """What comes of it in the end; None where it is to stop before. Raises EndpointError, BudgetError."""
-        tries = refusals = 0
+        """The outcome of a request; None if the run stops before. Raises EndpointError, BudgetError."""
+        attempts = refusals = 0
         refused_since = None
         while not self.stopped:
             result = await self._attempt(request)
-            if not isinstance(result, Trouble):
+            if not isinstance(result, TransientError):
                 return None if result is None else self._conclude(key, result)
             if self.stopped:
                 break
-            if result.changed:
+            if result.adapted:
                 continue
             if result.refused:
                 refusals += 1
-                self.tally.refused += 1
+                self.stats.refused += 1
                 refused_since = refused_since or time.monotonic()
-                self._check_patience(result, refused_since)
+                self._check_refusals(result, refused_since)
             else:
-                tries += 1
-                self.tally.retried += 1
-                if not result.reached and self._good_at is None and tries >= FIRST_TRIES:
+                attempts += 1
+                self.stats.retried += 1
+                if not result.reached and self._last_answer_at is None and attempts >= MAX_FIRST_ATTEMPTS:
                     raise EndpointError(result.detail)
-                if tries >= TRIES:
+                if attempts >= MAX_ATTEMPTS:
                     return self._conclude(key, result)
-            pause = min(self.first_pause * 2.0 ** (max(tries, refusals) - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)
-            await self.pause(max(pause, (result.wait or 0) * random.uniform(1, 1.25)))
+            backoff = min(self.first_pause * 2.0 ** (max(attempts, refusals) - 1), LONGEST_PAUSE)
+            await self.pause(max(backoff * random.uniform(0.5, 1), (result.wait or 0) * random.uniform(1, 1.25)))
         return None
 
-    async def _attempt(self, request: Request) -> Result | None:
-        """One, once budget, rates and server have room for it. None where it is to stop."""
-        prompt, answer = bound_prompt(request), self.settings.max_tokens
-        held = await self._reserve(prompt, answer)
-        if held is None:
+    async def _attempt(self, request: Request) -> AttemptResult | None:
+        """One attempt, once budget, rate limits and concurrency limit allow it. None if the run stops before."""
+        prompt_tokens, max_tokens = bound_prompt(request), self.settings.max_tokens
+        reserved = await self._reserve(prompt_tokens, max_tokens)
+        if reserved is None:
             return None
-        taken = prompt // CHARACTERS_A_TOKEN + answer
-        await self.pause(max(self._requests.take(1), self._tokens.take(taken)))
-        ticket = await self._pace.enter()
-        began = time.monotonic()
-        result: Result = Trouble("not sent", charged=False)
+        booked = prompt_tokens // CHARACTERS_PER_TOKEN + max_tokens
+        await self.pause(max(self._request_rate.acquire(1), self._token_rate.acquire(booked)))
+        ticket = await self._concurrency.acquire()
+        started = time.monotonic()
+        result: AttemptResult = TransientError("not sent", charged=False)
         try:
             if not self.stopped:
-                result = Trouble("cut off", charged=True)
+                result = TransientError("cancelled", charged=True)
                 result = await self.endpoint.ask(request)
         except EndpointError:
-            result = Trouble("turned down", charged=False)
+            result = TransientError("endpoint error", charged=False)
             raise
         finally:
-            self._account(result, ticket, time.monotonic() - began, held, taken)
+            self._account(result, ticket, time.monotonic() - started, reserved, booked)
         return result
 
-    def _account(self, result: Result, ticket: int, seconds: float, held: Tokens, taken: int) -> None:
-        """Tells pace, budget and rates how an attempt went."""
+    def _account(self, result: AttemptResult, ticket: int, seconds: float, reserved: Tokens, booked: int) -> None:
+        """Reports the result of an attempt to concurrency limit, budget and rate limits."""
         match result:
-            case Completion(prompt_tokens=prompt, completion_tokens=answer):
-                self._pace.answered(ticket, seconds)
-                self.budget.settle(held, prompt, answer)
-                if prompt is not None and answer is not None:
-                    self._tokens.give_back(taken - prompt - answer)
-            case Trouble(refused=True):
-                self._pace.refused(ticket, result.wait or self.first_pause)
-            case Trouble(timed_out=True):
-                self._pace.timed_out(ticket)
+            case Completion(prompt_tokens=prompt, completion_tokens=completion):
+                self._concurrency.record_answer(ticket, seconds)
+                self.budget.settle(reserved, prompt, completion)
+                if prompt is not None and completion is not None:
+                    self._token_rate.refund(booked - prompt - completion)
+            case TransientError(refused=True):
+                self._concurrency.record_refusal(ticket, result.wait or self.first_pause)
+            case TransientError(timed_out=True):
+                self._concurrency.record_timeout(ticket)
             case _:
-                self._pace.left()
+                self._concurrency.release()
         if not isinstance(result, Completion):
             if result.charged:
-                self.budget.settle(held)
+                self.budget.settle(reserved)
             else:
-                self.budget.release(held)
-        self._free_budget()
+                self.budget.release(reserved)
+        self._signal_budget()
 
-    async def _reserve(self, prompt: int, answer: int) -> Tokens | None:
-        """Waits until the worst case fits beside what is under way. Raises BudgetError where it never will."""
+    async def _reserve(self, prompt_tokens: int, max_tokens: int) -> Tokens | None:
+        """Waits until the worst case fits beside the requests in flight. Raises BudgetError if it never will."""
         while not self.stopped:
-            held = self.budget.reserve(prompt, answer)
-            if held is not None:
-                return held
-            if not any(self.budget.held):
-                raise BudgetError(self.budget.explain())
-            await self._settled.wait()
+            reserved = self.budget.reserve(prompt_tokens, max_tokens)
+            if reserved is not None:
+                return reserved
+            if not any(self.budget.reserved):
+                raise BudgetError(self.budget.describe_exhaustion())
+            await self._budget_freed.wait()
         return None
 
-    def _free_budget(self) -> None:
-        self._settled.set()
-        self._settled = asyncio.Event()
+    def _signal_budget(self) -> None:
+        self._budget_freed.set()
+        self._budget_freed = asyncio.Event()
 
-    def _check_patience(self, trouble: Trouble, refused_since: float) -> None:
-        if (trouble.wait or 0) > LONGEST_WAIT:
-            raise EndpointError(
-                f"{self.endpoint.address}: asks to come back in {trouble.wait:,.0f} s ({trouble.detail})"
-            )
-        if time.monotonic() - max(refused_since, self._good_at or 0) > PATIENCE:
-            raise EndpointError(
-                f"{self.endpoint.address}: has refused everything for {PATIENCE / 60:.0f} minutes ({trouble.detail})"
-            )
+    def _check_refusals(self, error: TransientError, refused_since: float) -> None:
+        """Raises EndpointError if waiting any longer is pointless."""
+        address = self.endpoint.address
+        if (error.wait or 0) > LONGEST_WAIT:
+            raise EndpointError(f"{address}: the server asks to retry after {error.wait:,.0f} s ({error.detail})")
+        if time.monotonic() - max(refused_since, self._last_answer_at or 0) > REFUSAL_TIMEOUT:
+            minutes = REFUSAL_TIMEOUT / 60
+            raise EndpointError(f"{address}: all requests of {minutes:.0f} minutes were refused ({error.detail})")
 
-    def _conclude(self, key: str, result: Completion | Rejection | Trouble) -> Outcome:
-        """The outcome, counted. Raises EndpointError where too many came to nothing."""
+    def _conclude(self, key: str, result: AttemptResult) -> Outcome:
+        """The outcome, counted. Raises EndpointError after too many failures in a row."""
         if isinstance(result, Completion):
-            self._good_at, self._strikes = time.monotonic(), 0
-        elif isinstance(result, Trouble) or not result.filtered:
-            self._strikes += 1
-            if self._strikes >= STRIKES:
+            self._last_answer_at, self._consecutive_failures = time.monotonic(), 0
+        elif isinstance(result, TransientError) or not result.filtered:
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 raise EndpointError(
-                    f"{self.endpoint.address}: {STRIKES} requests in a row came to nothing, the last: {result.detail}"
+                    f"{self.endpoint.address}: {MAX_CONSECUTIVE_FAILURES} requests in a row failed, "
+                    f"the last: {result.detail}"
                 )
         outcome = make_outcome(key, result, self.settings.model)
-        self.tally.add(outcome)
+        self.stats.add(outcome)
         return outcome

@@ -1,1 +1,1 @@
-"""Which candidates become rows, how many, in which order, and which are held out."""
+"""Selects the candidates that become rows: how many, in which order, and which are held out."""

@@ -1,4 +1,4 @@
-"""Which candidates become rows, and in which order; looks at their names alone."""
+"""Selects the candidates that become rows, and orders them; reads only their ids."""
 
 from __future__ import annotations
 
@@ -11,29 +11,24 @@ from coalm_it.recipe import Recipe
 
 
 class Candidate(NamedTuple):
-    """A checked row, by where it lies: the number of its shard's table and of its row there."""
+    """A checked row and its location: the index of the table of its shard, and of its row in it."""
 
     shard: int
     row: int
     id: str
     dialogue: str
-    """Source, split and dialogue; what a draw takes together."""
+    """Full name of the dialogue, whose rows are drawn together."""
     repeat: int = 0
-    """1 for a second copy, which fills a shortage; 0 for the row itself."""
+    """1 for a second copy, which fills a shortage; 0 for the original."""
 
     @property
     def name(self) -> str:
-        """The id of the row that is written."""
+        """The id of the written row."""
         return f"{self.id}~r{self.repeat}" if self.repeat else self.id
 
 
-def name_dialogue(row_id: str) -> str:
-    """Source, split and dialogue of a row; all copies of a row have the same."""
-    return row_id.rsplit("/", 2)[0]
-
-
 class Shortage(NamedTuple):
-    """A part for which there are too few rows."""
+    """A part with too few rows."""
 
     part: str
     wanted: int
@@ -41,13 +36,13 @@ class Shortage(NamedTuple):
 
 
 class ShortError(ShortfallError):
-    """Some parts have too few rows; nothing was written."""
+    """Parts have too few rows; nothing was written."""
 
     def __init__(self, shortages: Sequence[Shortage], remedies: Mapping[str, str]) -> None:
         super().__init__(shortages, remedies)
         self.shortages = shortages
         self.remedies = remedies
-        """Part -> which corpora would fill it."""
+        """Part -> how to get more rows for it."""
 
     def __str__(self) -> str:
         parts = "; ".join(
@@ -55,19 +50,19 @@ class ShortError(ShortfallError):
             f"({self.remedies[short.part]})"
             for short in self.shortages
         )
-        return f"too few rows: {parts}. --allow-short builds all the same"
+        return f"too few rows: {parts}. --allow-short builds with fewer rows"
 
 
 def allot_rows(recipe: Recipe, have: Mapping[str, int]) -> dict[str, int]:
-    """How many rows each part is to give, out of the `have` that there are of it.
+    """Part -> its quota of rows; `have` is the number of candidates of each part.
 
-    A part without a quota gives what there is. Scaled quotas and shares are rounded by largest remainder, so that
-    they add up to the rounded whole.
+    The quota of a part without rows or share in the recipe is all its candidates. Scaled quotas and shares are rounded
+    by largest remainder, so that they add up to the rounded total.
     """
     exact: dict[str, float] = {}
     for name, part in recipe.parts.items():
-        whole = part.share * recipe.rows if part.share and recipe.rows else part.rows
-        exact[name] = recipe.scale * (have[name] if whole is None else whole)
+        quota = part.share * recipe.rows if part.share and recipe.rows else part.rows
+        exact[name] = recipe.scale * (have[name] if quota is None else quota)
     wanted = {name: int(value + 1e-9) for name, value in exact.items()}
     spare = round(sum(exact.values())) - sum(wanted.values())
     by_remainder = sorted(exact, key=lambda name: wanted[name] - exact[name])
@@ -77,10 +72,10 @@ def allot_rows(recipe: Recipe, have: Mapping[str, int]) -> dict[str, int]:
 
 
 def draw_candidates(candidates: Sequence[Candidate], rows: int, seed: int) -> list[Candidate]:
-    """`rows` of the candidates, or as many as there are; in their given order.
+    """`rows` of the candidates, or all if there are fewer, in their given order.
 
-    Taken by dialogue, dialogues in the order of a stable hash, a dialogue's rows in turn order, the last dialogue
-    cut off at the quota.
+    They are drawn by dialogue: dialogues in the order of a stable hash, the rows of a dialogue in turn order, and the
+    last dialogue cut off at the quota.
     """
     if rows >= len(candidates):
         return list(candidates)
@@ -96,18 +91,18 @@ def draw_candidates(candidates: Sequence[Candidate], rows: int, seed: int) -> li
 
 
 def order_dialogues(names: Iterable[str], seed: int) -> list[str]:
-    """The dialogues (source, split and id) in the order in which they are drawn: that of a stable hash."""
+    """The dialogues (SOURCE/SPLIT/ID) in the order in which they are drawn, that of a stable hash."""
     return sorted(names, key=lambda name: (stable_hash("draw", seed, name), name))
 
 
 def repeat_candidates(drawn: Sequence[Candidate], rows: int, seed: int) -> list[Candidate]:
-    """Second copies of `rows` of the drawn candidates, or of all, in the order of a stable hash."""
+    """Second copies of `rows` of the drawn candidates, or of all if there are fewer, in the order of a stable hash."""
     order = sorted(drawn, key=lambda candidate: (stable_hash("repeat", seed, candidate.id), candidate.id))
     return [candidate._replace(repeat=1) for candidate in order[:rows]]
 
 
 def order_candidates(chosen: Iterable[Candidate], order: Literal["shuffled", "corpus"], seed: int) -> list[Candidate]:
-    """Shuffled by a stable hash of each row's id, or as the corpora have them."""
+    """The candidates shuffled by a stable hash of each id, or in corpus order."""
     if order == "corpus":
         return list(chosen)
     return sorted(chosen, key=lambda candidate: (stable_hash("order", seed, candidate.name), candidate.name))

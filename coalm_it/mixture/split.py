@@ -1,24 +1,22 @@
-"""Which side of the data set a row is on: train, or the validation rows that are held out of it.
+"""Splits candidates into train and validation.
 
-All rows of a dialogue, in every part and in every copy, are on one side; the hash of seed and dialogue says which.
+All rows of a dialogue, in every part and copy, are on one side, which is chosen by a hash of seed and dialogue.
 
-Function calls are held out by function: a model that has been trained on other calls of a function proves nothing by
-the next one. A function is held out by the hash of seed and name, under its true name where the row is masked, and a
-dialogue goes by the functions that its rows are about: those that it calls, or that a request was made of which they
-cannot answer any more (see unanswerable/).
+Function calls are held out by function, since a call of a function that was called in training proves little. A
+function is held out by a hash of seed and name; if the row is masked, by the original name. The side of a dialogue
+depends on its target functions: those that its rows call, or that were removed from its rows to make them unanswerable
+(see samples/unanswerable).
 
-    validation   every function that it is about is held out; or it is about none, and shows one that is held out
+    validation   all its target functions are held out; or it has none, and shows a function that is held out
     train        it shows no function that is held out
-    mixed        all else: it is on no side, and counted
+    mixed        all other cases: it is on neither side, and is counted
 
-So no function that a validation row calls is anywhere in train, neither called nor shown. The other way round it may
-be: a validation row shows functions beside the right one, and these may be known. To hold these out too is not to be
-had: corpora mix at random what they show (294 rows of Seal-Tools show 1,084 functions, and more than half of the rows
-hang together by them), so that a few hundred validation rows would cost train a large part of its own. The price of
-this rule is that rows about several functions are rarer in validation.
+So no function that a validation row calls is in train, neither called nor shown. Other functions that a validation row
+shows may be in train. They cannot be held out as well: corpora show functions in random combinations (294 rows of
+Seal-Tools show 1,084 functions, and more than half of the rows are connected by them), so that a few hundred validation
+rows would cost a large part of train. As a consequence, rows with several target functions are rarer in validation.
 
-A side depends on seed, share and the dialogue alone, not on what else is in the mix; a larger share contains the
-smaller.
+The side depends only on seed, share and dialogue, not on the rest of the mixture. A larger share contains a smaller.
 """
 
 from __future__ import annotations
@@ -34,57 +32,58 @@ Side = Literal["train", "validation", "mixed"]
 
 
 class Functions(NamedTuple):
-    """The functions of a function_call row, or of all such rows of a dialogue, by their true names."""
+    """The functions of a function_call row, or of all such rows of a dialogue, by their original names."""
 
-    about: frozenset[str]
+    targets: frozenset[str]
     shown: frozenset[str]
 
 
 def list_functions(sample: Sample) -> Functions | None:
-    """What the sample is about and shows; None where it is no function call, or shows no function."""
+    """The target functions and the shown functions of a sample; None if it is no function call or shows no function."""
     if sample.task != "function_call" or not sample.tools:
         return None
-    true_names: Mapping[str, str] = sample.provenance.get("mask", {}).get("functions", {})
-    taken = sample.provenance.get("unanswerable", {})
-    about = {true_names.get(call.name, call.name) for call in sample.calls}
-    about |= {*taken.get("tools", ()), *([taken["function"]] if "function" in taken else ())}
-    shown = {true_names.get(tool.name, tool.name) for tool in sample.tools}
-    return Functions(frozenset(about), frozenset(shown | about))
+    original_names: Mapping[str, str] = sample.provenance.get("mask", {}).get("functions", {})
+    unanswerable = sample.provenance.get("unanswerable", {})
+    targets = {original_names.get(call.name, call.name) for call in sample.calls}
+    targets |= {*unanswerable.get("tools", ()), *([unanswerable["function"]] if "function" in unanswerable else ())}
+    shown = {original_names.get(tool.name, tool.name) for tool in sample.tools}
+    return Functions(frozenset(targets), frozenset(shown | targets))
 
 
 def join_functions(rows: Iterable[tuple[str, Functions]]) -> dict[str, Functions]:
     """Dialogue -> the functions of all its rows."""
     joined: dict[str, Functions] = {}
     for dialogue, row in rows:
-        had = joined.get(dialogue)
-        joined[dialogue] = Functions(had.about | row.about, had.shown | row.shown) if had else row
+        earlier = joined.get(dialogue)
+        joined[dialogue] = Functions(earlier.targets | row.targets, earlier.shown | row.shown) if earlier else row
     return joined
 
 
 def is_held_out(name: str, kind: Literal["dialogue", "function"], share: float, seed: int) -> bool:
+    """Whether a dialogue or function is held out, by a hash of seed and name."""
     return share > 0 and stable_hash("held out", kind, seed, name) < share * 2**64
 
 
 def find_side(dialogue: str, functions: Functions | None, share: float, seed: int) -> Side:
-    """The side of a dialogue; `functions` are those of its function_call rows, None where it has none."""
+    """The side of a dialogue; `functions` are the functions of its function_call rows, None if it has no such rows."""
     if functions is None:
         return "validation" if is_held_out(dialogue, "dialogue", share, seed) else "train"
     held = {name for name in functions.shown if is_held_out(name, "function", share, seed)}
     if not held:
         return "train"
-    return "validation" if functions.about <= held else "mixed"
+    return "validation" if functions.targets <= held else "mixed"
 
 
 def split_candidates(
     candidates: Mapping[str, Sequence[Candidate]], functions: Mapping[str, Functions], share: float, seed: int
 ) -> dict[Side, dict[str, list[Candidate]]]:
-    """Side -> part -> its candidates. `functions`: dialogue -> those of its function_call rows, in whatever part."""
+    """Side -> part -> its candidates. `functions`: dialogue -> the functions of its function_call rows in all parts."""
     sides: dict[Side, dict[str, list[Candidate]]] = {
         side: {name: [] for name in candidates} for side in ("train", "validation", "mixed")
     }
     known: dict[str, Side] = {}
-    for name, of_part in candidates.items():
-        for candidate in of_part:
+    for name, part_candidates in candidates.items():
+        for candidate in part_candidates:
             dialogue = candidate.dialogue
             if dialogue not in known:
                 known[dialogue] = find_side(dialogue, functions.get(dialogue), share, seed)
@@ -93,5 +92,5 @@ def split_candidates(
 
 
 def allot_validation(train_rows: int, share: float) -> int:
-    """The most validation rows of a part with so many train rows: the share of both together, and one at least."""
+    """The maximal number of validation rows for a number of train rows: the share of both together, at least one."""
     return max(1, round(train_rows * share / (1 - share))) if share else 0

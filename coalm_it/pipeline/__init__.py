@@ -1,1 +1,1 @@
-"""The stages of a build, joined."""
+"""The stages of a build, connected."""

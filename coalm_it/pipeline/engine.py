@@ -1,4 +1,4 @@
-"""Where shards run: a pool of processes on this machine, or this process when one worker is asked for."""
+"""Runs tasks in a pool of worker processes, or in this process if there is only one worker."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class RunTasks(Protocol):
 
 
 class EngineError(OutsideError):
-    """A worker died: the machine ran out of memory, or somebody killed it."""
+    """A worker died: the machine ran out of memory, or the process was killed."""
 
 
 @contextmanager
 def start_engine(workers: int) -> Iterator[RunTasks]:
-    """Gives a function that runs a task function over tasks and yields its results as they are done.
+    """Yields a function that applies a task function to tasks and yields the results in order of completion.
 
-    Results come in no particular order. Leaving the context ends the workers, whatever they are at.
+    Leaving the context terminates the workers, even in the middle of a task. Raises EngineError if a worker dies.
     """
     if workers == 1:
         yield map
         return
-    # Workers are forked where that is to be had: a script of the user's need not guard its main part.
+    # Forked workers do not import the user's script again, so it needs no `if __name__ == "__main__"`.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),))
     try:
@@ -60,11 +60,11 @@ def _run_tasks(pool: ProcessPoolExecutor, function: Callable[[T], R], tasks: Seq
 
 def _start_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent(parent: int) -> None:
-    # A parent that is killed can't tell its workers; without this they would wait for work for ever.
+def _exit_with_parent(parent: int) -> None:
+    # A killed parent cannot stop its workers; without this they would wait for work forever.
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

@@ -1,8 +1,7 @@
-"""The first pass of a build whose thoughts a model writes: every answer that the rows need into the ledger.
+"""The first pass of a build with a model: gets every answer that the rows need into the ledger.
 
-One process walks the dialogues, asks, and takes what comes back through the checks; nothing else comes of it but the
-ledger, which the second pass, the ordinary one, only reads. Where a part has a quota, a model is asked about no more
-dialogues than fill it: those that are drawn first.
+One process reads the selected dialogues, sends requests about them, and checks the answers. Its only product is the
+ledger, which the second pass, the ordinary build, only reads.
 """
 
 from __future__ import annotations
@@ -14,106 +13,58 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coalm_it.listener import Listener
 from coalm_it.llm.budget import Budget, make_budget
 from coalm_it.llm.ledger import Ledger, default_path, open_ledger
-from coalm_it.llm.multistep import Inquiry, serve_all
+from coalm_it.llm.multistep import MultistepRequest, serve_from_ledger
 from coalm_it.llm.request import Outcome, Request
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.selection import Selection
-from coalm_it.pipeline.shard import ShardTask, frame_dialogue, read_shard
+from coalm_it.pipeline.shard import ShardTask, frame_dialogue, is_selected, read_shard
 from coalm_it.recipe import Reasoning
 from coalm_it.thoughts.framed import FramedDialogue
-from coalm_it.thoughts.writers import plan_judging, plan_writing
+from coalm_it.thoughts.writers import plan_judge_requests, plan_writer_requests
 
 if TYPE_CHECKING:
-    from coalm_it.llm.retry import Tally
+    from coalm_it.llm.retry import RunStats
 
-Plan = Callable[[FramedDialogue], Iterator[Inquiry[Any]]]
+Plan = Callable[[FramedDialogue], Iterator[MultistepRequest[Any]]]
+"""The multistep requests about a dialogue."""
 
 
 @dataclass(frozen=True)
 class AnswerSource:
-    """How answers are come by."""
+    """Where model answers come from."""
 
     ledger: Path | None = None
-    """None: the user's own."""
+    """Path of the ledger; None: the user's own."""
     offline: bool = False
-    """Whether the ledger must have them all."""
+    """Whether only the ledger is used; an answer that it lacks is an error."""
     batch: bool = False
-    """Whether they are ordered through the Batch API: cheaper, within a day."""
+    """Whether requests go through the Batch API: cheaper, within a day."""
 
     @property
     def path(self) -> Path:
+        """Path of the ledger."""
         return self.ledger or default_path()
 
 
-# --- which dialogues ---
-
-
-# --- the asking ---
-
-
-class _Log:
-    """What each shard's rows hang on: the requests about its dialogues, and what came of them."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[Path, set[tuple[str, str]]] = defaultdict(set)
-        self.inquiries = 0
-        """Those that are over."""
-
-    def first_requests(self, tasks: Sequence[ShardTask], plan: Plan) -> Iterator[Request]:
-        for task in tasks:
-            for asked in read_asked(task):
-                for inquiry in plan(asked):
-                    yield replace(next(inquiry), context=(task.path, inquiry))
-
-    def take(self, request: Request, outcome: Outcome) -> Request | None:
-        """Takes an outcome in; returns what is to be asked because of it."""
-        path, inquiry = request.context
-        self.outcomes[path].add((outcome.key, _digest_outcome(outcome)))
-        try:
-            following: Request = inquiry.send(outcome)
-        except StopIteration:
-            self.inquiries += 1
-            return None
-        return replace(following, context=request.context)
-
-
-def read_asked(task: ShardTask) -> Iterator[FramedDialogue]:
-    """The dialogues of a shard about which a model is asked."""
-    for dialogue in read_shard(task).dialogues:
-        if task.dialogues is None or dialogue.id in task.dialogues:
-            yield frame_dialogue(task, dialogue)
-
-
-def _digest_outcome(outcome: Outcome) -> str:
-    detail = getattr(outcome, "detail", None)
-    return hashlib.blake2b(json.dumps([outcome.text, detail]).encode(), digest_size=8).hexdigest()
-
-
 @dataclass(frozen=True)
-class Answers:
-    """What a build's rows hang on, beside its inputs."""
+class ModelPassResult:
+    """The shards of a build after the first pass, and the answers that they depend on."""
 
     tasks: list[ShardTask]
-    """Each with the ledger, and with a path that tells its answers too, where a model was asked."""
+    """Tasks with a model's thoughts have the ledger, and a path that also depends on the answers."""
     keys: Sequence[str] = ()
-    """Of every request, sorted."""
+    """Keys of all requests, sorted."""
     digest: str = ""
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """For the manifest."""
-        return {"requests": len(self.keys), "digest": self.digest}
 
 
 def make_budgets(reasoning: Reasoning, answer_source: AnswerSource) -> dict[str, Budget]:
-    """What each stage may spend in a whole build, however often it asks. Raises PriceError."""
+    """Stage -> its budget for the whole build, however often it asks. Raises PriceError."""
     if answer_source.offline:
         return {}
     budgets = {"thoughts": make_budget(reasoning)}
@@ -124,39 +75,35 @@ def make_budgets(reasoning: Reasoning, answer_source: AnswerSource) -> dict[str,
 
 def ask_model(
     selection: Selection, answer_source: AnswerSource, budgets: Mapping[str, Budget], listener: Listener
-) -> Answers:
-    """Asks everything about the chosen dialogues that the ledger has no answer to. `budgets` are of make_budgets.
+) -> ModelPassResult:
+    """Sends all requests about the selected dialogues that have no answer in the ledger. `budgets`: see make_budgets.
 
-    Raises RequestError (the openai package is missing), ShortfallError (BudgetError; MissingError where it is offline),
+    Raises RequestError (the openai package is missing), ShortfallError (BudgetError; MissingAnswerError if offline),
     OutsideError (EndpointError, LedgerError).
     """
     reasoning = selection.recipe.reasoning
-    tasks = selection.choose()
-    log = _Log()
+    tasks = selection.restrict_tasks()
     with (
         _rare_garbage_collection(),
         open_ledger(answer_source.path, readonly=answer_source.offline, say=listener.say) as ledger,
     ):
-        ask = partial(
-            _ask, budgets=budgets, tasks=tasks, log=log, ledger=ledger, answer_source=answer_source, listener=listener
+        model_pass = _ModelPass(tasks, ledger, answer_source, budgets, listener)
+        model_pass.ask(
+            "thoughts", reasoning, lambda framed: plan_writer_requests(framed, reasoning), selection.multisteps
         )
-        ask("thoughts", reasoning, plan=lambda asked: plan_writing(asked, reasoning), total=selection.requests)
         if reasoning.judge is not None:
-            judging = partial(plan_judging, reasoning=reasoning, ledger=ledger)
-            ask("judgements", reasoning.judge, plan=judging, total=selection.requests)
-    digests = {path: _digest([*sorted(outcomes)]) for path, outcomes in log.outcomes.items()}
-    named = []
-    for task in tasks:
-        chosen = sorted(task.dialogues) if task.dialogues is not None else None
-        stem = f"{task.path.stem}-{_digest([chosen, digests.get(task.path)])[:16]}"
-        named.append(replace(task, path=task.path.with_stem(stem), ledger=answer_source.path))
-    keys = sorted({key for outcomes in log.outcomes.values() for key, _ in outcomes})
-    return Answers(named, keys, _digest(sorted(digests.values())))
+            model_pass.ask(
+                "judgements",
+                reasoning.judge,
+                lambda framed: plan_judge_requests(framed, reasoning, ledger),
+                selection.multisteps,
+            )
+    return model_pass.build_result()
 
 
 @contextmanager
 def _rare_garbage_collection() -> Iterator[None]:
-    """Dialogues have no cycles; looking for some among them as often as usual costs a tenth of the time."""
+    """Runs the garbage collector less often: it takes a tenth of the time, and dialogues have no reference cycles."""
     thresholds = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)
     try:
@@ -165,48 +112,96 @@ def _rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*thresholds)
 
 
+class _ModelPass:
+    """The stages of one pass, and the outcomes on which each shard depends."""
+
+    def __init__(
+        self,
+        tasks: Sequence[ShardTask],
+        ledger: Ledger,
+        answer_source: AnswerSource,
+        budgets: Mapping[str, Budget],
+        listener: Listener,
+    ) -> None:
+        self.tasks, self.ledger, self.answer_source = tasks, ledger, answer_source
+        self.budgets, self.listener = budgets, listener
+        self.outcomes: dict[Path, set[tuple[str, str]]] = defaultdict(set)
+        """Path of a task -> keys of its requests, each with a digest of the outcome."""
+        self.finished = 0
+        """Multistep requests of the current stage that are finished."""
+
+    def ask(self, stage: str, settings: Settings, plan: Plan, total: int) -> None:
+        """Runs the multistep requests of a stage; `total` is their number, for the progress display."""
+
+        def start_exchanges() -> Iterator[Request]:  # the Batch API starts them anew in each round
+            self.finished = 0
+            return self._start_exchanges(plan)
+
+        def report(stats: RunStats) -> None:
+            self.listener.advance(stage, self.finished, total, _describe_usage(stats))
+
+        if self.answer_source.offline:
+            serve_from_ledger(start_exchanges(), settings, self.ledger, self._handle_outcome)
+            return
+        from coalm_it.llm.batch import ask_in_batches
+        from coalm_it.llm.online import ask_all
+
+        asked = (settings, self.ledger, self._handle_outcome)
+        say, budget = self.listener.say, self.budgets[stage]
+        if self.answer_source.batch:
+            stats = ask_in_batches(start_exchanges, *asked, budget=budget, say=say, on_progress=report)
+        else:
+            stats = ask_all(start_exchanges(), *asked, budget=budget, say=say, on_progress=report)
+        failed = f", {stats.failed.total():,} without an answer" if stats.failed else ""
+        say(f"{stage}: {stats.answered:,} answered, {stats.stored:,} from the ledger{failed}; {_describe_usage(stats)}")
+
+    def _start_exchanges(self, plan: Plan) -> Iterator[Request]:
+        """The first of each; its context is the path of the task and the multistep request."""
+        for task in self.tasks:
+            for framed in read_framed_dialogues(task):
+                for multistep in plan(framed):
+                    yield replace(next(multistep), context=(task.path, multistep))
+
+    def _handle_outcome(self, request: Request, outcome: Outcome) -> Request | None:
+        """Records an outcome and sends it to its multistep request; returns the next request of that."""
+        path, multistep = request.context
+        self.outcomes[path].add((outcome.key, _digest_outcome(outcome)))
+        try:
+            following: Request = multistep.send(outcome)
+        except StopIteration:
+            self.finished += 1
+            return None
+        return replace(following, context=request.context)
+
+    def build_result(self) -> ModelPassResult:
+        """The tasks with paths that depend on the recorded outcomes, and the keys of these."""
+        digests = {path: _digest([*sorted(outcomes)]) for path, outcomes in self.outcomes.items()}
+        tasks = []
+        for task in self.tasks:
+            selected = sorted(task.dialogues) if task.dialogues is not None else None
+            stem = f"{task.path.stem}-{_digest([selected, digests.get(task.path)])[:16]}"
+            tasks.append(replace(task, path=task.path.with_stem(stem), ledger=self.answer_source.path))
+        keys = sorted({key for outcomes in self.outcomes.values() for key, _ in outcomes})
+        return ModelPassResult(tasks, keys, _digest(sorted(digests.values())))
+
+
+def read_framed_dialogues(task: ShardTask) -> Iterator[FramedDialogue]:
+    """The selected dialogues of a shard."""
+    for dialogue in read_shard(task).dialogues:
+        if is_selected(task, dialogue):
+            yield frame_dialogue(task, dialogue)
+
+
+def _digest_outcome(outcome: Outcome) -> str:
+    detail = getattr(outcome, "detail", None)
+    return hashlib.blake2b(json.dumps([outcome.text, detail]).encode(), digest_size=8).hexdigest()
+
+
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
 
 
-def _ask(
-    stage: str,
-    settings: Settings,
-    *,
-    plan: Plan,
-    total: int,
-    budgets: Mapping[str, Budget],
-    tasks: Sequence[ShardTask],
-    log: _Log,
-    ledger: Ledger,
-    answer_source: AnswerSource,
-    listener: Listener,
-) -> None:
-    over = log.inquiries
-
-    def first_requests() -> Iterator[Request]:
-        log.inquiries = over
-        return log.first_requests(tasks, plan)
-
-    def watch(tally: Tally) -> None:
-        listener.advance(stage, log.inquiries - over, total, _describe(tally))
-
-    if answer_source.offline:
-        serve_all(first_requests(), settings, ledger, log.take)
-        return
-    from coalm_it.llm.batch import ask_in_batches
-    from coalm_it.llm.online import ask_all
-
-    budget = budgets[stage]
-    if answer_source.batch:
-        tally = ask_in_batches(first_requests, settings, ledger, log.take, budget=budget, say=listener.say, watch=watch)
-    else:
-        tally = ask_all(first_requests(), settings, ledger, log.take, budget=budget, say=listener.say, watch=watch)
-    failed = f", {tally.failed.total():,} without an answer" if tally.failed else ""
-    listener.say(f"{stage}: {tally.answered:,} answered, {tally.stored:,} from the ledger{failed}; {_describe(tally)}")
-
-
-def _describe(tally: Tally) -> str:
-    dollars = "" if tally.usd is None else f", ${tally.usd:,.4f}"
-    flight = f"{tally.in_flight} in flight, " if tally.in_flight else ""
-    return f"{flight}{tally.prompt_tokens:,} + {tally.completion_tokens:,} tokens{dollars}"
+def _describe_usage(stats: RunStats) -> str:
+    dollars = "" if stats.usd is None else f", ${stats.usd:,.4f}"
+    flight = f"{stats.in_flight} in flight, " if stats.in_flight else ""
+    return f"{flight}{stats.prompt_tokens:,} + {stats.completion_tokens:,} tokens{dollars}"

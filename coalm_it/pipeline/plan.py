@@ -1,4 +1,4 @@
-"""What goes into a build: each part's corpora, the files that are read, and the shards that they are cut into."""
+"""The inputs of a build: the corpora of each part, their files, and the shards into which these are cut."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from coalm_it.schema import Inventory
 
 SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
 PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
-"""What of a recipe and its parts changes a shard's table; the rest concerns the mixture alone."""
+"""The settings of a recipe and its parts that a shard's table depends on; the others concern only the mixture."""
 
 
 @dataclass(frozen=True)
 class PartSource:
-    """Where a part's dialogues come from: one corpus, and what its rows need of it as a whole."""
+    """A corpus from which a part takes dialogues."""
 
     part: str
-    named: str
-    """The source as the recipe names it."""
+    name_in_recipe: str
+    """A name in sources/, or the path of a YAML file."""
     source: Source
     corpus: Corpus
     inventory: Inventory
 
 
 def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe of that name or path, changed, with checks that there are. Raises ConfigError."""
+    """The recipe of that name or path, with the changes made. Raises ConfigError, also for an unknown check."""
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     for name in {*recipe.checks, *(name for part in recipe.parts.values() for name in part.checks)}:
         if name not in CHECKS:
@@ -51,9 +51,10 @@ def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
 
 
 def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listener) -> list[PartSource]:
-    """Every part's corpora, in the recipe's order; without `data` from the bundled samples.
+    """The corpora of every part, in the recipe's order, found in `data` or else among the bundled samples.
 
-    Raises SourceError for one that is not there.
+    A missing corpus of a part with a quota is left out: the table of shortages will name it. Raises SourceError for
+    any other missing corpus, a missing split, or an unknown reader.
     """
     data = asset("sources", "samples") if data is None else Path(data)
     wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
@@ -63,47 +64,42 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
     for entry in found:
         if not entry.used:
             what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
-            listener.say(f"passed over: {what}: {entry.reason}")
+            listener.say(f"skipped: {what}: {entry.reason}")
     part_sources = []
     for name, part in recipe.parts.items():
-        for named in part.source:
-            source = sources[named]
+        for name_in_recipe in part.source:
+            source = sources[name_in_recipe]
             corpus = corpora.get(source.name)
             if corpus is None and (part.rows or part.share):
-                continue  # the table of shortages says how much is missing for it
+                continue
             if corpus is None:
                 raise SourceError(f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}")
             if not corpus.splits.get(part.split):
-                there = ", ".join(split for split, files in corpus.splits.items() if files)
-                raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {there}")
+                found_splits = ", ".join(split for split, files in corpus.splits.items() if files)
+                raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {found_splits}")
             if source.reader not in READERS:
                 known = ", ".join(READERS)
                 raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
             inventory = READERS[source.reader].read_inventory(corpus, part.split)
-            part_sources.append(PartSource(name, named, source, corpus, inventory))
+            part_sources.append(PartSource(name, name_in_recipe, source, corpus, inventory))
     return part_sources
 
 
 def _describe_layouts(source: Source) -> str:
     globs = [next(iter(layout.splits.values())) for layout in source.layouts]
-    return f"it is recognised by {' or '.join(globs)}; {source.homepage} has it"
+    return f"it is recognised by {' or '.join(globs)}; download it from {source.homepage}"
 
 
 def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, RawFile]:
-    """The files that a part reads, under their names in the manifest."""
+    """Name in the manifest -> file, for every file that a part reads."""
     split = recipe.parts[part_source.part].split
     others = {file.name for name, files in part_source.corpus.splits.items() if name != split for file in files}
     others -= {file.name for file in part_source.corpus.splits[split]}  # MultiWOZ has all splits in one file
     return {f"{part_source.source.name}/{n}": f for n, f in sorted(part_source.corpus.files.items()) if n not in others}
 
 
-def describe_source(part_source: PartSource) -> dict[str, Any]:
-    """What the manifest, and so the card, says of a corpus."""
-    keys = {"title", "licence", "homepage", "citation", "languages", "limits", "gated"}
-    return {"layout": part_source.corpus.layout, **part_source.source.model_dump(mode="json", include=keys)}
-
-
 def list_versions() -> dict[str, str]:
+    """The versions of this package and of those that rows depend on."""
     return {
         "coalm-it": __version__,
         **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson")},
@@ -114,7 +110,7 @@ def _hash_file(file: RawFile) -> str:
     try:
         return hash_bytes(file.read_bytes())
     except SourceError:
-        return "unreadable"  # a fault of it says why
+        return "unreadable"  # reading it gives a fault that says why
 
 
 def hash_json(value: Any) -> str:
@@ -122,7 +118,7 @@ def hash_json(value: Any) -> str:
 
 
 def hash_inputs(recipe: Recipe, part_sources: Sequence[PartSource]) -> dict[str, str]:
-    """The hash of every file that is read, by its name in the manifest."""
+    """Name in the manifest -> sha256, for every file that is read."""
     return {
         name: _hash_file(file)
         for part_source in part_sources
@@ -133,23 +129,23 @@ def hash_inputs(recipe: Recipe, part_sources: Sequence[PartSource]) -> dict[str,
 def plan_tasks(
     recipe: Recipe, part_sources: Sequence[PartSource], inputs: dict[str, str], work: Path
 ) -> list[ShardTask]:
-    """A task for each shard of each part; with a limit, as many of a part's shards as give so many dialogues."""
+    """A task for each shard of each part; with a limit, only for as many shards as hold that many dialogues."""
     tasks = [task for part_source in part_sources for task in plan_shards(recipe, part_source, inputs, work)]
     return tasks if recipe.limit is None else list(_cut_to_limit(tasks, recipe.limit))
 
 
 def _cut_to_limit(tasks: Sequence[ShardTask], limit: int) -> Iterator[ShardTask]:
-    left = dict.fromkeys((task.part for task in tasks), limit)
+    remaining = dict.fromkeys((task.part for task in tasks), limit)
     for task in tasks:
-        if left[task.part]:
-            path = task.path.with_stem(f"{task.path.stem}-{left[task.part]}")
-            task = replace(task, path=path, limit=left[task.part])
-            left[task.part] -= read_shard(task).taken
-            yield task
+        if remaining[task.part]:
+            path = task.path.with_stem(f"{task.path.stem}-{remaining[task.part]}")
+            limited = replace(task, path=path, limit=remaining[task.part])
+            remaining[task.part] -= read_shard(limited).size
+            yield limited
 
 
 def plan_shards(recipe: Recipe, part_source: PartSource, inputs: dict[str, str], work: Path) -> Iterator[ShardTask]:
-    """A task for each shard; the name of its table in `work` says all that its content depends on."""
+    """A task for each shard. The name of its table in `work` is a hash of everything that its content depends on."""
     part = recipe.parts[part_source.part]
     records = {file.name for file in part_source.corpus.splits[part.split]}
     shared = {n: inputs[n] for n, f in list_inputs(recipe, part_source).items() if f.name not in records}
@@ -161,10 +157,10 @@ def plan_shards(recipe: Recipe, part_source: PartSource, inputs: dict[str, str],
         "columns": part_source.corpus.columns.model_dump(),
         "licence": part_source.source.licence,
     }
-    about = [settings, shared, part_source.inventory.fingerprint, fingerprint_package(), list_versions()]
+    common = [settings, shared, part_source.inventory.fingerprint, fingerprint_package(), list_versions()]
     for shard in cut_shards(part_source.corpus, part.split):
-        own = inputs[f"{part_source.source.name}/{shard.file.name}"]
-        name = hash_json([about, shard.file.name, own, shard.index, shard.of])
+        sha256 = inputs[f"{part_source.source.name}/{shard.file.name}"]
+        name = hash_json([common, shard.file.name, sha256, shard.index, shard.of])
         yield ShardTask(
             part=part_source.part,
             reader=part_source.source.reader,

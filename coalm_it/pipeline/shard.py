@@ -1,4 +1,4 @@
-"""One shard from its raw bytes to finished, checked candidate rows: the first half of a build, run in a worker."""
+"""The first half of a build, run in a worker: one shard from raw bytes to checked candidate rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from coalm_it.checks import CHECKS, run_checks
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder, write_table
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
@@ -21,12 +21,12 @@ from coalm_it.samples.targets import list_targets, make_samples, passes_filter, 
 from coalm_it.samples.variants import copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
 from coalm_it.thoughts.framed import FramedDialogue
-from coalm_it.thoughts.writers import DialogueWithThoughts, read_ledger, reason
+from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """All that a worker needs to make one shard of one part; `path` is where its table goes."""
+    """Everything that a worker needs to process one shard of one part."""
 
     part: str
     reader: str
@@ -36,36 +36,44 @@ class ShardTask:
     shard: Shard
     recipe: Recipe
     path: Path
+    """Where the shard's table is written."""
     limit: int | None = None
-    """At most so many dialogues, not counting those that the part's filter leaves out."""
+    """Maximum number of dialogues, not counting those that the part's filter excludes."""
     ledger: Path | None = None
-    """Where a model's answers lie, for a part whose thoughts a model writes."""
+    """The ledger with the model's answers, if a model writes the part's thoughts."""
     dialogues: frozenset[str] | None = None
-    """Ids of those that become rows, where a model is asked about no more than the recipe needs; None: all."""
+    """Ids of the dialogues that become rows, if a model is asked only about as many as the recipe needs; None: all."""
 
     @property
     def checks(self) -> list[str]:
-        """Names of the checks that run."""
+        """Names of the checks that are on."""
         switched = {**self.recipe.checks, **self.recipe.parts[self.part].checks}
         return [name for name in CHECKS if switched.get(name, True)]
 
 
 @dataclass
-class Stages:
-    """Seconds by stage."""
+class ShardContents:
+    """What a shard holds for its part."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    count: int = 0
+    """Dialogues read, including those that the part's filter excludes."""
+    filtered: int = 0
+    """Dialogues that the part's filter excludes."""
+    dialogues: list[Dialogue] = field(default_factory=list)
+    """The others; their observations are shortened to what the rows show."""
+    samples: list[Sample] = field(default_factory=list)
+    """Finished samples, from a published data set that is read back."""
+    faults: list[Fault] = field(default_factory=list)
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+    @property
+    def size(self) -> int:
+        """What counts towards a limit."""
+        return len(self.dialogues) + len(self.samples)
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """A shard's objects live until it is done; looking for cycles among them costs a third of the time."""
+    """A shard's objects live until it is done; searching them for cycles takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -75,8 +83,109 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
+# --- reading ---
+
+
+@_without_garbage_collection()
+def read_shard(task: ShardTask) -> ShardContents:
+    """Reads the raw records of a shard, as far as its part needs them."""
+    part = task.recipe.parts[task.part]
+    records = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
+    contents = ShardContents()
+    for record in records:
+        contents.count += not isinstance(record, Fault)
+        if isinstance(record, Fault):
+            # An unreadable file is one fault, however many shards it is cut into.
+            if record.record is not None or not task.shard.index:
+                contents.faults.append(record)
+        elif isinstance(record, Sample):
+            if record.task in part.task:
+                contents.samples.append(record)
+        elif passes_filter(record, part.filter):
+            contents.dialogues.append(shorten_observations(record, task.recipe.observation_results))
+        else:
+            contents.filtered += 1
+        if contents.size == task.limit:
+            break
+    return contents
+
+
+def frame_dialogue(task: ShardTask, dialogue: Dialogue) -> FramedDialogue:
+    """The dialogue with the tools that its samples show and the checks that they must pass."""
+    tools = show_tools(dialogue, task.inventory, task.recipe.distractors, task.recipe.seed)
+    return FramedDialogue(dialogue, tools, task.checks)
+
+
+def count_samples(task: ShardTask, dialogue: Dialogue) -> int:
+    """How many samples the part makes from a dialogue, copies included."""
+    part = task.recipe.parts[task.part]
+    return part.copies * sum(1 for _ in list_targets(dialogue, part.task))
+
+
+def is_selected(task: ShardTask, dialogue: Dialogue) -> bool:
+    """Whether the dialogue becomes rows."""
+    return task.dialogues is None or dialogue.id in task.dialogues
+
+
+# --- from dialogues to rows ---
+
+
+@_without_garbage_collection()
+def make_shard(task: ShardTask) -> Path:
+    """Writes the shard's table with its summary (see dataset.tables). Raises OutputError, LedgerError, MissingError."""
+    clock = StageClock()
+    with clock.time("read"):
+        contents = read_shard(task)
+        framed = [frame_dialogue(task, one) for one in contents.dialogues if is_selected(task, one)]
+    with clock.time("think"):
+        with_thoughts = _add_thoughts(task, framed)
+    with clock.time("sample"):
+        samples = _make_samples(task, contents, framed, with_thoughts)
+    with clock.time("check"):
+        missing = {one.dialogue.id: one.missing for one in with_thoughts if one.missing}
+        findings = [_find_missing(sample, missing) or run_checks(sample, task.checks) for sample in samples]
+    renderer, builder = Renderer(task.inventory), TableBuilder()
+    with clock.time("render"):
+        for sample, found in zip(samples, findings, strict=True):
+            builder.add_row(sample, _render_row(renderer, sample, found), found)
+    with clock.time("table"):
+        table = builder.build_table()
+    write_table(task.path, table, _summarize(task, contents, with_thoughts, findings, clock.seconds))
+    return task.path
+
+
+def _add_thoughts(task: ShardTask, framed: Sequence[FramedDialogue]) -> list[DialogueWithThoughts]:
+    """The dialogues with thoughts, if the part's rows have any."""
+    part = task.recipe.parts[task.part]
+    if not any(name.startswith("react") for name in part.task):
+        return [DialogueWithThoughts(one.dialogue) for one in framed]
+    with read_ledger(task.ledger) as ledger:
+        return [add_thoughts(one, task.recipe, ledger) for one in framed]
+
+
+def _make_samples(
+    task: ShardTask,
+    contents: ShardContents,
+    framed: Sequence[FramedDialogue],
+    with_thoughts: Sequence[DialogueWithThoughts],
+) -> list[Sample]:
+    """All samples of the part, with their copies."""
+    part = task.recipe.parts[task.part]
+    samples = [sample.model_copy(update={"part": task.part}) for sample in contents.samples]
+    for frame, one in zip(framed, with_thoughts, strict=True):
+        samples += make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)
+    pool = [tool for frame in framed for tool in frame.tools] if part.unanswerable else []
+    return [copy for sample in samples for copy in copy_sample(sample, part, pool, task.recipe.seed)]
+
+
+def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) -> list[Finding]:
+    """A finding if a ReAct target has no thought, with the reason why no model's thought was accepted."""
+    why = missing.get(sample.dialogue_id, {}).get(sample.place) if sample.task.startswith("react") else None
+    return [] if why is None else [Finding(check="reasoning", where="thought", message=why)]
+
+
 def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row:
-    """The row of a sample; an empty one, and a finding more, where its layout cannot write a call of it."""
+    """The row of a sample; an empty row, and one more finding, if its layout cannot write one of its calls."""
     try:
         return renderer.render_row(sample)
     except ValueError as error:
@@ -84,125 +193,38 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
         return Row("", "", "", [], None, "{}")
 
 
+# --- the summary ---
+
+
 @dataclass
-class Contents:
-    """What a shard holds for its part."""
+class StageClock:
+    """Measures the seconds of each stage."""
 
-    count: int = 0
-    """Dialogues, those among them that the part's filter leaves out."""
-    dialogues: list[Dialogue] = field(default_factory=list)
-    """Those that the part takes; of their observations what the rows show."""
-    ready: list[Sample] = field(default_factory=list)
-    """Finished samples, of a published set that is read back."""
-    filtered: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
 
-    @property
-    def taken(self) -> int:
-        """What a limit counts."""
-        return len(self.dialogues) + len(self.ready)
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - started
 
 
-@_without_garbage_collection()
-def read_shard(task: ShardTask) -> Contents:
-    """What the raw bytes of a shard hold for its part."""
-    part = task.recipe.parts[task.part]
-    read = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
-    contents = Contents()
-    for record in read:
-        contents.count += not isinstance(record, Fault)
-        if isinstance(record, Fault):
-            # a file that cannot be read is one fault, however many shards it is cut into
-            if record.record is not None or not task.shard.index:
-                contents.faults.append(record)
-        elif isinstance(record, Sample):
-            if record.task in part.task:
-                contents.ready.append(record)
-        elif passes_filter(record, part.filter):
-            contents.dialogues.append(shorten_observations(record, task.recipe.observation_results))
-        else:
-            contents.filtered += 1
-        if contents.taken == task.limit:
-            break
-    return contents
-
-
-def frame_dialogue(task: ShardTask, dialogue: Dialogue) -> FramedDialogue:
-    """The dialogue with what its samples show and are held to."""
-    tools = show_tools(dialogue, task.inventory, task.recipe.distractors, task.recipe.seed)
-    return FramedDialogue(dialogue, tools, task.checks)
-
-
-def count_samples(task: ShardTask, dialogue: Dialogue) -> int:
-    """How many samples a dialogue gives to the part."""
-    part = task.recipe.parts[task.part]
-    return part.copies * sum(1 for _ in list_targets(dialogue, part.task))
-
-
-def _is_chosen(task: ShardTask, dialogue: Dialogue) -> bool:
-    return task.dialogues is None or dialogue.id in task.dialogues
-
-
-def _write_thoughts(task: ShardTask, asked: Sequence[FramedDialogue]) -> list[DialogueWithThoughts]:
-    """The dialogues with thoughts, where the part's rows have any."""
-    part = task.recipe.parts[task.part]
-    if not any(name.startswith("react") for name in part.task):
-        return [DialogueWithThoughts(one.dialogue) for one in asked]
-    with read_ledger(task.ledger) as ledger:
-        return [reason(one, task.recipe, ledger) for one in asked]
-
-
-@_without_garbage_collection()
-def make_shard(task: ShardTask) -> Path:
-    """Writes the shard's table (see dataset.tables.TableBuilder) with a summary in the file's metadata.
-
-    The summary: `dialogues` read, of these `filtered` out, `rows`, `rejects`, `rejected_by` (check -> samples that it
-    turned away), `unasked` (samples of dialogues about which no model was asked), `thoughts` (what became of them),
-    `faults`, `seconds` by stage. Raises OutputError, LedgerError, MissingError.
-    """
-    recipe, part, stages = task.recipe, task.recipe.parts[task.part], Stages()
-    with stages.timed("read"):
-        contents = read_shard(task)
-        chosen = [dialogue for dialogue in contents.dialogues if _is_chosen(task, dialogue)]
-        unasked = sum(count_samples(task, one) for one in contents.dialogues if not _is_chosen(task, one))
-    with stages.timed("think"):
-        asked = [frame_dialogue(task, dialogue) for dialogue in chosen]
-        reasoned = _write_thoughts(task, asked)
-    with stages.timed("sample"):
-        samples = [sample.model_copy(update={"part": task.part}) for sample in contents.ready]
-        samples += [
-            sample
-            for framed, one in zip(asked, reasoned, strict=True)
-            for sample in make_samples(one.dialogue, task.part, part, framed.tools, one.origins)
-        ]
-        pool = [tool for framed in asked for tool in framed.tools] if part.unanswerable else []
-        samples = [copy for sample in samples for copy in copy_sample(sample, part, pool, recipe.seed)]
-    with stages.timed("check"):
-        missing = {one.dialogue.id: one.missing for one in reasoned if one.missing}
-        findings = [_find_missing(sample, missing) or run_checks(sample, task.checks) for sample in samples]
-    renderer, builder = Renderer(task.inventory), TableBuilder()
-    with stages.timed("render"):
-        for sample, found in zip(samples, findings, strict=True):
-            builder.add_row(sample, _render_row(renderer, sample, found), found)
-    with stages.timed("table"):
-        table = builder.build_table()
-        rejected = Counter(check for found in findings for check in {finding.check for finding in found})
-        summary: dict[str, Any] = {
-            "dialogues": contents.count,
-            "filtered": contents.filtered,
-            "rows": sum(not found for found in findings),
-            "rejects": sum(bool(found) for found in findings),
-            "rejected_by": dict(sorted(rejected.items())),
-            "unasked": unasked,
-            "thoughts": dict(sorted(sum((one.thought_counts for one in reasoned), Counter()).items())),
-            "faults": [fault.model_dump() for fault in contents.faults],
-            "seconds": stages.seconds,
-        }
-    write_table(task.path, table, summary)
-    return task.path
-
-
-def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) -> list[Finding]:
-    """That a ReAct target has no thought, and why a model wrote none that passed."""
-    why = missing.get(sample.dialogue_id, {}).get(sample.place) if sample.task.startswith("react") else None
-    return [] if why is None else [Finding(check="reasoning", where="thought", message=why)]
+def _summarize(
+    task: ShardTask,
+    contents: ShardContents,
+    with_thoughts: Sequence[DialogueWithThoughts],
+    findings: Sequence[Sequence[Finding]],
+    seconds: dict[str, float],
+) -> ShardSummary:
+    rejected = Counter(check for found in findings for check in {finding.check for finding in found})
+    return ShardSummary(
+        dialogues=contents.count,
+        filtered=contents.filtered,
+        rows=sum(not found for found in findings),
+        rejects=sum(bool(found) for found in findings),
+        rejected_by=rejected,
+        unasked=sum(count_samples(task, one) for one in contents.dialogues if not is_selected(task, one)),
+        thoughts=sum((one.thought_counts for one in with_thoughts), Counter()),
+        faults=tuple(contents.faults),
+        seconds=seconds,
+    )

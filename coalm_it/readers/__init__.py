@@ -1,7 +1,7 @@
-"""Raw files -> Dialogue, one module a corpus.
+"""Raw files -> Dialogue, one module per corpus.
 
-Each has `read_inventory(corpus, split)` and `read_dialogues(corpus, split, shard, licence=...)`; what the data's
-makers did wrong they do not raise but yield as a Fault.
+Each module has `read_inventory(corpus, split)` and `read_dialogues(corpus, split, shard, licence=...)`; errors in the
+data are not raised but yielded as Faults. docs/annotation.md describes what the other rooms expect of a Dialogue.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ READERS: dict[str, ModuleType] = {
 
 
 def read_dialogues(source: str, data: str | Path, split: str = "train") -> Iterator[Dialogue | Fault]:
-    """The dialogues of a known source (or of one's own YAML file) that lies somewhere in the folder `data`.
+    """The dialogues of a known source, or of the user's own YAML file, found anywhere in the folder `data`.
 
-    Raises SourceError when it is not there.
+    Raises SourceError if the corpus is not found.
     """
     known = load_source(source)
     corpus = next((found.corpus for found in find_corpora(Path(data), [known]) if found.used), None)

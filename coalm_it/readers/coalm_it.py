@@ -1,17 +1,16 @@
 """The published three-column set itself (instruction, input, output), read back into Samples.
 
-Layout: Parquet shards, JSON or JSON lines of {"instruction", "input", "output"}. What a row teaches is recognised by
-its block markers and labels, as the paper's figures 4 to 7 show them:
+Layout: Parquet shards, JSON or JSON lines of {"instruction", "input", "output"}. The task of a row is recognised by its
+block markers and labels, shown in figures 4 to 7 of the paper:
 
 - state tracking (SNIPS): no blocks; output `System: {"domain": ..., "slot_values": ...}`
-- function calling in Hammer's layout: a query block (in the input, or as upstream in the instruction); output a JSON
-  list of calls, in a code fence or not
-- function calling in ToolACE's layout: a JSON list of tools; output `System: ` and bracket calls or text
+- function calling in the layout of Hammer: a query block (in the input, or upstream in the instruction); output a JSON
+  list of calls, with or without a code fence
+- function calling in the layout of ToolACE: a JSON list of tools; output `System: ` and bracket calls or text
 - ReAct (SGD): an input of labelled lines; output `Action: f(a='x')` or `System: ...`
 
-A sample keeps its three columns as they are and is written out again with the same bytes, unless one takes `columns`
-from it to have it laid out anew. Lost: parameter types and descriptions in the ReAct rows, which never had them; there
-every argument that a call gives is taken for allowed.
+A sample keeps its three columns and is written again with the same bytes; without `columns` it is laid out anew. The
+ReAct rows have no types and descriptions of parameters, so every argument of their calls is allowed.
 """
 
 from __future__ import annotations
@@ -23,9 +22,29 @@ from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, Syntax, parse_calls
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, convert_records, get_field, parse_json
+from coalm_it.corpora.records import (
+    BadRecord,
+    convert_records,
+    get_field,
+    parse_json,
+    read_records,
+    report_unreadable_file,
+)
 from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.schema import Call, Fault, Inventory, Layout, Sample, Step, Task, Tool, Turn
+from coalm_it.observations import read_content
+from coalm_it.schema import (
+    Call,
+    Fault,
+    Inventory,
+    Layout,
+    Sample,
+    Step,
+    Task,
+    Tool,
+    Turn,
+    format_dialogue_name,
+    format_sample_id,
+)
 
 _BLOCK = re.compile(r"\[BEGIN OF ([A-Z ]+)\]\n?(.*?)\n?\[END OF \1\]", re.DOTALL)
 _QUERY = re.compile(r"\[BEGIN OF QUERY\].*?\[END OF QUERY\]", re.DOTALL)
@@ -37,21 +56,23 @@ Parsed = tuple[Task, Layout, tuple[Tool, ...], tuple[Turn, ...], int | None]
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
-    """Nothing: every row says itself what it needs of its corpus."""
+    """Empty: every row contains all that it needs to know of its corpus."""
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Sample | Fault]:
-    """A Sample for each row; a row of no known kind, or whose calls cannot be read, is a Fault."""
+    """A Sample for each row; a row of unknown layout, or with calls that cannot be read, is a Fault."""
 
-    def convert(row: Any, number: int) -> Sample:
+    def convert(row: Any, index: int) -> Sample:
         columns = tuple(get_field(row, name, str) for name in ("instruction", "input", "output"))
         if not columns[1] and "[BEGIN OF QUERY]" in columns[0]:
             columns = _move_query(*columns)
         task, layout, tools, turns, step = _parse_row(*columns)
-        name = f"{shard.file.name.removesuffix('.parquet')}-{number}".replace("/", "-")
+        name = f"{shard.file.name.removesuffix('.parquet')}-{index}".replace("/", "-")
+        full_name = format_dialogue_name(corpus.source, split, name)
         return Sample(
-            id=f"{corpus.source}/{split}/{name}/{len(turns) - 1}/{task}",
+            id=format_sample_id(full_name, len(turns) - 1, task),
             part="",
             task=task,
             layout=layout,
@@ -64,14 +85,14 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
             turns=turns,
             step=step,
             columns=columns,
-            provenance={"file": shard.file.name, "record": number},
+            provenance={"file": shard.file.name, "record": index},
         )
 
-    return convert_records(shard, convert, lambda row, number: str(number))
+    return convert_records(shard, read_records(shard.file), convert, lambda row, index: str(index))
 
 
 def _move_query(instruction: str, text: str, output: str) -> tuple[str, str, str]:
-    """Upstream Hammer has the query's block in the instruction and an empty input; CoALM moved it."""
+    """Upstream Hammer has the query block in the instruction and an empty input; CoALM moved it."""
     found = _QUERY.search(instruction)
     if found is None:
         raise BadRecord("the query's block has no end")
@@ -93,7 +114,7 @@ def _parse_row(instruction: str, text: str, output: str) -> Parsed:
             return _parse_toolace(blocks, text, output)
     except CallSyntaxError as error:
         raise BadRecord(f"calls cannot be read: {error}") from None
-    raise BadRecord("none of the known rows: no query block, no state, no labelled lines")
+    raise BadRecord("unknown layout: no query block, no state, no labelled lines")
 
 
 def _parse_state(text: str, output: str) -> Parsed:
@@ -131,7 +152,7 @@ def _parse_react(blocks: dict[str, str], text: str, output: str) -> Parsed:
 
 
 def _split_lines(text: str) -> list[tuple[str, str]]:
-    """(label, text) of each labelled line; a line without a label goes on with the one before."""
+    """(label, text) of each labelled line; a line without a label belongs to the one before."""
     found = list(_LABEL.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]
     return [(match[1], text[match.end() : end].rstrip("\n")) for match, end in zip(found, ends, strict=False)]
@@ -142,7 +163,7 @@ def _join_lines(lines: Sequence[tuple[str, str]]) -> str:
 
 
 def _read_turns(history: str, current: str, syntax: Syntax) -> tuple[Turn, ...]:
-    """The turns of the history, and the one that is going on, as far as it has come."""
+    """The turns of the history, and the current one up to the target."""
     groups: list[list[tuple[str, str]]] = []
     for label, text in [*_split_lines(history), *_split_lines(current)]:
         if label == "User" or not groups:
@@ -189,13 +210,13 @@ def _add_target(
 
 
 def _read_calls(text: str, syntax: Syntax, turn: int, made: int = 0) -> tuple[Call, ...]:
-    """The calls of a text, numbered on from the `made` ones of this turn."""
+    """The calls of a text, numbered from `made`, the number of earlier calls in this turn."""
     calls = parse_calls(text, syntax)
     return tuple(call.model_copy(update={"id": f"call_{turn}_{made + n}"}) for n, call in enumerate(calls))
 
 
 def _is_calls(text: str) -> bool:
-    """Whether a line of the agent is a list of calls; prose may begin with a bracket too."""
+    """Whether a line of the agent is a list of calls; text may begin with a bracket too."""
     try:
         return text.startswith("[") and bool(parse_calls(text, "bracket") or text == "[]")
     except CallSyntaxError:
@@ -203,7 +224,7 @@ def _is_calls(text: str) -> bool:
 
 
 def _read_value(text: str) -> Any:
-    """An observation is a literal; what is none stays text."""
+    """The value of an observation: of a literal, or else the text itself."""
     try:
         return parse_calls(f"observed(value={text})", "python")[0].arguments["value"]
     except CallSyntaxError:
@@ -215,7 +236,7 @@ def _read_results(text: str) -> tuple[Any, ...]:
         results = json.loads(text)
     except ValueError:
         return (text,)
-    return tuple(one.get("results", one) if isinstance(one, dict) else one for one in results)
+    return tuple(map(read_content, results))
 
 
 # --- tools ---
@@ -226,7 +247,7 @@ def _read_tool_list(blocks: dict[str, str]) -> tuple[Tool, ...]:
 
 
 def _read_signatures(text: str) -> tuple[Tool, ...]:
-    """Numbered `Name(required, ...)` lines; what else a function takes they do not say."""
+    """The tools of numbered lines `Name(required, ...)`, which do not give optional parameters."""
     tools = []
     for line in text.splitlines():
         found = _SIGNATURE.match(line.strip())

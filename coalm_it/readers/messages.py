@@ -1,7 +1,7 @@
-r"""Conversations with tools in the form of OpenAI's API, or in ShareGPT's: any corpus of these, by a YAML file alone.
+r"""Conversations with tools in the format of OpenAI or ShareGPT: any such corpus needs only a YAML file.
 
-A JSON list, JSON lines, or Parquet (as a folder that `load_dataset` opens holds it). The columns are called
-`messages` (or `conversations`) and `tools`, unless the source's `columns` says otherwise. A record, cut:
+A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns are called `messages` (or
+`conversations`) and `tools`, unless `columns` in the YAML of the source says otherwise. A shortened record:
 
     {"messages": [{"role": "user", "content": "How warm is it in Oban?"},
        {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function",
@@ -11,15 +11,15 @@ A JSON list, JSON lines, or Parquet (as a folder that `load_dataset` opens holds
      "tools": [{"type": "function", "function": {"name": "get_weather", "parameters": {...}}}]}
 
 - Role and text: role and content, or from and value (human, gpt, function_call, observation). Content is a
-  text or a list of parts {type, text} or {type, value}: text, reasoning, tool_call.
-- Calls: `tool_calls` or `function_call` of a message, arguments an object or its JSON text; a message of the
-  role function_call, JSON; parts of the type tool_call, JSON. Columns and calls may be JSON texts.
-- Results pair with calls by tool_call_id, else by name, else in order. One message may hold several, as a
-  list of {name, content} (or results), or of as many values as there are calls.
-- Reasoning (`reasoning_content`, or parts) is the thought of a step or of a reply; see conversations.py.
+  text, or a list of parts {type, text} or {type, value} of the types text, reasoning and tool_call.
+- Calls: `tool_calls` or `function_call` of a message, with arguments as an object or its JSON text; a message of the
+  role function_call, in JSON; parts of the type tool_call, in JSON. Columns and calls may be JSON texts.
+- Results are paired with calls by tool_call_id, else by name, else in order. One message may contain several, as a
+  list of {name, content} (or results), or as a list with one value per call.
+- Reasoning (`reasoning_content`, or parts) is the thought of a step or a reply; see corpora/conversations.py.
 
-A record without tools is read too, as long as it makes no calls. Lost in conversion: system messages (a row has
-the system text of its own layout), and all other columns.
+A record without tools is accepted if it has no calls. Lost in conversion: system messages (a row has the system text of
+its layout) and all other columns.
 """
 
 from __future__ import annotations
@@ -28,9 +28,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls
-from coalm_it.corpora.conversations import Message, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, convert_records, decode_result, get_field, number_record, parse_json
+from coalm_it.corpora.records import (
+    BadRecord,
+    DialogueContent,
+    convert_dialogues,
+    decode_result,
+    get_field,
+    number_record,
+    parse_json,
+    read_records,
+    report_unreadable_file,
+)
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory
 
@@ -53,37 +63,30 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The conversations of one shard; one that does not hold together is a Fault and the rest goes on."""
+    """The conversations of one shard; an invalid record is a Fault, and the others are still read."""
     columns = corpus.columns
 
-    def convert(record: Any, number: int) -> Dialogue:
+    def convert(record: Any) -> DialogueContent:
         shared = isinstance(record, dict) and "conversations" in record
         column = columns.messages or ("conversations" if shared else "messages")
         raw = get_field(record, column, list, str)
         given = record.get(columns.tools or "tools")
         tools = read_tools(given) if given else ()
         messages = parse_json(raw, column) if isinstance(raw, str) else raw
-        return Dialogue(
-            id=name(record, number),
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tools,
-            turns=build_turns(list(_read_messages(messages)), tools),
-            file=shard.file.name,
-            record=number,
-        )
+        return DialogueContent(build_turns(list(_read_messages(messages)), tools), tools)
 
-    def name(record: Any, number: int) -> str:
+    def name(record: Any, index: int) -> str:
         if columns.id is None or not isinstance(record, dict):
-            return number_record(shard.file, number)
-        return str(record.get(columns.id, number))
+            return number_record(shard.file, index)
+        return str(record.get(columns.id, index))
 
-    return convert_records(shard, convert, name)
+    records = read_records(shard.file)
+    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
-def _read_messages(raw: list[Any]) -> Iterator[Message]:
+def _read_messages(raw: list[Any]) -> Iterator[RawMessage]:
     called: set[str] = set()
     for number, message in enumerate(raw):
         try:
@@ -95,8 +98,8 @@ def _read_messages(raw: list[Any]) -> Iterator[Message]:
         yield read
 
 
-def _read_message(message: Any, called: set[str]) -> Message:
-    """`called`: the functions that were called last."""
+def _read_message(message: Any, called: set[str]) -> RawMessage:
+    """`called`: the functions of the last calls."""
     shared = isinstance(message, dict) and "from" in message
     said = get_field(message, "from" if shared else "role", str)
     if said not in ROLES:
@@ -105,18 +108,18 @@ def _read_message(message: Any, called: set[str]) -> Message:
     parts = _read_parts(message.get("content", message.get("value")))
     text = "\n".join(parts["text"]).strip()
     if role == "tool":
-        return Message("tool", results=_read_results(text, message, called))
+        return RawMessage("tool", results=_read_results(text, message, called))
     if said == "function_call":
-        return Message("assistant", calls=decode_calls(parse_json(text, "calls")))
+        return RawMessage("assistant", calls=decode_calls(parse_json(text, "calls")))
     if role != "assistant":
-        return Message(role, text)
+        return RawMessage(role, text)
     thought = message.get("reasoning_content") or "\n".join(parts["reasoning"]).strip()
     calls = _read_calls(message, parts["tool_call"])
-    return Message("assistant", text, thought or None, calls or None)
+    return RawMessage("assistant", text, thought or None, calls or None)
 
 
 def _read_parts(content: Any) -> dict[str, list[str]]:
-    """Type -> the texts of the parts of this type."""
+    """Type -> the texts of the parts of that type."""
     parts: dict[str, list[str]] = {"text": [], "reasoning": [], "tool_call": []}
     if content is None or isinstance(content, str):
         parts["text"].append(content or "")
@@ -146,7 +149,7 @@ def _read_results(text: str, message: dict[str, Any], called: set[str]) -> tuple
 
 
 def _is_wrapped(item: Any, called: set[str]) -> bool:
-    """Whether an object is a result beside the name of its function, and holds nothing but that and an id."""
+    """Whether an object consists of a result, the name of its function, and perhaps an id."""
     keys = item.keys() if isinstance(item, dict) else set()
     return keys - {"tool_call_id"} in ({"name", "content"}, {"name", "results"}) and item["name"] in called
 

@@ -1,6 +1,6 @@
 """Schema-Guided Dialogue (Rastogi et al. 2020, CC BY-SA 4.0): tasks over services that a schema describes.
 
-Layout: `train/`, `dev/`, `test/`, each with `schema.json` and `dialogues_001.json`, ... An example, cut:
+Layout: `train/`, `dev/`, `test/`, each with `schema.json` and `dialogues_001.json`, ... A shortened example:
 
     {"dialogue_id": "1_00000", "services": ["Restaurants_1"], "turns": [
       {"speaker": "USER", "utterance": "Find me Ethiopian cuisine in Berkeley.", "frames": [
@@ -10,7 +10,7 @@ Layout: `train/`, `dev/`, `test/`, each with `schema.json` and `dialogues_001.js
       {"speaker": "SYSTEM", "utterance": "Of the 4 Ethiopian ...", "frames": [{..., "service_call": {"method":
          "FindRestaurants", "parameters": {...}}, "service_results": [{...}, ...]}]}]}
 
-Lost in conversion: the character spans (checked, then dropped), `requested_slots` (the REQUEST acts say it).
+Lost in conversion: the character spans (checked, then dropped) and `requested_slots` (given by the REQUEST acts).
 The conversations take place on Friday 2019-03-01 (the schema's default dates, and "today" in utterances).
 """
 
@@ -24,18 +24,20 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.records import BadRecord, DialogueContent, convert_dialogues, read_list, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
-from coalm_it.schema import Call, Dialogue, Fault, Inventory, Step, Tool, Turn
+from coalm_it.observations import make_observation
+from coalm_it.schema import DONT_CARE, ActName, Call, Dialogue, Fault, Inventory, Step, Tool, Turn
 
 CLOCK = datetime.date(2019, 3, 1)
 FOLDERS = {"train": "train", "validation": "dev", "test": "test"}
 
 
-# --- what the publishers' files hold, as far as it is read ---
+# --- the publishers' files, as far as they are read ---
 
 
 class _RawAct(TypedDict):
-    act: str
+    act: ActName
     slot: str
     values: list[str]
     canonical_values: list[str]
@@ -104,11 +106,7 @@ _DIALOGUE = TypeAdapter(_RawDialogue)
 _SERVICES = TypeAdapter(list[_RawService])
 
 
-class _BadRecord(ValueError):
-    """A record that contradicts itself or its schema."""
-
-
-def _explain(error: ValidationError) -> str:
+def _describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"])) or "the record"
     if first["type"] == "missing":
@@ -121,7 +119,7 @@ def _explain(error: ValidationError) -> str:
 
 class _Schema(NamedTuple):
     tools: dict[str, dict[str, Tool]]
-    """Service -> function -> it."""
+    """Service -> function -> tool."""
     types: dict[str, dict[str, str]]
     """Service -> slot -> its JSON Schema type."""
 
@@ -143,7 +141,7 @@ def _read_schema(corpus: Corpus, split: str) -> _Schema:
             types={raw["service_name"]: _read_types(raw) for raw in services},
         )
     except ValidationError as error:
-        raise SourceError(f"{name}: {_explain(error)}") from None
+        raise SourceError(f"{name}: {_describe_error(error)}") from None
     except KeyError as error:
         raise SourceError(f"{name}: slot {error} of an intent is not among its service's slots") from None
 
@@ -153,7 +151,7 @@ def _read_types(service: _RawService) -> dict[str, str]:
 
 
 def _slot_type(slot: _RawSlot) -> str:
-    """Boolean or integer where every possible value is one, else string: the schema itself types nothing."""
+    """Boolean or integer if every possible value is one, else string: the schema itself has no types."""
     values = slot["possible_values"] if slot["is_categorical"] else []
     if values and set(values) <= {"True", "False"}:
         return "boolean"
@@ -179,8 +177,8 @@ def _read_tools(service: _RawService) -> Iterator[Tool]:
             properties[name] = {"type": kind, "description": slots[name]["description"]}
             if slots[name]["is_categorical"] and kind != "boolean":
                 properties[name]["enum"] = [_typed(value, kind) for value in slots[name]["possible_values"]]
-            default = intent["optional_slots"].get(name, "dontcare")
-            if default != "dontcare":
+            default = intent["optional_slots"].get(name, DONT_CARE)
+            if default != DONT_CARE:
                 properties[name]["default"] = _typed(default, kind)
         required = intent["required_slots"]
         yield Tool(
@@ -196,55 +194,39 @@ def _read_tools(service: _RawService) -> Iterator[Tool]:
 # --- a record -> a dialogue ---
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The dialogues of one shard; a record that does not hold together is a Fault and the rest goes on."""
-    file = shard.file.name
-    try:
-        schema = _read_schema(corpus, split)
-        content = shard.file.read_json()
-        if not isinstance(content, list):
-            raise SourceError(f"{file}: a list of dialogues was expected at the top")
-    except SourceError as error:
-        yield Fault(file=file, reason=str(error).removeprefix(f"{file}: "))
-        return
-    first, records = shard.take(content)
-    for number, record in enumerate(records, first):
+    """The dialogues of one shard; an invalid record is a Fault, and the others are still read."""
+    schema = _read_schema(corpus, split)
+
+    def convert(record: Any) -> DialogueContent:
         try:
             raw = _DIALOGUE.validate_python(record)
             turns = _read_turns(raw, schema)
-        except (ValidationError, _BadRecord) as error:
-            reason = _explain(error) if isinstance(error, ValidationError) else str(error)
-            yield Fault(file=file, record=_name_record(record, number), reason=reason)
-            continue
-        yield Dialogue(
-            id=raw["dialogue_id"],
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            clock=CLOCK,
-            tools=tuple(tool for service in raw["services"] for tool in schema.tools[service].values()),
-            turns=turns,
-            file=file,
-            record=number,
-        )
+        except ValidationError as error:
+            raise BadRecord(_describe_error(error)) from None
+        tools = tuple(tool for service in raw["services"] for tool in schema.tools[service].values())
+        return DialogueContent(turns, tools, CLOCK)
 
+    def name(record: Any, index: int) -> str:
+        name = record.get("dialogue_id") if isinstance(record, dict) else None
+        return str(name or index)
 
-def _name_record(record: Any, number: int) -> str:
-    name = record.get("dialogue_id") if isinstance(record, dict) else None
-    return str(name or number)
+    records = read_list(shard.file, "dialogues")
+    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
 def _read_turns(raw: _RawDialogue, schema: _Schema) -> tuple[Turn, ...]:
     for service in raw["services"]:
         if service not in schema.tools:
-            raise _BadRecord(f"service {service!r} is not in schema.json")
+            raise BadRecord(f"service {service!r} is not in schema.json")
     for number, turn in enumerate(raw["turns"]):
         expected = "SYSTEM" if number % 2 else "USER"
         if turn["speaker"] != expected:
-            raise _BadRecord(f"turn {number} is by {turn['speaker']!r}; {expected!r} was expected")
+            raise BadRecord(f"turn {number} is by {turn['speaker']!r}; {expected!r} was expected")
         _check_frames(turn, number, schema)
     if not raw["turns"] or len(raw["turns"]) % 2:
-        raise _BadRecord(f"there are {len(raw['turns'])} turns; every user turn needs a system turn after it")
+        raise BadRecord(f"there are {len(raw['turns'])} turns; every user turn needs a system turn after it")
     turns: list[Turn] = []
     state: dict[str, dict[str, list[str]]] = {}
     for user, system in zip(raw["turns"][::2], raw["turns"][1::2], strict=True):
@@ -275,30 +257,30 @@ def _check_frames(turn: _RawTurn, number: int, schema: _Schema) -> None:
         service = frame["service"]
         known = schema.types.get(service)
         if known is None:
-            raise _BadRecord(f"turn {number}: service {service!r} is not in schema.json")
+            raise BadRecord(f"turn {number}: service {service!r} is not in schema.json")
         named = [span["slot"] for span in frame["slots"]]
         if turn["speaker"] == "USER":
             if "state" not in frame:
-                raise _BadRecord(f"turn {number}: the user's frame of {service} lacks its state")
+                raise BadRecord(f"turn {number}: the user's frame of {service} lacks its state")
             named += frame["state"]["slot_values"]
         elif "service_call" in frame:
             if "service_results" not in frame:
-                raise _BadRecord(f"turn {number}: there is a service_call, but no service_results")
+                raise BadRecord(f"turn {number}: there is a service_call, but no service_results")
             if frame["service_call"]["method"] not in schema.tools[service]:
-                raise _BadRecord(f"turn {number}: {service} has no {frame['service_call']['method']!r}")
+                raise BadRecord(f"turn {number}: {service} has no {frame['service_call']['method']!r}")
             named += frame["service_call"]["parameters"]
             named += [slot for result in frame["service_results"] for slot in result]
         for slot in named:
             if slot not in known:
-                raise _BadRecord(f"turn {number}: slot {slot!r} is not in the schema of {service}")
+                raise BadRecord(f"turn {number}: slot {slot!r} is not in the schema of {service}")
         for span in frame["slots"]:
             if not 0 <= span["start"] < span["exclusive_end"] <= len(turn["utterance"]):
                 place = f"span {span['start']}:{span['exclusive_end']} of slot {span['slot']!r}"
-                raise _BadRecord(f"turn {number}: {place} lies outside the utterance {turn['utterance']!r}")
+                raise BadRecord(f"turn {number}: {place} lies outside the utterance {turn['utterance']!r}")
 
 
 def _read_acts(turn: _RawTurn) -> list[dict[str, Any]]:
-    """As plain values: an Act made one by one costs a quarter of the reader's time."""
+    """As plain values, since constructing each Act takes a quarter of the reader's time."""
     return [
         {
             "name": act["act"],
@@ -328,7 +310,7 @@ def _read_step(frames: list[_RawFrame], turn: int, schema: _Schema) -> Step:
             )
         )
         results = [_type_values(result, kinds) for result in frame["service_results"]]
-        observations.append({"matches": len(results), "results": results})
+        observations.append(make_observation(results))
     return Step(calls=tuple(calls), observations=tuple(observations))
 
 

@@ -1,19 +1,19 @@
-r"""xLAM function calling (Liu et al. 2024, APIGen; 60,000 rows, CC BY 4.0), and whatever else is laid out like it.
+r"""xLAM function calling (Liu et al. 2024, APIGen; 60,000 rows, CC BY 4.0), and other corpora in the same layout.
 
-One JSON file, a list of rows; `tools` and `answers` are JSON texts. A row, cut:
+One JSON file with a list of rows; `tools` and `answers` are JSON texts. A shortened row:
 
     {"id": 7, "query": "Is it raining in Oban, and is it windy?",
      "tools": "[{\"name\": \"get_rain\", \"description\": \"...\", \"parameters\": {\"city\": {\"description\": \"...\",
                \"type\": \"str\", \"default\": \"London\"}, \"hours\": {\"type\": \"int, optional\"}}}]",
      "answers": "[{\"name\": \"get_rain\", \"arguments\": {\"city\": \"Oban\"}}]"}
 
-xlam-irrelevance-7.5k (Lin et al. 2024, Hammer; CC BY 4.0) is the same with the right function taken out and
-`answers` "[]". Others in this form are read too: lists in place of the texts, answers {tool, parameters}
-(Seal-Tools), and a list of messages for a query (API-Bank: user, agent, assistant with calls, tool or API with what
-came back; its closing words "Generate API Request:" are left out).
+xlam-irrelevance-7.5k (Lin et al. 2024, Hammer; CC BY 4.0) is the same with the correct function removed and
+`answers` "[]". Variants of this form are read too: lists instead of the texts, answers {tool, parameters}
+(Seal-Tools), and a list of messages as query (API-Bank: user, agent, assistant with calls, tool or API with the
+result; its final words "Generate API Request:" are left out).
 
-A row becomes a dialogue of one turn whose one step holds the answers as calls made at once, or no call; there are no
-results and no reply. A query of several messages becomes a turn for each time the user speaks.
+A row becomes a dialogue of one turn with one step, whose parallel calls are the answers, or which has no call; there
+are no results and no reply. A query of several messages becomes one turn per message of the user.
 """
 
 from __future__ import annotations
@@ -22,9 +22,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import Message, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, convert_records, decode_result, get_field, number_record
+from coalm_it.corpora.records import (
+    BadRecord,
+    DialogueContent,
+    convert_dialogues,
+    decode_result,
+    get_field,
+    number_record,
+    read_records,
+    report_unreadable_file,
+)
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Call, Dialogue, Fault, Inventory
 
@@ -36,7 +45,7 @@ ROLES: dict[str, Role] = {
     "API": "tool",
 }
 REQUEST = "Generate API Request:"
-"""What API-Bank writes behind the last message, whoever's it is."""
+"""The text that API-Bank appends to the last message, whatever its role."""
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
@@ -44,30 +53,23 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory()
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The rows of one shard; a row that is no good is a Fault and the rest goes on."""
+    """The rows of one shard; an invalid row is a Fault, and the others are still read."""
 
-    def convert(record: Any, number: int) -> Dialogue:
+    def convert(record: Any) -> DialogueContent:
         query = get_field(record, "query", str, list)
         tools = read_tools(get_field(record, "tools", str, list))
-        answer = Message("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
-        return Dialogue(
-            id=name(record, number),
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tools,
-            turns=build_turns([*_read_query(query), answer], tools),
-            file=shard.file.name,
-            record=number,
-        )
+        answer = RawMessage("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
+        return DialogueContent(build_turns([*_read_query(query), answer], tools), tools)
 
-    def name(record: Any, number: int) -> str:
+    def name(record: Any, index: int) -> str:
         if isinstance(record, dict) and isinstance(record.get("id"), int | str):
             return str(record["id"])
-        return number_record(shard.file, number)
+        return number_record(shard.file, index)
 
-    return convert_records(shard, convert, name)
+    records = read_records(shard.file)
+    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 
 def _read_answers(answers: str | list[Any]) -> tuple[Call, ...]:
@@ -77,11 +79,11 @@ def _read_answers(answers: str | list[Any]) -> tuple[Call, ...]:
         raise BadRecord(f"answers: {error}") from None
 
 
-def _read_query(query: str | list[Any]) -> Iterator[Message]:
+def _read_query(query: str | list[Any]) -> Iterator[RawMessage]:
     if isinstance(query, str):
         if not query.strip():
             raise BadRecord("the query is empty")
-        yield Message("user", query.strip())
+        yield RawMessage("user", query.strip())
         return
     for number, message in enumerate(query):
         text = get_field(message, "content", str).strip()
@@ -91,8 +93,8 @@ def _read_query(query: str | list[Any]) -> Iterator[Message]:
         if role not in ROLES:
             raise BadRecord(f"message {number}: role {role!r} is none of {', '.join(ROLES)}")
         if ROLES[role] == "tool":
-            yield Message("tool", results=(Result(decode_result(text)),))
+            yield RawMessage("tool", results=(Result(decode_result(text)),))
         elif role == "assistant" and text.startswith(("```", "[")):
-            yield Message("assistant", calls=_read_answers(text))
+            yield RawMessage("assistant", calls=_read_answers(text))
         elif text:
-            yield Message(ROLES[role], text)
+            yield RawMessage(ROLES[role], text)

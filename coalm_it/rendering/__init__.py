@@ -1,7 +1,7 @@
 """Sample, Inventory -> row, through templates/rows: the three columns, and messages + tools.
 
-A row depends on its sample, the inventory and the templates alone. Text that several rows of a dialogue share
-(of turns that are over, of tools) is written once and kept while that dialogue lasts.
+A row depends only on its sample, the inventory and the templates. Text that several rows of a dialogue share (of
+earlier turns, of tools) is written once and kept until the next dialogue.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from operator import is_not
 from typing import Any, NamedTuple
 
-from coalm_it.assets import fingerprint_templates
 from coalm_it.rendering.columns import LAYOUTS, Columns, CorpusText, write_turn_lines
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import (
@@ -27,6 +26,7 @@ from coalm_it.rendering.messages import (
 )
 from coalm_it.rendering.varied import VariedColumns
 from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool
+from coalm_it.templates import fingerprint_templates
 
 __all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages"]
 
@@ -43,11 +43,11 @@ class Row(NamedTuple):
 
 
 class Renderer:
-    """Renders the samples of one corpus; hand them over dialogue by dialogue."""
+    """Renders the samples of one corpus. The samples of a dialogue should come one after another."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._corpus = CorpusText(inventory)
-        self._made = {"templates": fingerprint_templates("rows"), "inventory": inventory.fingerprint}
+        self._fixed_provenance = {"templates": fingerprint_templates("rows"), "inventory": inventory.fingerprint}
         self._lines = TurnMemo(write_turn_lines)
         self._names: dict[tuple[str, str], str] = {}
         self._speech = TurnMemo(speech_messages)
@@ -55,31 +55,31 @@ class Renderer:
         self._varied = VariedColumns(inventory)
         self._shown: tuple[Tool, ...] = ()
         self._tools: str | None = None
-        self._about: dict[str, Any] | None = None
+        self._sample_provenance: dict[str, Any] | None = None
         self._provenance = ""
 
     def render_row(self, sample: Sample) -> Row:
         """The row of a sample, in both forms."""
-        # By their items: every sample has a tuple of its own.
+        # Compared item by item: every sample has its own tuple of the same tools.
         if len(sample.tools) != len(self._shown) or any(map(is_not, sample.tools, self._shown)):
             self._shown, self._names = sample.tools, qualify_names(sample.tools)
             self._tools = format_tools(sample.tools, self._names) if sample.tools else None
-            self._messages.forget()
-            self._varied.show(sample.tools, self._names)
-        self._lines.attend(sample.turns)
-        self._messages.attend(sample.turns)
-        self._speech.attend(sample.turns)
-        if self._about is not sample.provenance:
-            self._about = sample.provenance
-            self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._made})
-        tracks = sample.task == "state_tracking"
+            self._messages.clear()
+            self._varied.set_tools(sample.tools, self._names)
+        self._lines.use_dialogue(sample.turns)
+        self._messages.use_dialogue(sample.turns)
+        self._speech.use_dialogue(sample.turns)
+        if self._sample_provenance is not sample.provenance:
+            self._sample_provenance = sample.provenance
+            self._provenance = dump_json({"schema": SCHEMA_VERSION, **sample.provenance, **self._fixed_provenance})
+        is_state_tracking = sample.task == "state_tracking"
         columns = sample.columns or self._write_columns(sample)
-        services = self._varied.services.names if tracks and sample.tools else ""
+        services = self._varied.services.names if is_state_tracking and sample.tools else ""
         messages = [system_message(describe_task(sample, self._corpus, services))]
         for turn in sample.history:
-            messages += self._speech(turn) if tracks else self._messages(turn)
+            messages += self._speech(turn) if is_state_tracking else self._messages(turn)
         messages += target_messages(sample, self._messages)
-        return Row(*columns, messages, None if tracks else self._tools, self._provenance)
+        return Row(*columns, messages, None if is_state_tracking else self._tools, self._provenance)
 
     def _write_columns(self, sample: Sample) -> Columns:
         if sample.layout == "varied":

@@ -1,20 +1,21 @@
-"""How a row of a build becomes text for a model: a prompt that ends where the model begins to write, and its target.
+"""Row of a build -> text for a model: a prompt that ends where the model starts to generate, and its target.
 
-Training and evaluation share it, so that a model is asked as it was taught. Whatever the chat template, the prompt is
-what it makes of the messages before the target, and the whole, which must begin with the prompt, what it makes of all
-of them; the target is the rest. Nothing needs to be known of the template, and what it leaves out is an error: a
-thought, a call or an argument of the target; a tool, a call, an observation or what was said of the prompt.
+Training and evaluation share it, so that a model is prompted as it was trained. The prompt is the output of the chat
+template for the messages before the target. Its output for all messages must begin with the prompt; the rest is the
+target. This works for any chat template. A template that leaves something out is an error: a thought, a call or an
+argument of the target; a tool, a call, an observation or an utterance of the prompt.
 
 - Form `columns` is one user message (instruction, blank line, input) and the output. A tokenizer without a chat
-  template gets plain text: its begin token where it sets one, instruction, input and output with a blank line between
-  them, its end token.
+  template gets plain text: its begin token if it adds one, instruction, input and output separated by blank lines, and
+  its end token.
 - Form `messages` is the conversation of config `samples`, with its tools. It needs a chat template.
-- Templates that know `enable_thinking` are told whether thoughts are wanted: Qwen 3 then closes the thought in the
-  prompt, or leaves it to the model. Where they are wanted, the row has none, and the prompt opens one that the template
-  does not show empty in the target (Nemotron 3), the prompt is the one with thinking off.
-- A call has the content "" where the row has none, as the models' servers send it: some templates fail without.
-- What a template writes after the target's end token (a line break) is never generated and so not part of the target;
-  a target that a template ends with no special token (GLM 4) gets the tokenizer's end token.
+- Templates with the variable `enable_thinking` are told whether thoughts are wanted: Qwen 3 then closes the thought in
+  the prompt, or leaves it to the model. If thoughts are wanted, the row has none, and the prompt opens a thought that
+  the template does not show as empty in the target (Nemotron 3), the prompt with thinking off is used.
+- A message with calls and no content gets the content "", as the models' servers send it: some templates fail
+  otherwise.
+- Text after the end token of the target (a line break) is never generated and so not part of the target. If a template
+  ends the target without a special token (GLM 4), the end token of the tokenizer is added.
 """
 
 from __future__ import annotations
@@ -34,36 +35,38 @@ Form = Literal["columns", "messages"]
 
 
 class ChatError(RequestError):
-    """A row that the tokenizer's chat template cannot show as it is; the message says which template, and why."""
+    """A row that the chat template cannot render completely; the message names the template and the reason."""
 
 
 class Conversation(NamedTuple):
-    """Messages as chat templates and endpoints take them; of a row, the last message is the target."""
+    """Messages in the form for chat templates and endpoints; for a row, the last message is the target."""
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]]
     thinks: bool
-    """Whether thoughts are wanted of the model."""
+    """Whether the model should write thoughts."""
 
 
 class Example(NamedTuple):
-    """Text with its special tokens in it: tokenize it with `add_special_tokens=False`."""
+    """A prompt and its target, with special tokens: tokenize them with `add_special_tokens=False`."""
 
     prompt: str
     target: str
-    """What the model is to write after it, its end token included."""
+    """The text that the model should generate, including its end token."""
 
 
 class Tokens(NamedTuple):
+    """The token ids of an example."""
+
     ids: list[int]
     start: int
-    """Where the target begins; from there on all tokens bear loss."""
+    """Index of the first token of the target; the loss is on all tokens from there."""
 
 
 def read_conversation(row: Mapping[str, Any], form: Form, thoughts: bool = True) -> Conversation:
     """The conversation of a row of config `coalm_it` (form columns) or `samples` (form messages).
 
-    Without `thoughts` no message has its reasoning_content. In the form columns they are part of the text already.
+    Without `thoughts`, reasoning_content is removed from all messages. In form columns thoughts are part of the text.
     """
     if form == "columns":
         asked = {"role": "user", "content": f"{row['instruction']}\n\n{row['input']}"}
@@ -78,14 +81,14 @@ def read_conversation(row: Mapping[str, Any], form: Form, thoughts: bool = True)
 
 
 def write_prompt(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> str:
-    """The prompt for what comes after the last message; for a row's target, see `write_example`. Raises ChatError."""
+    """The prompt for the message after the last one; for the target of a row, see `write_example`. Raises ChatError."""
     if not tokenizer.chat_template:
         return _write_plain_prompt(conversation, tokenizer)
     return _apply_template(conversation, tokenizer, add_generation_prompt=True)
 
 
 def write_example(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> Example:
-    """Prompt and target of a row's conversation. Raises ChatError where the template loses a part of it."""
+    """Prompt and target of the conversation of a row. Raises ChatError if the template leaves a part of it out."""
     before, target = conversation._replace(messages=conversation.messages[:-1]), conversation.messages[-1]
     prompt = write_prompt(before, tokenizer)
     if not tokenizer.chat_template:
@@ -94,7 +97,7 @@ def write_example(conversation: Conversation, tokenizer: PreTrainedTokenizerBase
     if not whole.startswith(prompt) and conversation.thinks and "reasoning_content" not in target:
         prompt = write_prompt(before._replace(thinks=False), tokenizer)
     if not whole.startswith(prompt):
-        raise ChatError(f"{_name_template(tokenizer)} shows the conversation otherwise once it is answered")
+        raise ChatError(f"{_name_template(tokenizer)} renders the prompt differently when the answer follows")
     example = Example(prompt, _end_target(whole[len(prompt) :], tokenizer))
     lost = next(_find_losses(conversation, example), None)
     if lost:
@@ -103,12 +106,12 @@ def write_example(conversation: Conversation, tokenizer: PreTrainedTokenizerBase
 
 
 def tokenize_examples(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[Tokens]:
-    """The prompt's tokens are those that the model is given when it is asked, whatever comes after them."""
+    """The tokens of each example; those of the prompt are the same as for the prompt alone."""
     prompts = _tokenize([example.prompt for example in examples], tokenizer)
     wholes = _tokenize([example.prompt + example.target for example in examples], tokenizer)
     tokens = []
     for example, prompt, whole in zip(examples, prompts, wholes, strict=True):
-        if whole[: len(prompt)] != prompt:  # a token that would reach over the end of the prompt
+        if whole[: len(prompt)] != prompt:  # a token would cross the end of the prompt
             whole = prompt + _tokenize([example.target], tokenizer)[0]
         tokens.append(Tokens(whole, len(prompt)))
     return tokens
@@ -119,7 +122,7 @@ def _tokenize(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list
     return ids
 
 
-# --- templates ---
+# --- chat templates ---
 
 
 def _apply_template(conversation: Conversation, tokenizer: PreTrainedTokenizerBase, add_generation_prompt: bool) -> str:
@@ -131,7 +134,7 @@ def _apply_template(conversation: Conversation, tokenizer: PreTrainedTokenizerBa
             tokenize=False,
             enable_thinking=conversation.thinks,
         )
-    except Exception as error:  # a template is a program of somebody else's
+    except Exception as error:  # a template is foreign code
         raise ChatError(f"{_name_template(tokenizer)} fails: {' '.join(str(error).split())}") from None
     return str(text)
 
@@ -143,7 +146,7 @@ def _name_template(tokenizer: PreTrainedTokenizerBase) -> str:
 def _write_plain_prompt(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> str:
     if conversation.tools or [message["role"] for message in conversation.messages] != ["user"]:
         name = tokenizer.name_or_path or "the tokenizer"
-        raise ChatError(f"{name} has no chat template, which conversations need; form columns does without")
+        raise ChatError(f"{name} has no chat template, which form messages needs; use form columns")
     begins = tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
     return f"{tokenizer.bos_token if begins else ''}{conversation.messages[0]['content']}\n\n"
 
@@ -154,11 +157,11 @@ def _end_target(target: str, tokenizer: PreTrainedTokenizerBase) -> str:
     if target.endswith(tuple(special)):
         return target
     if not tokenizer.eos_token:
-        raise ChatError(f"the tokenizer {tokenizer.name_or_path} has no end token, so no target could end")
+        raise ChatError(f"the tokenizer {tokenizer.name_or_path} has no end token, which every target needs")
     return f"{target}{tokenizer.eos_token}"
 
 
-# --- what a template leaves out ---
+# --- checking that nothing is left out ---
 
 
 def _find_losses(conversation: Conversation, example: Example) -> Iterator[str]:
@@ -177,14 +180,14 @@ def _find_losses(conversation: Conversation, example: Example) -> Iterator[str]:
             yield f"the function {tool['function']['name']}"
     for message in before:
         if not _is_shown(message.get("content", ""), prompt):
-            yield "an observation" if message["role"] == "tool" else f"what the {message['role']} said"
+            yield "an observation" if message["role"] == "tool" else f"a message of the {message['role']}"
         for call in message.get("tool_calls", ()):
             if not _is_shown(call["function"]["name"], prompt):
                 yield f"an earlier call of {call['function']['name']}"
 
 
 def _is_shown(value: Any, text: str) -> bool:
-    """As text, JSON or Python write it. Backslashes count in neither, so that quotes may be escaped or not."""
+    """Whether a value occurs in a text, as plain text, JSON or Python. Backslashes are ignored (escaped quotes)."""
     if isinstance(value, str) and value.strip() in text:
         return True
     written = (str(value).strip(), json.dumps(value, ensure_ascii=False), json.dumps(value))
@@ -192,7 +195,7 @@ def _is_shown(value: Any, text: str) -> bool:
 
 
 def _list_leaves(value: Any) -> Iterator[Any]:
-    """The keys and values of arguments, whatever a template makes of the braces between them."""
+    """The keys and values of arguments, without the structure around them, which templates write differently."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key

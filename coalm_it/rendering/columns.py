@@ -1,4 +1,4 @@
-"""The three columns, instruction, input, output: one function a layout.
+"""Writes the three columns instruction, input and output, with one function per layout.
 
 Block markers, labels and field order are the published ones (paper, figures 4 to 7); the sentences are our own.
 """
@@ -12,54 +12,54 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from coalm_it.calls import format_calls, format_value
-from coalm_it.rendering.templates import render
 from coalm_it.schema import Inventory, Layout, Sample, Step, Tool, Turn
+from coalm_it.templates import render_macro
 
 Columns = tuple[str, str, str]
 TurnLines = Callable[[Turn], str]
 
 
 class CorpusText:
-    """What every row of a corpus shows of it."""
+    """The text that is the same in every row of a corpus."""
 
     def __init__(self, inventory: Inventory) -> None:
         signatures = dict.fromkeys(f"{tool.name}({', '.join(tool.required)})" for tool in inventory.tools)
         self.functions = "\n".join(f"{number}. {one}" for number, one in enumerate(signatures, 1))
-        """The published list: numbered `Name(required slots)`, each once."""
-        self.slots = render("state_tracking", "instruction", inventory.slots)
+        """The published list of functions: numbered lines `Name(required slots)`, each once."""
+        self.slots = render_macro("rows/state_tracking", "instruction", inventory.slots)
         """The instruction of single-turn state tracking."""
 
 
 def write_state_tracking(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    text = render("state_tracking", "input", sample.current.user)
-    return corpus.slots, text, render("state_tracking", "output", format_state(sample))
+    text = render_macro("rows/state_tracking", "input", sample.current.user)
+    return corpus.slots, text, render_macro("rows/state_tracking", "output", format_state(sample))
 
 
 def write_react_action(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     history = "\n".join(map(lines, sample.history))
-    instruction = render("react_action", "instruction", format_clock(sample), corpus.functions, history)
-    output = render("react_action", "output", format_calls(sample.calls, "python").split("\n"))
-    return instruction, render("react_action", "input", _begun_turn(sample)), output
+    instruction = render_macro("rows/react_action", "instruction", format_clock(sample), corpus.functions, history)
+    output = render_macro("rows/react_action", "output", format_calls(sample.calls, "python").split("\n"))
+    return instruction, render_macro("rows/react_action", "input", _write_open_turn(sample)), output
 
 
 def write_react_response(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     history = "\n".join(map(lines, sample.history))
-    instruction = render("react_response", "instruction", format_clock(sample), history)
-    output = render("react_response", "output", sample.current.reply)
-    return instruction, render("react_response", "input", _begun_turn(sample)), output
+    instruction = render_macro("rows/react_response", "instruction", format_clock(sample), history)
+    output = render_macro("rows/react_response", "output", sample.current.reply)
+    return instruction, render_macro("rows/react_response", "input", _write_open_turn(sample)), output
 
 
 def write_hammer(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    instruction = render("hammer", "instruction", _list_tools(sample.tools))
-    text = render("hammer", "input", sample.current.user)
-    return instruction, text, render("hammer", "output", format_calls(sample.calls, "json"))
+    instruction = render_macro("rows/hammer", "instruction", _list_tools(sample.tools))
+    text = render_macro("rows/hammer", "input", sample.current.user)
+    return instruction, text, render_macro("rows/hammer", "output", format_calls(sample.calls, "json"))
 
 
 def write_toolace(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    *before, last = [line for turn in sample.turns for line in _conversation(turn, sample)]
-    instruction = render("toolace", "instruction", _list_tools(sample.tools), "\n".join(before))
+    *before, last = [line for turn in sample.turns for line in _list_conversation_lines(turn, sample)]
+    instruction = render_macro("rows/toolace", "instruction", _list_tools(sample.tools), "\n".join(before))
     answer = sample.current.reply if sample.step is None else format_calls(sample.calls, "bracket")
-    return instruction, render("toolace", "input", last), render("toolace", "output", answer)
+    return instruction, render_macro("rows/toolace", "input", last), render_macro("rows/toolace", "output", answer)
 
 
 # The layout `varied` is in varied.py.
@@ -76,26 +76,26 @@ LAYOUTS: dict[Layout, Callable[[Sample, CorpusText, TurnLines], Columns]] = {
 
 
 def write_turn_lines(turn: Turn) -> str:
-    """The labelled lines of a turn that is over."""
-    lines = [f"User: {turn.user}", *(line for step in turn.steps for line in _step_lines(step))]
+    """The labelled lines of a complete turn."""
+    lines = [f"User: {turn.user}", *(line for step in turn.steps for line in _list_step_lines(step))]
     lines += [f"Thought: {turn.thought}"] * (turn.thought is not None)
     return "\n".join([*lines, f"System: {turn.reply}"])
 
 
-def _begun_turn(sample: Sample) -> str:
-    """The labelled lines of the current turn up to the target's thought."""
-    lines = [f"User: {sample.current.user}", *(line for step in sample.steps for line in _step_lines(step))]
+def _write_open_turn(sample: Sample) -> str:
+    """The labelled lines of the current turn up to the thought of the target."""
+    lines = [f"User: {sample.current.user}", *(line for step in sample.steps for line in _list_step_lines(step))]
     return "\n".join([*lines, f"Thought: {sample.thought}"])
 
 
-def _step_lines(step: Step) -> list[str]:
+def _list_step_lines(step: Step) -> list[str]:
     thought = [f"Thought: {step.thought}"] if step.thought is not None else []
     actions = [f"Action: {line}" for line in format_calls(step.calls, "python").split("\n")]
     return thought + actions + [f"Observation: {format_value(result)}" for result in step.observations]
 
 
 def format_clock(sample: Sample) -> str:
-    """The day as `Friday, 2019-03-01`; empty where the dialogue has none."""
+    """The date of the dialogue as `Friday, 2019-03-01`; empty if it has none."""
     return _format_day(sample.clock) if sample.clock else ""
 
 
@@ -110,9 +110,9 @@ def _format_day(day: datetime.date) -> str:
 def format_state(sample: Sample) -> str:
     """The target of state tracking as JSON.
 
-    Single-turn: the domain and its slots; a slot that is said twice keeps its last value, as SNIPS's split has it.
-    Of a dialogue: service -> slot -> value for all services that have one. Of several surfaces of a value each counts
-    as right in SGD; it is the first that was annotated when the slot took the value, for as long as it is annotated.
+    For a single turn: the domain and its slots; a slot that is said twice keeps its last value, as in SNIPS.
+    For a dialogue: service -> slot -> value, for all services that have values. SGD accepts each surface form of a
+    value; the target is the first one annotated when the slot got the value, for as long as it is annotated.
     """
     if sample.tools:
         return json.dumps(read_state(sample.turns), ensure_ascii=False)
@@ -122,7 +122,7 @@ def format_state(sample: Sample) -> str:
 
 
 def read_state(turns: tuple[Turn, ...]) -> dict[str, dict[str, str]]:
-    """What holds after the last turn's user spoke, one surface a value."""
+    """Service -> slot -> value after the last user utterance, with one surface form per value."""
     held: dict[str, dict[str, str]] = {}
     for turn in turns:
         before, held = held, {}
@@ -138,26 +138,27 @@ def read_state(turns: tuple[Turn, ...]) -> dict[str, dict[str, str]]:
 
 
 class ServicesText(NamedTuple):
-    """The services whose slots are tracked: a line each, or with a line for each slot."""
+    """The services whose slots are tracked: with one line per service, or with one line per slot."""
 
     names: str
     bullets: str
 
 
 def describe_services(tools: Sequence[Tool]) -> ServicesText:
-    """The parameters of the functions are the slots of their service; services by name."""
+    """The services of the tools in alphabetical order; the parameters of its functions are the slots of a service."""
     services: dict[str, dict[str, dict[str, Any]]] = {}
     for tool in sorted(tools, key=lambda tool: tool.service):
         for name, entry in tool.properties.items():
             services.setdefault(tool.service, {}).setdefault(name, entry)
-    return ServicesText(render("services", "names", services), render("services", "bullets", services))
+    names, bullets = (render_macro("rows/services", macro, services) for macro in ("names", "bullets"))
+    return ServicesText(names, bullets)
 
 
 # --- function calling ---
 
 
 def _list_tools(tools: tuple[Tool, ...]) -> str:
-    """As the corpus writes them, where it does; the keys of one of ours are those of a JSON Schema function."""
+    """The tools as JSON: in the form of the corpus if it has one, else with name, description and parameters."""
     plain = [
         tool.spec or {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
         for tool in tools
@@ -165,15 +166,13 @@ def _list_tools(tools: tuple[Tool, ...]) -> str:
     return json.dumps(plain, ensure_ascii=False)
 
 
-def _conversation(turn: Turn, sample: Sample) -> list[str]:
-    """The lines of a turn, of the current one those before the target."""
+def _list_conversation_lines(turn: Turn, sample: Sample) -> list[str]:
+    """The labelled lines of a turn; for the current turn, those before the target."""
     current = turn is sample.current
     lines = [f"User: {turn.user}"]
     for step in sample.steps if current else turn.steps:
         lines.append(f"System: {format_calls(step.calls, 'bracket')}")
-        results = [
-            {"name": call.name, "results": result} for call, result in zip(step.calls, step.observations, strict=False)
-        ]
+        results = [{"name": call.name, "results": observation} for call, observation in step.exchanges]
         lines += [f"Tool: {json.dumps(results, ensure_ascii=False)}"] * bool(results)
     if not current and turn.reply is not None:
         lines.append(f"System: {turn.reply}")

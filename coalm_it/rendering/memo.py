@@ -1,4 +1,4 @@
-"""What is written of a turn is written once, however many samples of its dialogue show it."""
+"""Caches the text of a turn, which many samples of its dialogue show."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ T = TypeVar("T")
 
 
 class TurnMemo(Generic[T]):
-    """Calls `write` once for each turn of the dialogue at hand. Turns are told apart by identity."""
+    """Calls `write` once for each turn of the current dialogue. Turns are compared by identity."""
 
     def __init__(self, write: Callable[[Turn], T]) -> None:
         self._write = write
         self._turns: Sequence[Turn] = ()
         self._written: dict[int, T] = {}
 
-    def attend(self, turns: Sequence[Turn]) -> None:
-        """Makes theirs the dialogue at hand; it is kept alive, so that no identity is used twice meanwhile."""
+    def use_dialogue(self, turns: Sequence[Turn]) -> None:
+        """Set the current dialogue, by its turns. They are kept alive, so that no identity is reused meanwhile."""
         if not self._turns or self._turns[0] is not turns[0]:
-            self.forget()
+            self.clear()
         self._turns = turns
 
-    def forget(self) -> None:
-        """What is written from now on differs, for the same turns too."""
+    def clear(self) -> None:
+        """Empty the cache, for instance because `write` will give another result for the same turns."""
         self._written = {}
 
     def __call__(self, turn: Turn) -> T:

@@ -1,1 +1,1 @@
-"""A dialogue becomes samples, and samples become variants of themselves."""
+"""Dialogue -> Samples, and Sample -> its variants."""

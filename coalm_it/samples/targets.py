@@ -1,4 +1,4 @@
-"""Dialogue -> Samples: which targets a dialogue gives, by task, and what an agent is shown with them."""
+"""Dialogue -> Samples: the targets of a dialogue by task, and the tools and observations that they show."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from coalm_it.draw import draw_items
+from coalm_it.observations import read_content, replace_results
 from coalm_it.recipe import Filter, Part
-from coalm_it.schema import Act, Call, Dialogue, Inventory, Place, Sample, Step, Task, Tool, Turn
+from coalm_it.schema import (
+    Act,
+    ActName,
+    Call,
+    Dialogue,
+    Inventory,
+    Place,
+    Sample,
+    Step,
+    Task,
+    Tool,
+    Turn,
+    format_sample_id,
+)
 
-Origins = Mapping[Place, Mapping[str, Any]]
-"""What the provenance says of the thought in each place."""
+ThoughtProvenances = Mapping[Place, Mapping[str, Any]]
+"""Where each thought of a dialogue comes from, for the provenance of its sample."""
+_STATING: tuple[ActName, ...] = ("OFFER", "INFORM")
 
 
 def passes_filter(dialogue: Dialogue, wanted: Filter) -> bool:
@@ -29,31 +44,31 @@ def make_samples(
     name: str,
     part: Part,
     tools: tuple[Tool, ...],
-    origins: Origins | None = None,
+    provenances: ThoughtProvenances | None = None,
     *,
     turns: Container[int] | None = None,
 ) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
-    `tools` is what the samples show (see `show_tools`); `origins` says who wrote the thought of each ReAct target;
-    `turns` are the numbers of the turns that are wanted, where not all are.
-    Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, and .STEP for what a turn's first step or reply is not. A dialogue with
-    tools has its states laid out as `varied`: published rows track single turns only.
+    `tools` are the tools that the samples show (see `show_tools`). `provenances` says where the thought of each
+    ReAct target comes from. `turns` are the indexes of the wanted turns, by default all.
+    Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, followed by .STEP unless it is the first target of its task in the turn.
+    State tracking of dialogues with tools has the layout `varied`, since published rows track single turns only.
     """
+    full_name = dialogue.full_name
     plain: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
-    described: dict[int, dict[str, Any]] = {}  # samples of one origin share what is said of it, and it is written once
+    shared: dict[int, dict[str, Any]] = {}  # one dict for all thoughts of the same provenance, which is rendered once
 
     def describe(task: Task, turn: int, step: int | None) -> dict[str, Any]:
-        origin = origins.get(Place(turn, step)) if origins and task.startswith("react") else None
-        return plain if origin is None else described.setdefault(id(origin), {**plain, **origin})
+        provenance = provenances.get(Place(turn, step)) if provenances and task.startswith("react") else None
+        return plain if provenance is None else shared.setdefault(id(provenance), {**plain, **provenance})
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
         place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
-        suffix = f".{place}" if place else ""
         tracked = task == "state_tracking" and dialogue.tools
         layout = "varied" if tracked or part.layout == "varied" else part.layout if task == "function_call" else task
         return Sample(
-            id=f"{dialogue.source}/{dialogue.split}/{dialogue.id}/{turn}/{task}{suffix}",
+            id=format_sample_id(full_name, turn, task, place),
             part=name,
             task=task,
             layout=layout,
@@ -75,26 +90,26 @@ def make_samples(
 
 
 def list_targets(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, int, int | None]]:
-    """Task, turn and step of each target; the step is None where it is a reply or a state."""
+    """Task, turn and step of each target; the step is None if the target is a reply or a state."""
     of_steps: tuple[Task, ...] = ("react_action", "function_call")
     of_replies: tuple[Task, ...] = ("react_response", "function_call")
-    for number, turn in enumerate(dialogue.turns):
+    for index, turn in enumerate(dialogue.turns):
         if "state_tracking" in tasks and (any(turn.state.values()) if dialogue.tools else turn.state):
-            yield "state_tracking", number, None
+            yield "state_tracking", index, None
         for task in of_steps:
             if task in tasks:
                 for step in range(len(turn.steps)):
-                    yield task, number, step
+                    yield task, index, step
         for task in of_replies:
             if task in tasks and turn.reply is not None:
-                yield task, number, None
+                yield task, index, None
 
 
 def show_tools(dialogue: Dialogue, inventory: Inventory, distractors: int, seed: int) -> tuple[Tool, ...]:
-    """The functions of the dialogue's own services among `distractors` of others, once for the whole dialogue.
+    """The tools of the dialogue's own services and `distractors` of other services, the same for the whole dialogue.
 
-    Distractors have names of their own; the order is drawn too, so that no place gives the right tool away. A corpus
-    whose every record brings tools of its own has none in its inventory: these are shown as they are.
+    No distractor has the name of another tool. The order is drawn too, so that no position gives the right tool away.
+    If the inventory has no tools, since each record of the corpus has its own, these are shown unchanged.
     """
     if not inventory.tools:
         return dialogue.tools
@@ -112,45 +127,43 @@ def show_tools(dialogue: Dialogue, inventory: Inventory, distractors: int, seed:
 
 
 def shorten_observations(dialogue: Dialogue, others: int) -> Dialogue:
-    """Keep of each observation's `results` those that the conversation uses, and the first `others` of the rest.
+    """The dialogue with fewer results in each observation: those that it uses, and the first `others` of the rest.
 
-    Used is the result that the system's offers and answers agree with, for that service until its next call, and the
-    one that this next call names; `matches` still says how many came back. Observations of another form stay as
-    they are.
+    A result is used if the system's offers and answers agree with it, until the next call of its service, or if this
+    next call names it. `matches` still says how many results were found. Observations of another form stay unchanged.
     """
     turns = list(dialogue.turns)
-    for number, turn in enumerate(turns):
+    for index, turn in enumerate(turns):
         if turn.steps:
-            steps = tuple(_shorten_step(step, turns[number:], others) for step in turn.steps)
-            turns[number] = turn.model_copy(update={"steps": steps})
+            steps = tuple(_shorten_step(step, turns[index:], others) for step in turn.steps)
+            turns[index] = turn.model_copy(update={"steps": steps})
     return dialogue.model_copy(update={"turns": tuple(turns)})
 
 
 def _shorten_step(step: Step, turns: Sequence[Turn], others: int) -> Step:
     observations = tuple(
-        _shorten_observation(observation, call.service, turns, others)
-        for call, observation in zip(step.calls, step.observations, strict=False)
+        _shorten_observation(observation, call.service, turns, others) for call, observation in step.exchanges
     )
     return step.model_copy(update={"observations": observations})
 
 
 def _shorten_observation(observation: Any, service: str, turns: Sequence[Turn], others: int) -> Any:
-    results = observation.get("results") if isinstance(observation, dict) else None
-    if not isinstance(results, list) or len(results) <= others:
+    results = read_content(observation)
+    if results is observation or not isinstance(results, list) or len(results) <= others:
         return observation
     used: set[int] = set()
     for later, turn in enumerate(turns):
         calls = [call for step in turn.steps for call in step.calls if call.service == service]
-        used |= _find_called(results, calls)
+        used |= _find_named_results(results, calls)
         if later and calls:
             break
-        used |= _find_used(results, [act for act in turn.labels.system_acts if act.service == service], used)
+        used |= _find_used_results(results, [act for act in turn.labels.system_acts if act.service == service], used)
     rest = [place for place in range(len(results)) if place not in used][:others]
-    return {**observation, "results": [results[place] for place in sorted({*used, *rest})]}
+    return replace_results(observation, [results[place] for place in sorted({*used, *rest})])
 
 
-def _find_called(results: list[dict[str, Any]], calls: Sequence[Call]) -> set[int]:
-    """The results that a call means: each is the only one to agree with the call in all that both name."""
+def _find_named_results(results: list[dict[str, Any]], calls: Sequence[Call]) -> set[int]:
+    """The results that calls name: each is the only one that agrees with a call in all slots of both."""
     found: set[int] = set()
     for call in calls:
         agree = [
@@ -163,10 +176,10 @@ def _find_called(results: list[dict[str, Any]], calls: Sequence[Call]) -> set[in
     return found
 
 
-def _find_used(results: list[dict[str, Any]], acts: list[Act], used: set[int]) -> set[int]:
-    """The results that one system turn speaks of: for each value of a listed offer the first that agrees with
-    it and with all else that is offered or informed, those already spoken of before new ones."""
-    told = [act for act in acts if act.name in ("OFFER", "INFORM") and act.canonical]
+def _find_used_results(results: list[dict[str, Any]], acts: list[Act], used: set[int]) -> set[int]:
+    """The results that one system turn mentions: for each value of an offer with several values the first result that
+    agrees with it and with all other offered or informed values, already mentioned results before new ones."""
+    told = [act for act in acts if act.name in _STATING and act.canonical]
     shared = [(act.slot, act.canonical[0]) for act in told if len(act.canonical) == 1]
     listed = [[(act.slot, value)] for act in told if len(act.canonical) > 1 for value in act.canonical]
     found: set[int] = set()

@@ -1,4 +1,4 @@
-"""The copies of a sample that enter the draw: masked, or made unanswerable, each by itself."""
+"""Makes the copies of a sample that are candidates for rows, each masked or made unanswerable independently."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from coalm_it.draw import stable_hash
 from coalm_it.recipe import Part, Unanswerable
 from coalm_it.samples.masking import draw_mask, mask_sample
-from coalm_it.samples.unanswerable import decline, take_tool_away, take_value_away
+from coalm_it.samples.unanswerable import decline, remove_tool, remove_value
 from coalm_it.schema import Sample, Tool
 
 
 def copy_sample(sample: Sample, part: Part, pool: Sequence[Tool], seed: int) -> Iterator[Sample]:
-    """As many copies as the part asks for; each but the first has an id of its own, each is made unanswerable or not,
-    masked or not, by itself."""
+    """The copies that the part asks for, each made unanswerable and masked independently.
+
+    The first copy keeps the id. `pool` has tools of the same corpus, from which distractors are drawn.
+    """
     for number in range(part.copies):
         copy = sample.model_copy(update={"id": f"{sample.id}~{number}"}) if number else sample
         if part.unanswerable and sample.task == "function_call":
@@ -26,13 +28,13 @@ def copy_sample(sample: Sample, part: Part, pool: Sequence[Tool], seed: int) -> 
 
 
 def _draw_unanswerable(sample: Sample, shares: Unanswerable, pool: Sequence[Tool], seed: int) -> Sample | None:
-    """The sample without its function or a value, if it is drawn for that; None where it is not, or cannot be.
+    """The sample without its function or a value; None if it is not drawn for that or cannot be changed.
 
-    A function is taken from first turns only: later ones may follow on what the agent asked in order to call it.
+    Functions are removed in first turns only: in a later turn the agent may already have asked for their arguments.
     """
-    place = stable_hash("unanswerable", seed, sample.id) / 2**64
-    if place < shares.no_function:
-        return None if sample.history else take_tool_away(sample, pool=pool, seed=seed)
-    if place < shares.no_function + shares.no_value:
-        return take_value_away(sample, seed=seed)
+    drawn = stable_hash("unanswerable", seed, sample.id) / 2**64
+    if drawn < shares.no_function:
+        return None if sample.history else remove_tool(sample, pool=pool, seed=seed)
+    if drawn < shares.no_function + shares.no_value:
+        return remove_value(sample, seed=seed)
     return None

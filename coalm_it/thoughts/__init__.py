@@ -1,1 +1,1 @@
-"""Who writes a dialogue's thoughts: its annotation, or a model."""
+"""Writes the thoughts of dialogues: from their annotation (grounded), or with a model (annotate, rewrite, judge)."""

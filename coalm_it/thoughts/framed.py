@@ -1,4 +1,4 @@
-"""A dialogue with what its samples show and are held to, and what became of each thought that was asked for."""
+"""Dialogues for which a model writes thoughts, and its result for each thought."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from coalm_it.schema import Dialogue, Place, Sample, Tool
 
 @dataclass(frozen=True, slots=True)
 class ThoughtResult:
-    """What became of one thought that a model was asked for."""
+    """Result of asking a model for one thought."""
 
     thought: str | None
-    """None where none passed the checks."""
+    """None if no thought was accepted."""
     key: str
-    """Of the last request about it."""
+    """Key of the last request for it."""
     attempts: int
     mended: bool = False
-    """Whether the answer had to be mended to be JSON."""
+    """Whether the answer was not valid JSON and had to be mended."""
     reasons: tuple[str, ...] = ()
-    """Why the last one did not pass."""
+    """Why the last thought was rejected."""
     score: int | None = None
-    """The judge's, from 1 to 5."""
+    """The judge's score, from 1 to 5."""
 
 
 _REACT = Part(source=("any",), task=("react_action", "react_response"))
@@ -32,21 +32,21 @@ _REACT = Part(source=("any",), task=("react_action", "react_response"))
 
 @dataclass(frozen=True)
 class FramedDialogue:
-    """A dialogue about which a model is asked, and what its samples show and are held to."""
+    """A dialogue together with the tools that its samples show and the checks that they must pass."""
 
     dialogue: Dialogue
     tools: tuple[Tool, ...]
-    """Those that the samples show."""
     checks: Collection[str]
 
     @property
-    def where(self) -> str:
-        return f"{self.dialogue.source}/{self.dialogue.split}/{self.dialogue.id}"
+    def name(self) -> str:
+        """Source, split and id: `sgd/train/1_00000`."""
+        return self.dialogue.full_name
 
 
-def sample_places(
+def make_place_samples(
     dialogue: Dialogue, tools: tuple[Tool, ...], turns: Container[int] | None = None
 ) -> dict[Place, Sample]:
-    """The sample of which each place holds the target's thought; of these turns, where not all are wanted."""
+    """Place -> the sample whose target contains the thought of this place; only of `turns`, unless that is None."""
     samples = make_samples(dialogue, "any", _REACT, tools, turns=turns)
     return {sample.place: sample for sample in samples}

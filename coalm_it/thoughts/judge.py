@@ -1,48 +1,48 @@
-"""A second model scores thoughts that passed the checks: whether each follows from what stands before it and leads to
-what comes next. Those with too low a score are treated like thoughts that never passed."""
+"""A second model scores accepted thoughts: whether each follows from the dialogue so far and leads to the next action.
+
+Thoughts with a low score are treated like thoughts that were never accepted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from coalm_it.llm.json_answers import numbered_schema, read_numbered, read_object
-from coalm_it.llm.multistep import Inquiry
+from coalm_it.llm.json_answers import build_numbered_schema, read_numbered, read_object
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import Failure, Request
 from coalm_it.schema import Place
 from coalm_it.thoughts.framed import FramedDialogue
-from coalm_it.thoughts.prompts import describe_tools, format_clock, render, say
-from coalm_it.thoughts.transcript import write_lines
+from coalm_it.thoughts.prompts import write_turns_prompt
+from coalm_it.thoughts.transcript import format_turns
 
-TRIES = 2
-"""Requests before a judgement that cannot be read counts as none."""
+MAX_ATTEMPTS = 2
+"""Attempts to get scores that can be read; without any, the thoughts remain without a score."""
 
 
 def plan_judgement(
-    asked: FramedDialogue, thoughts: Mapping[Place, str], turns_a_request: int
-) -> Iterator[Inquiry[dict[Place, int]]]:
-    """An inquiry for each stretch of turns; it comes to the score (1 to 5) of each place that got one."""
-    turns = range(len(asked.dialogue.turns))
-    for start in turns[::turns_a_request]:
-        stretch = turns[start : start + turns_a_request]
+    framed: FramedDialogue, thoughts: Mapping[Place, str], turns_per_request: int
+) -> Iterator[MultistepRequest[dict[Place, int]]]:
+    """A multistep request for each stretch of turns; its result is the score (1 to 5) of each place that got one."""
+    turns = range(len(framed.dialogue.turns))
+    for start in turns[::turns_per_request]:
+        stretch = turns[start : start + turns_per_request]
         places = [place for place in thoughts if place.turn in stretch]
         if places:
-            yield _judge(asked, stretch, places, thoughts)
+            yield _judge(framed, stretch, places, thoughts)
 
 
 def _judge(
-    asked: FramedDialogue, stretch: range, places: list[Place], thoughts: Mapping[Place, str]
-) -> Inquiry[dict[Place, int]]:
-    dialogue = asked.dialogue
-    before, lines = write_lines(dialogue, range(stretch.start)), write_lines(dialogue, stretch, places, thoughts)
-    functions = describe_tools(dialogue.tools)
-    user = render("annotate", "user", format_clock(dialogue.clock), functions, before, lines)
-    messages = (say("system", render("judge", "system")), say("user", user))
-    schema = numbered_schema(tuple(range(1, len(places) + 1)), "integer")
-    for sample in range(TRIES):
-        outcome = yield Request(messages, schema, sample, f"{asked.where}, turns {stretch[0]} to {stretch[-1]}")
-        read = None if isinstance(outcome, Failure) else read_object(outcome.text)
-        if read is not None:
-            scores = read_numbered(read.value)
+    framed: FramedDialogue, stretch: range, places: list[Place], thoughts: Mapping[Place, str]
+) -> MultistepRequest[dict[Place, int]]:
+    dialogue = framed.dialogue
+    before, lines = format_turns(dialogue, range(stretch.start)), format_turns(dialogue, stretch, places, thoughts)
+    messages = write_turns_prompt("judge", dialogue, before, lines)
+    schema = build_numbered_schema(tuple(range(1, len(places) + 1)), "integer")
+    for sample in range(MAX_ATTEMPTS):
+        outcome = yield Request(messages, schema, sample, f"{framed.name}, turns {stretch[0]} to {stretch[-1]}")
+        parsed = None if isinstance(outcome, Failure) else read_object(outcome.text)
+        if parsed is not None:
+            scores = read_numbered(parsed.value)
             return {
                 place: scores[number]
                 for number, place in enumerate(places, 1)

@@ -1,42 +1,41 @@
-"""The macros of templates/prompts, as functions; and the functions of a dialogue as a model is shown them."""
+"""Renders the macros of templates/prompts, and describes the functions of a dialogue for prompts."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-import jinja2
+from coalm_it.schema import Dialogue, Tool
+from coalm_it.templates import render_macro
 
-from coalm_it.assets import asset
-from coalm_it.schema import Tool
-
-Message = dict[str, Any]
-
-
-def render(name: str, macro: str, *values: object) -> str:
-    """What a macro of templates/prompts/NAME.jinja gives, without line breaks around it."""
-    return str(_load_macro(name, macro)(*values)).strip("\n")
+PromptMessage = dict[str, Any]
+Messages = tuple[PromptMessage, ...]
 
 
-@cache
-def _load_macro(name: str, macro: str) -> Callable[..., str]:
-    loader = jinja2.FileSystemLoader(asset("templates", "prompts"))
-    environment = jinja2.Environment(
-        loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    loaded: Callable[..., str] = getattr(environment.get_template(f"{name}.jinja").module, macro)
-    return loaded
+def render_prompt(name: str, macro: str, *values: object) -> str:
+    """The output of a macro of templates/prompts/NAME.jinja, without line breaks around it."""
+    return render_macro(f"prompts/{name}", macro, *values)
 
 
-def say(role: str, text: str) -> Message:
-    return {"role": role, "content": text}
+def write_turns_prompt(task: str, dialogue: Dialogue, before: str, lines: str) -> Messages:
+    """The messages of a request about some turns of a dialogue.
+
+    `task` names the template of the system message (annotate, judge); `lines` are the turns, with numbered places, and
+    `before` the earlier ones (see transcript.format_turns).
+    """
+    clock, functions = format_clock(dialogue.clock), describe_tools(dialogue.tools)
+    user = render_prompt("annotate", "user", clock, functions, before, lines)
+    return make_message("system", render_prompt(task, "system")), make_message("user", user)
+
+
+def make_message(role: str, content: str) -> PromptMessage:
+    return {"role": role, "content": content}
 
 
 @lru_cache(maxsize=1024)
 def format_clock(clock: datetime.date | None) -> str:
-    """The day as `Friday, 2019-03-01`; empty where the dialogue has none."""
+    """The day as `Friday, 2019-03-01`; empty if the dialogue has none."""
     return f"{clock:%A, %Y-%m-%d}" if clock else ""
 
 

@@ -1,4 +1,4 @@
-"""A dialogue as a model is shown it: labelled lines, with numbered places where its thoughts belong.
+"""Dialogues as text for prompts: labelled lines, with numbered places for the thoughts.
 
 User: Any other suggestions? Specifically places that serve alcohol.
 <3>
@@ -17,58 +17,58 @@ from coalm_it.schema import Dialogue, Place, Turn
 
 
 def list_places(dialogue: Dialogue, turns: Iterable[int] | None = None) -> list[Place]:
-    """Every place of these turns (of all, where none are named), in order."""
+    """Every place of these turns (None: of all), in order."""
     places = []
-    for number in range(len(dialogue.turns)) if turns is None else turns:
-        turn = dialogue.turns[number]
-        places += [Place(number, step) for step in range(len(turn.steps))]
-        places += [Place(number, None)] * (turn.reply is not None)
+    for index in range(len(dialogue.turns)) if turns is None else turns:
+        turn = dialogue.turns[index]
+        places += [Place(index, step) for step in range(len(turn.steps))]
+        places += [Place(index, None)] * (turn.reply is not None)
     return places
 
 
-def write_lines(
+def format_turns(
     dialogue: Dialogue, turns: Iterable[int], places: Sequence[Place] = (), thoughts: Mapping[Place, str] | None = None
 ) -> str:
-    """The lines of these turns, with the places among them numbered from 1, and their thoughts where some are given."""
-    numbers = {place: f"<{number}>" for number, place in enumerate(places, 1)}
+    """The lines of these turns; `places` are marked <1>, <2>, ..., followed by their thought, if `thoughts` has it."""
+    marks = {place: f"<{number}>" for number, place in enumerate(places, 1)}
     if thoughts:
-        numbers = {place: f"{number} {thoughts[place]}" for place, number in numbers.items() if place in thoughts}
-    return "\n".join(line for number in turns for line in _write_turn(number, dialogue.turns[number], numbers))
+        marks = {place: f"{mark} {thoughts[place]}" for place, mark in marks.items() if place in thoughts}
+    return "\n".join(line for index in turns for line in _format_turn(index, dialogue.turns[index], marks))
 
 
-def write_speech(dialogue: Dialogue) -> str:
-    """What was said, and nothing else."""
-    return "\n".join(line for turn in dialogue.turns for line in (f"User: {turn.user}", *_write_reply(turn)))
+def format_utterances(dialogue: Dialogue) -> str:
+    """Only the utterances of user and assistant."""
+    return "\n".join(line for turn in dialogue.turns for line in (f"User: {turn.user}", *_format_reply(turn)))
 
 
 def put_thoughts(dialogue: Dialogue, thoughts: Mapping[Place, str | None]) -> Dialogue:
-    """The dialogue with these thoughts in their places; what else there is stays as it is."""
+    """The dialogue with these thoughts in their places; everything else is unchanged."""
     turns = list(dialogue.turns)
-    for number in {place.turn for place in thoughts}:
-        turn = turns[number]
+    for index in {place.turn for place in thoughts}:
+        turn = turns[index]
         steps = tuple(
-            step.model_copy(update={"thought": thoughts.get(Place(number, place), step.thought)})
-            for place, step in enumerate(turn.steps)
+            step.model_copy(update={"thought": thoughts.get(Place(index, number), step.thought)})
+            for number, step in enumerate(turn.steps)
         )
-        turns[number] = turn.model_copy(
-            update={"steps": steps, "thought": thoughts.get(Place(number, None), turn.thought)}
+        turns[index] = turn.model_copy(
+            update={"steps": steps, "thought": thoughts.get(Place(index, None), turn.thought)}
         )
     return dialogue.model_copy(update={"turns": tuple(turns)})
 
 
-def _write_turn(number: int, turn: Turn, numbers: Mapping[Place, str]) -> list[str]:
+def _format_turn(index: int, turn: Turn, marks: Mapping[Place, str]) -> list[str]:
     lines = [f"User: {turn.user}"]
-    for place, step in enumerate(turn.steps):
-        mark = numbers.get(Place(number, place))
+    for number, step in enumerate(turn.steps):
+        mark = marks.get(Place(index, number))
         lines += [mark] if mark else []
         lines += [f"Call: {line}" for line in format_calls(step.calls, "python").split("\n")]
         lines += [f"Result: {format_value(observation)}" for observation in step.observations]
-    mark = numbers.get(Place(number, None))
+    mark = marks.get(Place(index, None))
     lines += [mark] if mark else []
-    return lines + _write_reply(turn)
+    return lines + _format_reply(turn)
 
 
-def _write_reply(turn: Turn) -> list[str]:
+def _format_reply(turn: Turn) -> list[str]:
     return [] if turn.reply is None else [f"Answer: {turn.reply}"]
 
 

@@ -1,7 +1,7 @@
-"""Who writes a dialogue's thoughts: the annotation (`grounded`), or a model whose answers lie in the ledger.
+"""Adds thoughts to dialogues: grounded ones, from the annotation, or those of a model, from its answers in the ledger.
 
-Where a model's thought did not pass, or the judge scored it too low, the grounded one takes its place or there is none,
-as the recipe says.
+If a model's thought is rejected, by the checks or for its score, the grounded thought replaces it, or the place remains
+without a thought, as the recipe says (`fallback`).
 """
 
 from __future__ import annotations
@@ -15,182 +15,208 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from coalm_it.assets import fingerprint_templates
 from coalm_it.checks import check_thought
 from coalm_it.llm.ledger import Ledger, open_ledger
 from coalm_it.llm.ledger.export_format import is_answers_file
-from coalm_it.llm.multistep import Inquiry, replay
-from coalm_it.recipe import Reasoning, Recipe
+from coalm_it.llm.multistep import MultistepRequest, replay
+from coalm_it.recipe import Judge, Reasoning, Recipe
 from coalm_it.schema import Dialogue, Place
+from coalm_it.templates import fingerprint_templates
 from coalm_it.thoughts.annotate import plan_annotation
-from coalm_it.thoughts.framed import FramedDialogue, ThoughtResult, sample_places
+from coalm_it.thoughts.framed import FramedDialogue, ThoughtResult, make_place_samples
 from coalm_it.thoughts.grounded import write_thoughts
 from coalm_it.thoughts.judge import plan_judgement
 from coalm_it.thoughts.rewrite import plan_rewriting
 from coalm_it.thoughts.transcript import list_places, put_thoughts, read_thoughts
 
-Origin = Mapping[str, Any]
-"""What a row's provenance says of the thought that is its target."""
+ThoughtProvenance = Mapping[str, Any]
+"""What the provenance of a row states about the thought of its target."""
 
 
 @dataclass(frozen=True)
 class DialogueWithThoughts:
-    """A dialogue with its thoughts, and where each comes from."""
+    """A dialogue with its thoughts, and the provenance of each."""
 
     dialogue: Dialogue
-    origins: Mapping[Place, Origin] = field(default_factory=dict)
+    provenance: Mapping[Place, ThoughtProvenance] = field(default_factory=dict)
     missing: Mapping[Place, str] = field(default_factory=dict)
-    """Places without a thought, and why."""
+    """Place without a thought -> why."""
     thought_counts: Counter[str] = field(default_factory=Counter)
-    """How many thoughts are `grounded`; of a model's, how many passed at `first`, were `repaired`, `replaced` by
-    grounded ones, or `rejected`."""
+    """Number of `grounded` thoughts; of a model's thoughts, how many were accepted at `first`, `repaired`, `replaced`
+    by grounded ones, or `rejected`."""
 
 
 @dataclass(frozen=True)
-class Draft:
-    """What a model made of a dialogue: its thoughts in their places, and what became of each."""
+class ModelDraft:
+    """A dialogue with the thoughts of a model, before rejected ones are replaced or left out."""
 
     dialogue: Dialogue
-    written: Mapping[Place, ThoughtResult]
+    results: Mapping[Place, ThoughtResult]
 
     @property
-    def passed(self) -> dict[Place, str]:
-        return {place: one.thought for place, one in self.written.items() if one.thought is not None}
+    def accepted(self) -> dict[Place, str]:
+        """The accepted thoughts."""
+        return {place: result.thought for place, result in self.results.items() if result.thought is not None}
+
+    @property
+    def rejected(self) -> dict[Place, ThoughtResult]:
+        """The results of places without an accepted thought."""
+        return {place: result for place, result in self.results.items() if result.thought is None}
 
 
-# --- what is asked ---
+# --- requests ---
 
 
-def plan_writing(asked: FramedDialogue, reasoning: Reasoning) -> Iterator[Inquiry[Any]]:
-    """What the writer is asked about a dialogue: inquiries that do not depend on each other."""
+def plan_writer_requests(framed: FramedDialogue, reasoning: Reasoning) -> Iterator[MultistepRequest[Any]]:
+    """The multistep requests with the writer about a dialogue; they are independent of each other."""
     if reasoning.writer == "rewrite":
-        return iter([plan_rewriting(asked, reasoning)])
-    return plan_annotation(asked, reasoning)
+        return iter([plan_rewriting(framed, reasoning)])
+    return plan_annotation(framed, reasoning)
 
 
-def plan_judging(asked: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> Iterator[Inquiry[dict[Place, int]]]:
-    """What the judge is asked, once the writer's answers are in the ledger. Raises MissingError."""
-    draft = _draft(asked, reasoning, ledger)
-    return plan_judgement(replace(asked, dialogue=draft.dialogue), draft.passed, reasoning.turns_a_request)
+def plan_judge_requests(
+    framed: FramedDialogue, reasoning: Reasoning, ledger: Ledger
+) -> Iterator[MultistepRequest[dict[Place, int]]]:
+    """The multistep requests with the judge, from the writer's answers in the ledger. Raises MissingAnswerError."""
+    return _plan_judgement(framed, _read_draft(framed, reasoning, ledger), reasoning)
 
 
-# --- what comes of it ---
+def _plan_judgement(
+    framed: FramedDialogue, draft: ModelDraft, reasoning: Reasoning
+) -> Iterator[MultistepRequest[dict[Place, int]]]:
+    return plan_judgement(replace(framed, dialogue=draft.dialogue), draft.accepted, reasoning.turns_per_request)
 
 
-def reason(asked: FramedDialogue, recipe: Recipe, ledger: Ledger | None) -> DialogueWithThoughts:
-    """The dialogue with a thought in each place. `ledger` is for a writer that is a model. Raises MissingError."""
+# --- thoughts ---
+
+
+def add_thoughts(framed: FramedDialogue, recipe: Recipe, ledger: Ledger | None) -> DialogueWithThoughts:
+    """The dialogue with a thought in each place: grounded ones, or those of a model, from `ledger`.
+
+    Raises MissingAnswerError.
+    """
     if ledger is None:
-        origins = dict.fromkeys(list_places(asked.dialogue), _grounded_origin())
-        written = write_thoughts(asked.dialogue, recipe.seed)
-        return DialogueWithThoughts(written, origins, thought_counts=Counter({"grounded": len(origins)}))
-    draft = _draft(asked, recipe.reasoning, ledger)
+        provenance = dict.fromkeys(list_places(framed.dialogue), _describe_grounded())
+        dialogue = write_thoughts(framed.dialogue, recipe.seed)
+        return DialogueWithThoughts(dialogue, provenance, thought_counts=Counter({"grounded": len(provenance)}))
+    draft = _read_draft(framed, recipe.reasoning, ledger)
     if recipe.reasoning.judge is not None:
-        draft = _weigh(asked, draft, recipe.reasoning, ledger)
+        draft = apply_judge(framed, draft, recipe.reasoning, recipe.reasoning.judge, ledger)
     if recipe.reasoning.fallback == "reject":
-        return _leave_out(draft, recipe.reasoning)
-    return _replace_failed(asked, draft, recipe)
+        return _leave_out_rejected(draft, recipe.reasoning)
+    return _replace_rejected(framed, draft, recipe)
 
 
-def _draft(asked: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> Draft:
-    results = [replay(inquiry, ledger, reasoning) for inquiry in plan_writing(asked, reasoning)]
+def _read_draft(framed: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> ModelDraft:
+    results = [replay(multistep, ledger, reasoning) for multistep in plan_writer_requests(framed, reasoning)]
     if reasoning.writer == "rewrite":
-        return Draft(*results[0])
-    written = {place: one for stretch in results for place, one in stretch.items()}
+        return ModelDraft(*results[0])
+    merged = {place: result for stretch in results for place, result in stretch.items()}
     if len(results) > 1:
-        written |= _compare_stretches(asked, written)
-    dialogue = put_thoughts(asked.dialogue, {place: one.thought for place, one in written.items()})
-    return Draft(dialogue, written)
+        merged |= _check_across_requests(framed, merged)
+    dialogue = put_thoughts(framed.dialogue, {place: result.thought for place, result in merged.items()})
+    return ModelDraft(dialogue, merged)
 
 
-def _compare_stretches(asked: FramedDialogue, written: Mapping[Place, ThoughtResult]) -> dict[Place, ThoughtResult]:
-    """The thoughts that do not pass beside those of other requests: one may be a copy of another."""
-    thoughts = {place: one.thought for place, one in written.items()}
-    samples = sample_places(put_thoughts(asked.dialogue, thoughts), asked.tools)
-    found = {place: check_thought(samples[place], asked.checks) for place, thought in thoughts.items() if thought}
+def _check_across_requests(
+    framed: FramedDialogue, results: Mapping[Place, ThoughtResult]
+) -> dict[Place, ThoughtResult]:
+    """The thoughts that are rejected only beside those of other requests: copies, for example."""
+    thoughts = {place: result.thought for place, result in results.items()}
+    samples = make_place_samples(put_thoughts(framed.dialogue, thoughts), framed.tools)
+    found = {place: check_thought(samples[place], framed.checks) for place, thought in thoughts.items() if thought}
     return {
-        place: replace(written[place], thought=None, reasons=tuple(finding.message for finding in findings))
+        place: replace(results[place], thought=None, reasons=tuple(finding.message for finding in findings))
         for place, findings in found.items()
         if findings
     }
 
 
-def _weigh(asked: FramedDialogue, draft: Draft, reasoning: Reasoning, ledger: Ledger) -> Draft:
-    """The draft with the judge's scores, without the thoughts that it scored too low."""
-    assert reasoning.judge is not None
-    judged = replace(asked, dialogue=draft.dialogue)
-    written = dict(draft.written)
-    for inquiry in plan_judgement(judged, draft.passed, reasoning.turns_a_request):
-        for place, score in replay(inquiry, ledger, reasoning.judge).items():
-            written[place] = replace(written[place], score=score)
-            if score < reasoning.judge.at_least:
+def apply_judge(
+    framed: FramedDialogue, draft: ModelDraft, reasoning: Reasoning, judge: Judge, ledger: Ledger
+) -> ModelDraft:
+    """The draft with the judge's scores, without the thoughts whose score is too low."""
+    results = dict(draft.results)
+    for multistep in _plan_judgement(framed, draft, reasoning):
+        for place, score in replay(multistep, ledger, judge).items():
+            results[place] = replace(results[place], score=score)
+            if score < judge.min_score:
                 reason = f"the judge scores it {score} of 5"
-                written[place] = replace(written[place], thought=None, reasons=(reason,))
-    return replace(draft, written=written)
+                results[place] = replace(results[place], thought=None, reasons=(reason,))
+    return replace(draft, results=results)
 
 
-# --- where a thought did not pass ---
+# --- rejected thoughts ---
 
 
-def _leave_out(draft: Draft, reasoning: Reasoning) -> DialogueWithThoughts:
-    missing = {place: _explain(one) for place, one in draft.written.items() if one.thought is None}
-    thoughts = dict.fromkeys(missing)
-    origins = {place: _model_origin(one, reasoning) for place, one in draft.written.items()}
-    thought_counts = _count_fates(draft.written, "rejected")
-    return DialogueWithThoughts(put_thoughts(draft.dialogue, thoughts), origins, missing, thought_counts)
+def _leave_out_rejected(draft: ModelDraft, reasoning: Reasoning) -> DialogueWithThoughts:
+    missing = {place: _describe_rejection(result) for place, result in draft.rejected.items()}
+    provenance = {place: _describe_model(result, reasoning) for place, result in draft.results.items()}
+    dialogue = put_thoughts(draft.dialogue, dict.fromkeys(missing))
+    return DialogueWithThoughts(dialogue, provenance, missing, _count_thoughts(draft, "rejected"))
 
 
-def _replace_failed(asked: FramedDialogue, draft: Draft, recipe: Recipe) -> DialogueWithThoughts:
-    """Grounded thoughts where the model's did not pass; a rewritten dialogue hangs together, and is replaced whole."""
-    failed = {place: one for place, one in draft.written.items() if one.thought is None}
-    origins: dict[Place, Origin] = {p: _model_origin(one, recipe.reasoning) for p, one in draft.written.items()}
-    if not failed:
-        return DialogueWithThoughts(draft.dialogue, origins, thought_counts=_count_fates(draft.written, "replaced"))
-    grounded = write_thoughts(asked.dialogue, recipe.seed)
+def _replace_rejected(framed: FramedDialogue, draft: ModelDraft, recipe: Recipe) -> DialogueWithThoughts:
+    """Grounded thoughts instead of rejected ones; a rewritten dialogue is replaced as a whole, to remain coherent."""
+    rejected = draft.rejected
+    provenance: dict[Place, ThoughtProvenance] = {
+        place: _describe_model(result, recipe.reasoning) for place, result in draft.results.items()
+    }
+    counts = _count_thoughts(draft, "replaced")
+    if not rejected:
+        return DialogueWithThoughts(draft.dialogue, provenance, thought_counts=counts)
+    grounded = write_thoughts(framed.dialogue, recipe.seed)
     if recipe.reasoning.writer == "rewrite":
-        worst = next(iter(failed.values()))
-        origins = dict.fromkeys(list_places(grounded), _replaced_origin(worst, recipe.reasoning))
-        return DialogueWithThoughts(grounded, origins, thought_counts=Counter({"replaced": len(origins)}))
-    thoughts = read_thoughts(grounded, failed)
-    origins |= {place: _replaced_origin(one, recipe.reasoning) for place, one in failed.items()}
-    return DialogueWithThoughts(
-        put_thoughts(draft.dialogue, thoughts), origins, thought_counts=_count_fates(draft.written, "replaced")
-    )
+        first = next(iter(rejected.values()))
+        provenance = dict.fromkeys(list_places(grounded), _describe_replacement(first, recipe.reasoning))
+        return DialogueWithThoughts(grounded, provenance, thought_counts=Counter({"replaced": len(provenance)}))
+    provenance |= {place: _describe_replacement(result, recipe.reasoning) for place, result in rejected.items()}
+    dialogue = put_thoughts(draft.dialogue, read_thoughts(grounded, rejected))
+    return DialogueWithThoughts(dialogue, provenance, thought_counts=counts)
 
 
-def _count_fates(written: Mapping[Place, ThoughtResult], failed: str) -> Counter[str]:
+def _count_thoughts(draft: ModelDraft, rejected: str) -> Counter[str]:
+    """Counts as in DialogueWithThoughts; `rejected` is what rejected thoughts count as."""
     return Counter(
-        failed if one.thought is None else "first" if one.attempts == 1 else "repaired" for one in written.values()
+        rejected if result.thought is None else "first" if result.attempts == 1 else "repaired"
+        for result in draft.results.values()
     )
 
 
-def _explain(one: ThoughtResult) -> str:
-    attempts = "one attempt" if one.attempts == 1 else f"{one.attempts} attempts"
-    return f"no thought passed in {attempts}: {'; '.join(one.reasons)}"
+def _describe_rejection(result: ThoughtResult) -> str:
+    attempts = "one attempt" if result.attempts == 1 else f"{result.attempts} attempts"
+    return f"no thought passed in {attempts}: {'; '.join(result.reasons)}"
 
 
 # --- provenance ---
 
 
-def _grounded_origin() -> Origin:
+def _describe_grounded() -> ThoughtProvenance:
     return {"writer": "grounded", "thoughts": fingerprint_templates("thoughts")}
 
 
-def _model_origin(one: ThoughtResult, reasoning: Reasoning) -> Origin:
-    origin = {"writer": reasoning.writer, "model": reasoning.model, "request": one.key, "attempts": one.attempts}
-    marks = {"mended": one.mended or None, "score": one.score}
-    return origin | {name: mark for name, mark in marks.items() if mark is not None}
+def _describe_model(result: ThoughtResult, reasoning: Reasoning) -> ThoughtProvenance:
+    provenance = {
+        "writer": reasoning.writer,
+        "model": reasoning.model,
+        "request": result.key,
+        "attempts": result.attempts,
+    }
+    optional = {"mended": result.mended or None, "score": result.score}
+    return provenance | {name: value for name, value in optional.items() if value is not None}
 
 
-def _replaced_origin(one: ThoughtResult, reasoning: Reasoning) -> Origin:
-    return {**_grounded_origin(), "instead_of": {**_model_origin(one, reasoning), "because": list(one.reasons)}}
+def _describe_replacement(result: ThoughtResult, reasoning: Reasoning) -> ThoughtProvenance:
+    rejected = {**_describe_model(result, reasoning), "because": list(result.reasons)}
+    return {**_describe_grounded(), "instead_of": rejected}
 
 
-# --- the ledger, read ---
+# --- the ledger of a worker ---
 
 
 @contextmanager
 def read_ledger(path: Path | None) -> Iterator[Ledger | None]:
-    """The ledger at `path`, for `reason`; a file of answers is read once a process. Raises LedgerError."""
+    """The ledger at `path`, for `add_thoughts`; a file of answers is loaded once per process. Raises LedgerError."""
     if path is None:
         yield None
     elif is_answers_file(path):

@@ -9,11 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from coalm_it import __version__
-from coalm_it.assets import asset
 from coalm_it.dataset.finished import FinishedBuild, Split
+from coalm_it.templates import make_environment
 from coalm_it.training.config import TINY, TrainConfig
 from coalm_it.training.tokens import Count
 
@@ -38,11 +36,11 @@ def describe_run(
         "base_is_folder": is_folder,
         "config": config.model_dump(),
         "data": {
-            "recipe": build.manifest["recipe"]["name"],
-            "recipe_version": build.manifest["recipe"]["version"],
-            "build": build.manifest["build"],
+            "recipe": build.manifest.recipe.name,
+            "recipe_version": build.manifest.recipe.version,
+            "build": build.manifest.build,
             "manifest_sha256": build.sha256,
-            "trained_on": build.manifest["trained_on"],
+            "trained_on": list(build.manifest.trained_on),
         },
         "rows": {split: asdict(count) for split, count in counts.items()},
         "steps": log[-1]["step"],
@@ -62,11 +60,7 @@ def describe_run(
 
 def render_run(run: Mapping[str, Any]) -> str:
     """README.md of a model folder."""
-    loader = jinja2.FileSystemLoader(asset("templates", "release"))
-    environment = jinja2.Environment(
-        loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    return environment.get_template("run.md.jinja").render(run) + "\n"
+    return make_environment().get_template("release/run.md.jinja").render(run) + "\n"
 
 
 def _pick(entry: Mapping[str, Any], loss: str) -> dict[str, Any]:

@@ -36,15 +36,15 @@ def check_rows(build: FinishedBuild, rows: Rows) -> None:
     for form in {rows.form, "messages"}:
         files = build.list_files(CONFIGS[form], "train")
         if not files:
-            have = sorted({name.split("/")[1] for name in build.manifest["files"] if name.startswith("data/")})
+            have = sorted({name.split("/")[1] for name in build.manifest.files if name.startswith("data/")})
             raise DataError(
                 f"{build.folder} has no rows of config {CONFIGS[form]}, which form {rows.form} needs;"
                 f" it has: {', '.join(have) or 'none'}"
             )
         build.check_files(files + build.list_files(CONFIGS[form], "validation"))
     for part in rows.parts:
-        if part not in build.manifest["parts"]:
-            raise DataError(f"{build.folder} has no part {part!r}; {name_nearest(part, list(build.manifest['parts']))}")
+        if part not in build.manifest.parts:
+            raise DataError(f"{build.folder} has no part {part!r}; {name_nearest(part, list(build.manifest.parts))}")
 
 
 def list_splits(build: FinishedBuild, rows: Rows) -> list[Split]:

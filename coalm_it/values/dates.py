@@ -1,4 +1,4 @@
-"""Dates by the dialogue's clock: today, next Friday, the 9th, March 4th, 4th of march, the day after tomorrow."""
+"""Dates, resolved by the dialogue's clock: today, next Friday, the 9th, March 4th, the day after tomorrow."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FIND = [
     r"(?:\d{1,2}|one|two|three|four|five|six|seven|ten) (?:day|week)s? from (?:now|today)",
     *sorted(_TODAY, key=len, reverse=True),
 ]
-"""What is a date wherever it stands; a bare "9th" may be a street, "in 5 days" a span."""
+"""Patterns of a date in any context; a bare "9th" may be a street, "in 5 days" a duration."""
 STARTS = [
     *"this next today later tonight tomorrow yesterday day thirtieth".split(),
     *"january february march april june july august sept september october november december".split(),
@@ -60,7 +60,7 @@ STARTS = [
 
 
 def read_date(text: str, clock: Clock) -> list[str]:
-    """YYYY-MM-DD in every reading; --MM-DD where neither text nor clock gives a year."""
+    """YYYY-MM-DD for every reading; --MM-DD if neither the text nor the clock gives a year."""
     text = text.removeprefix("the ")
     if clock is not None and text in _TODAY:
         return [str(clock + datetime.timedelta(_TODAY[text]))]

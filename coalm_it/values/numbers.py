@@ -12,7 +12,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 
 NUMBERS = {word: number for number, word in enumerate(_SMALL)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
-"""Words for the numbers below a hundred that are one word."""
+"""The numbers below a hundred that are a single word."""
 
 _WORD = "|".join(sorted([*NUMBERS, *_SCALES], key=len, reverse=True))
 _WORDS = rf"(?:a )?(?:{_WORD})(?:(?: and | |-)(?:{_WORD}))*"
@@ -40,7 +40,7 @@ def read_number(text: str) -> list[str]:
 
 
 def count_words(text: str) -> int:
-    """The number that words spell; words that are none ("and", "oh") count nothing."""
+    """The number that the words denote; other words ("and", "oh") are ignored."""
     total = current = 0
     for word in re.split(r"[ -]", text):
         if word in NUMBERS:

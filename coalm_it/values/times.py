@@ -28,7 +28,7 @@ FIND = [
     r"\d{1,2}:\d\d",
     "noon|midday|midnight",
 ]
-"""What is a time wherever it stands; a bare "5" or "ten" is not."""
+"""Patterns of a time in any context; a bare "5" or "ten" is not one."""
 STARTS = [*"this half quarter noon midday midnight".split(), *_PART.split("|")]
 
 _READ = re.compile(rf"(?:{_BEFORE})?{_BARE}(?:{_OCLOCK})?({_AFTER})?")
@@ -36,11 +36,11 @@ _WINDOWS = {
     **{"am": (0, 720), "pm": (720, 1440), "morning": (0, 721), "afternoon": (720, 1140)},
     **{"evening": (900, 1500), "night": (1020, 1740)},
 }
-"""The minutes of the day, and of the night after it, that a part of the day allows."""
+"""Part of the day -> the range of minutes since midnight; night goes on into the next day."""
 
 
 def read_time(text: str) -> list[str]:
-    """HH:MM; without a part of the day an hour up to twelve has two readings: "5:30" is 05:30 and 17:30."""
+    """HH:MM; an hour up to twelve without a part of the day has two readings: "5:30" is 05:30 and 17:30."""
     if text in _NAMED:
         return [_NAMED[text]]
     match = _READ.fullmatch(text)

@@ -126,8 +126,8 @@ def verify(
     gains = [gain for name in measures for gain in measure_gains(name, before[name], after[name])]
     results = {
         "verification": wanted.model_dump(mode="json"),
-        "recipe": built.manifest["name"],
-        "build": built.manifest["build"],
+        "recipe": built.manifest.name,
+        "build": built.manifest.build,
         "base": base,
         "rows": {split: count["rows"] for split, count in run["rows"].items()},
         "loss": _compare_losses(run),

@@ -31,7 +31,7 @@ def value_of(text: str) -> Any:
 # One example of each syntax
 
 
-def test_python_calls_stand_one_a_line() -> None:
+def test_python_calls_are_one_per_line() -> None:
     calls = (
         Call(name="FindBus", arguments={"from_location": "Paris", "n": 2}),
         Call(name="FindRestaurants", arguments={"name": "Chili's", "serves_alcohol": True, "area": None}),
@@ -257,7 +257,7 @@ def test_positional_arguments_that_no_parameter_takes_are_errors(text: str, mess
         ('```json\n{"name": "f", "arguments": {}}', "json", "expected ``` after the calls, as before them"),
     ],
 )
-def test_what_is_no_call_is_one_clear_line(text: str, syntax: Syntax, message: str) -> None:
+def test_invalid_calls_are_reported_in_one_line(text: str, syntax: Syntax, message: str) -> None:
     with pytest.raises(CallSyntaxError) as caught:
         parse_calls(text, syntax)
     assert message in str(caught.value)

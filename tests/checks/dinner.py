@@ -1,4 +1,4 @@
-"""A dialogue of our own for the checks to judge: a search, a question, a booking that fails, one that succeeds."""
+"""A dialogue for the tests of the checks: a search, a question, a booking that fails, one that succeeds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Two dialogues of our own, to put thoughts into: a supper that is booked at the second attempt, and songs and games.
+"""Two dialogues without thoughts, for tests of thoughts: a supper booked at the second attempt, and songs and games.
 
 The first narrows a search, corrects a booking and fails once; the second goes from one service to another, with a
-nickname for a city and questions about an earlier result. No thoughts stand in them.
+nickname for a city and questions about an earlier result.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def turn(
 
 
 def make_dialogue(name: str, tools: tuple[Tool, ...], *turns: Turn) -> Dialogue:
-    """The turns as a dialogue: with ids for the calls, and after each turn the state that its acts add up to."""
+    """The turns as a dialogue, with ids for the calls and in each turn the state that follows from the acts so far."""
     state: dict[str, dict[str, tuple[str, ...]]] = {}
     kept = []
     for number, one in enumerate(turns):

@@ -57,7 +57,7 @@ def test_the_message_names_function_parameter_and_values() -> None:
     ]
 
 
-def test_the_calls_that_a_reply_rests_on_are_judged_too() -> None:
+def test_the_calls_before_a_reply_are_checked_too() -> None:
     assert messages(with_arguments(response(3), party_size="2"))
 
 
@@ -65,7 +65,7 @@ def test_a_call_is_read_back_with_quotes_and_escapes() -> None:
     assert messages(with_arguments(action(0), city='O\'Hare "north" \\ \t end')) == []
 
 
-def test_a_name_that_no_syntax_can_carry_is_found() -> None:
+def test_a_name_that_no_syntax_can_write_is_found() -> None:
     sample = with_call(action(0), name="Find(Rest", service="", arguments={"city": "a\nb"})
     tool = Tool(name="Find(Rest", parameters={"type": "object"})
     assert messages(sample.model_copy(update={"tools": (tool,)})) == [
@@ -73,7 +73,7 @@ def test_a_name_that_no_syntax_can_carry_is_found() -> None:
     ]
 
 
-def test_a_state_is_tracked_whatever_was_called() -> None:
+def test_state_tracking_ignores_calls() -> None:
     sample = with_call(response(0), name="BuyYacht")
     assert check_call_grammar(sample)
     assert check_call_grammar(sample.model_copy(update={"task": "state_tracking"})) == []

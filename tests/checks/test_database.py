@@ -30,7 +30,7 @@ def act(name: str, slot: str = "", *canonical: str, service: str = "hotel") -> A
 
 
 def judge(*acts: Act, steps: tuple[Step, ...] = (), history: tuple[Turn, ...] = ()) -> list[tuple[str, str]]:
-    """Kind and message of what is wrong with a reply that has these acts after these steps."""
+    """Kind and message of the findings about a reply with these acts after these steps."""
     turn = Turn(user="u", steps=steps, reply="r", labels=Labels(system_acts=acts))
     sample = Sample(
         id="s",
@@ -52,7 +52,7 @@ def earlier(*steps: Step) -> tuple[Turn, ...]:
     return (Turn(user="u", steps=steps, reply="r"),)
 
 
-# --- what agrees ---
+# --- agreement ---
 
 
 @pytest.mark.parametrize(
@@ -74,18 +74,18 @@ def earlier(*steps: Step) -> tuple[Turn, ...]:
         ([act("REQUEST", "area"), act("GOODBYE")], (), ()),
     ],
 )
-def test_a_reply_that_tells_what_came_back_is_right(
+def test_a_reply_that_agrees_with_the_results_passes(
     acts: list[Act], steps: tuple[Step, ...], history: tuple[Turn, ...]
 ) -> None:
     assert judge(*acts, steps=steps, history=history) == []
 
 
-def test_a_booking_and_its_search_may_tell_one_part_each() -> None:
+def test_facts_may_be_divided_between_a_booking_and_its_search() -> None:
     acts = [act("INFORM", "reference", "AB12CD34"), act("INFORM", "address", "22 priory road")]
     assert judge(act("NOTIFY_SUCCESS"), *acts, steps=(booking(BOOKED),), history=earlier(search(ROWAN))) == []
 
 
-# --- what does not ---
+# --- disagreement ---
 
 
 def test_a_name_that_is_in_no_result() -> None:
@@ -115,20 +115,20 @@ def test_another_count() -> None:
     assert judge(act("INFORM_COUNT", "count", "3")) == [("count", "the reply counts 3, and nothing was searched")]
 
 
-def test_nothing_found_where_something_was() -> None:
+def test_nothing_found_although_there_were_results() -> None:
     assert judge(act("NOTIFY_FAILURE"), steps=(search(ROWAN),)) == [
         ("search", "the reply says that there is nothing, and find_hotel found 1")
     ]
 
 
 @pytest.mark.parametrize("steps", [(), (booking(),), (booking(BOOKED | {"day": "sunday"}),)])
-def test_booked_where_nothing_was(steps: tuple[Step, ...]) -> None:
+def test_booked_although_nothing_was(steps: tuple[Step, ...]) -> None:
     assert judge(act("NOTIFY_SUCCESS"), steps=steps) == [
         ("booking", "the reply says that something of hotel is booked, and nothing was")
     ]
 
 
-def test_failed_where_it_went_through() -> None:
+def test_failed_although_the_booking_succeeded() -> None:
     assert judge(act("NOTIFY_FAILURE"), steps=(booking(BOOKED),)) == [
         ("booking", "the reply says that it failed, and book_hotel went through")
     ]
@@ -140,7 +140,7 @@ def test_a_reference_that_the_booking_did_not_give() -> None:
     assert (kind, message) == ("details", "no result of hotel has all of reference 'ZZ99'")
 
 
-def test_only_replies_are_judged() -> None:
+def test_only_replies_are_checked() -> None:
     turn = Turn(
         user="u", steps=(search(ROWAN),), reply="r", labels=Labels(system_acts=(act("INFORM_COUNT", "count", "7"),))
     )

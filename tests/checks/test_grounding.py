@@ -40,13 +40,13 @@ def test_a_value_that_the_state_lacks_may_come_from_an_earlier_result() -> None:
     assert trace_argument(sample, call.model_copy(update={"arguments": {"city": "Oakland"}}), "city") is None
 
 
-def test_the_result_of_the_call_itself_is_no_source() -> None:
+def test_the_result_of_the_call_itself_is_no_evidence() -> None:
     sample = action(0)
     call = sample.calls[0].model_copy(update={"arguments": {"street_address": "230 Canyon Road"}})
     assert trace_argument(sample, call, "street_address") is None
 
 
-def test_the_message_says_what_is_wanted_instead() -> None:
+def test_the_message_names_the_wanted_value() -> None:
     (finding,) = check_grounding(with_arguments(action(0), city="Oakland"))
     assert finding.message == "FindRestaurants.city is 'Oakland', but what the user wants is 'San Fran'"
     (finding,) = check_grounding(with_arguments(action(0), has_live_music=True))
@@ -55,7 +55,7 @@ def test_the_message_says_what_is_wanted_instead() -> None:
     )
 
 
-def test_the_call_that_a_reply_rests_on_is_judged_too() -> None:
+def test_the_call_before_a_reply_is_checked_too() -> None:
     assert check_grounding(with_arguments(response(0), city="Oakland"))
 
 
@@ -81,13 +81,15 @@ def plain_sample(user: str, arguments: dict[str, Any]) -> Sample:
         ({"city": "Porto"}, [None]),
     ],
 )
-def test_without_annotation_the_words_are_the_measure(arguments: dict[str, Any], origins: list[str | None]) -> None:
+def test_without_annotation_arguments_are_traced_to_the_text(
+    arguments: dict[str, Any], origins: list[str | None]
+) -> None:
     sample = plain_sample("A table at half past seven pm for Ana and Rui.", arguments)
     assert [trace_argument(sample, sample.calls[0], slot) for slot in arguments] == origins
     assert bool(check_grounding(sample)) == (None in origins)
 
 
-def test_a_tracked_value_was_said() -> None:
+def test_a_tracked_value_must_have_been_said() -> None:
     said = Turn(user="play Nina's songs from the nineties", state={"PlayMusic": {"artist": ("Nina",)}})
     sample = response(0).model_copy(update={"task": "state_tracking", "turns": (said,)})
     assert check_grounding(sample) == []
@@ -113,7 +115,7 @@ def test_the_state_of_a_dialogue_may_hold_what_the_schema_names(slot: str, surfa
     )
 
 
-def test_a_single_request_has_only_what_it_says() -> None:
+def test_the_state_of_a_single_request_must_be_in_its_text() -> None:
     turn = Turn(user="Hm.", state={"PlayMusic": {"artist": ("dontcare",)}})
     sample = response(0).model_copy(update={"task": "state_tracking", "turns": (turn,), "tools": ()})
     assert len(check_grounding(sample)) == 1

@@ -29,7 +29,7 @@ def test_what_the_agent_can_know_is_no_leak(thought: str) -> None:
     assert values(thinking(thought)) == []
 
 
-def test_what_came_back_earlier_is_known() -> None:
+def test_earlier_results_are_known() -> None:
     assert values(thinking("I'll book Casa Lupita, 18 Harbor Street, for 18:15; not Nopal & Sons.", 3)) == []
 
 
@@ -41,7 +41,7 @@ def test_what_came_back_earlier_is_known() -> None:
         ("The phone is 4155550178? No: 415-555-0178.", "'415-555-0178', which only its observation brings"),
     ],
 )
-def test_what_only_comes_later_is_a_leak(thought: str, leaked: str) -> None:
+def test_later_values_are_leaks(thought: str, leaked: str) -> None:
     assert f"the thought already knows {leaked}" in values(thinking(thought))
 
 
@@ -60,13 +60,13 @@ def test_what_only_comes_later_is_a_leak(thought: str, leaked: str) -> None:
         ("$1,200", "That is about 1200 dollars.", True),
     ],
 )
-def test_short_and_common_values_are_no_proof(name: str, thought: str, leaks: bool) -> None:
+def test_short_and_common_values_are_no_leak(name: str, thought: str, leaks: bool) -> None:
     record = {**PLACES[0], "restaurant_name": name}
     sample = with_step(thinking(thought), observations=({"matches": 1, "results": [record]},))
     assert bool(values(sample)) == leaks
 
 
-def test_a_second_step_knows_what_the_first_brought() -> None:
+def test_a_second_step_knows_the_results_of_the_first() -> None:
     first = action(0).current.steps[0]
     call = Call(id="call_0_1", name="GetWeather", service="Weather_1", arguments={"city": "San Francisco"})
     second = Step(
@@ -78,5 +78,5 @@ def test_a_second_step_knows_what_the_first_brought() -> None:
     assert values(knowing) == ["the thought already knows 'Clear Blue', which only its observation brings"]
 
 
-def test_the_thought_before_the_reply_may_know_all() -> None:
+def test_the_thought_before_the_reply_may_know_everything() -> None:
     assert values(with_turn(response(0), thought="Nopal & Sons, 230 Canyon Road, could be an alternative.")) == []

@@ -1,4 +1,4 @@
-"""Good samples pass every check; each way of breaking them is found by the check that is meant for it."""
+"""Good samples pass every check; each mutation is found by the check that is meant for it."""
 
 from __future__ import annotations
 
@@ -191,9 +191,9 @@ MUTATIONS: dict[str, tuple[Sample, Callable[[Sample], Sample], set[str]]] = {
 }
 
 
-# What a database says of a reply overlaps with what its annotation says, and what thoughts may say with what they may
-# not know yet; test_database.py and test_thought_mutations.py break samples of their own.
-JUDGED_HERE = set(CHECKS) - {"database", "thoughts", "agreement", "thought_facts"}
+# The check `database` overlaps with `reply_facts` and `outcome`, and the checks of thoughts with `leak`;
+# test_database.py and test_thought_mutations.py have their own mutations.
+CHECKED_HERE = set(CHECKS) - {"database", "thoughts", "agreement", "thought_facts"}
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
@@ -205,13 +205,13 @@ def test_a_good_sample_passes_every_check(sample: Sample) -> None:
 def test_a_broken_sample_is_found_by_its_check_alone(name: str) -> None:
     sample, break_it, expected = MUTATIONS[name]
     assert run_checks(sample) == []
-    findings = run_checks(break_it(sample), JUDGED_HERE)
+    findings = run_checks(break_it(sample), CHECKED_HERE)
     assert {finding.check for finding in findings} == expected
     assert all(finding.message and "\n" not in finding.message for finding in findings)
 
 
 def test_every_check_has_mutations() -> None:
-    assert {check for *_, expected in MUTATIONS.values() for check in expected} == JUDGED_HERE
+    assert {check for *_, expected in MUTATIONS.values() for check in expected} == CHECKED_HERE
 
 
 def test_a_check_that_is_not_named_does_not_run() -> None:
@@ -229,7 +229,7 @@ def test_samples_are_checked_from_python() -> None:
     ]
 
 
-def test_what_earlier_turns_did_wrong_is_not_judged_again() -> None:
+def test_earlier_turns_are_not_checked_again() -> None:
     wrong = TURNS[0].model_copy(update={"thought": None, "reply": "Call 999-555-0000, System: 8 pm"})
     later = response(5)
     assert run_checks(later.model_copy(update={"turns": (wrong, *later.turns[1:])})) == []

@@ -69,7 +69,7 @@ def test_words_that_claim_nothing(text: str) -> None:
     assert read_claims(text) == set()
 
 
-def test_two_bookings_may_end_in_two_ways() -> None:
+def test_two_bookings_may_have_different_outcomes() -> None:
     assert read_claims("The flight is booked, but the hotel failed.") == {"success", "failure"}
 
 

@@ -1,6 +1,6 @@
-"""What the checks turn away of the real corpora: nothing of SNIPS, and of SGD the faults that were read and named.
+"""What the checks reject of the real corpora: nothing of SNIPS, and of SGD known errors.
 
-Of the thoughts that the package writes for SGD and MultiWOZ, next to nothing.
+Of the grounded thoughts for SGD and MultiWOZ they reject next to nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHECKS_OF_THOUGHTS = ("thoughts", "agreement", "thought_facts")
 
 
 def read_samples(corpora: Path, part: Part, think: Callable[[Dialogue], Dialogue]) -> Iterator[Sample]:
-    """The samples of a part, its dialogues thought through."""
+    """The samples of a part, with thoughts."""
     (source,) = part.source
     corpus = next(found.corpus for found in find_corpora(corpora, [load_source(source)]) if found.corpus)
     reader = READERS[source]
@@ -39,7 +39,7 @@ def read_samples(corpora: Path, part: Part, think: Callable[[Dialogue], Dialogue
 
 
 def think_plainly(dialogue: Dialogue) -> Dialogue:
-    """Thoughts too plain to be wrong, observations whole."""
+    """Thoughts too simple to be wrong, and whole observations."""
     turns = []
     for turn in dialogue.turns:
         steps = tuple(step.model_copy(update={"thought": "Time to act."}) for step in turn.steps)
@@ -48,17 +48,17 @@ def think_plainly(dialogue: Dialogue) -> Dialogue:
 
 
 def think_from_annotation(dialogue: Dialogue) -> Dialogue:
-    """As a build writes thoughts, and shortens observations before."""
+    """Grounded thoughts and shortened observations, as in a build."""
     return write_thoughts(shorten_observations(dialogue, 2), 12)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_no_snips_row_is_turned_away(corpora: Path, split: str) -> None:
+def test_no_snips_row_is_rejected(corpora: Path, split: str) -> None:
     part = Part.model_validate({"source": "snips", "task": "state_tracking", "split": split})
     assert [sample.id for sample in read_samples(corpora, part, think_plainly) if run_checks(sample)] == []
 
 
-def test_sgd_train_loses_its_faults_and_nothing_else(corpora: Path) -> None:
+def test_of_sgd_train_only_known_errors_are_rejected(corpora: Path) -> None:
     part = Part.model_validate({"source": "sgd", "task": ["react_action", "react_response"]})
     rejected: Counter[str] = Counter()
     origins: Counter[str | None] = Counter()
@@ -69,8 +69,8 @@ def test_sgd_train_loses_its_faults_and_nothing_else(corpora: Path) -> None:
     mixed = rejected.pop("database")
     assert rejected == {
         "call_grammar": 2 * 18,  # calls that miss a required slot, and the replies after them
-        "reply_facts": 94,  # values and facts without a source
-        "outcome": 357,  # "your table is booked", at another time than was asked
+        "reply_facts": 94,  # values and facts without evidence
+        "outcome": 357,  # "your table is booked", but at another time than requested
     }
     assert 0 < mixed < 10, "offers that mix the values of different results, each of which some result has"
     assert origins.total() == 101_970
@@ -80,7 +80,7 @@ def test_sgd_train_loses_its_faults_and_nothing_else(corpora: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "split", "count", "turned_away"),
     [
-        # three offers of results that an earlier search brought and that were not kept, a date that nobody gave
+        # three offers of results of an earlier search that were not kept, a date that nobody gave
         ("sgd", "train", 145_841, {"thought_facts": 4}),
         ("sgd", "validation", 25_411, {}),
         ("multiwoz", "validation", 11_044, {}),

@@ -87,5 +87,5 @@ def test_an_offer_from_an_observation_that_this_call_replaced_is_still_there() -
     assert messages(with_acts(with_turn(sample, reply="How about The Blue Agave?"), offer)) == []
 
 
-def test_a_target_that_is_no_reply_is_left_alone() -> None:
+def test_a_target_that_is_no_reply_is_not_checked() -> None:
     assert messages(with_turn(action(0), reply="They open at 6 pm.")) == []

@@ -1,7 +1,7 @@
-"""Good thoughts broken in the ways in which models go wrong: which check finds it, and what share of each kind.
+"""Good thoughts with the errors that models make: which checks find them, and what share of each kind.
 
-The thoughts are those that the package writes for the bundled dialogues; every one passes, and the broken ones do not.
-The floors are set by hand a little below what was measured; what is below one is said where the way is defined.
+The thoughts are the grounded ones for the bundled dialogues; all of them pass. The least shares are set by hand a
+little below the measured ones; a share below one is explained beside the mutation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHECKS_OF_THOUGHTS = ("thoughts", "agreement", "thought_facts", "leak", "outcome
 
 
 def read_samples() -> list[Sample]:
-    """The samples of the bundled dialogues, thought through."""
+    """The samples of the bundled dialogues, with thoughts."""
     folder = asset("sources", "samples")
     records = [
         record
@@ -43,7 +43,7 @@ SAMPLES = read_samples()
 
 
 def put(sample: Sample, thought: str) -> Sample:
-    """The sample with this thought in the place of its own."""
+    """The sample with another thought."""
     current = sample.current
     if sample.step is None:
         turn = current.model_copy(update={"thought": thought})
@@ -67,7 +67,7 @@ def thought_of(sample: Sample) -> str:
     return sample.thought
 
 
-# --- the ways to break a thought: each gives another thought, or None where it cannot be done ---
+# --- mutations: each returns another thought, or None if it does not apply ---
 
 Way = Callable[[Sample], str | None]
 
@@ -78,7 +78,7 @@ def add(*sentences: str) -> Way:
 
 
 def say(*thoughts: str) -> Way:
-    """One of the thoughts in its place."""
+    """One of the thoughts instead."""
     return lambda sample: pick(sample, thoughts)
 
 
@@ -91,7 +91,7 @@ def before_reply(way: Way) -> Way:
 
 
 def leak_observation(sample: Sample) -> str | None:
-    """A name out of the results that are still to come."""
+    """A name from the results that follow."""
     if not is_action(sample):
         return None
     known = repr([sample.tools, sample.history, sample.current.user, sample.calls]).lower()
@@ -116,14 +116,14 @@ NAMES = ("Maple Court", "Nadine's Kitchen", "Orchid Palace", "Willow Creek", "Br
 
 
 def invent_name(sample: Sample) -> str | None:
-    """Another name in the place of one in the thought; else one more."""
+    """Another name instead of one in the thought; else an additional one."""
     found = re.search(r"(?<=[a-z,] )[A-Z][a-z]+ [A-Z][a-z']+", thought_of(sample))
     name = pick(sample, NAMES)
     return thought_of(sample).replace(found[0], name) if found else f"{thought_of(sample)} I'd think of {name} here."
 
 
 def invent_date(sample: Sample) -> str | None:
-    """Another day for one in the thought; else a sentence with a day that nobody gave."""
+    """Another day instead of one in the thought; else a sentence with a day that nobody gave."""
     dates = ("March 21st", "2019-03-23", "April 2nd", "the 27th of March")
     found = re.search(r"March \d+(?:st|nd|rd|th)|\d{4}-\d\d-\d\d", thought_of(sample))
     date = pick(sample, dates)
@@ -142,13 +142,13 @@ def invent_number(sample: Sample) -> str | None:
 
 
 def invent_count(sample: Sample) -> str | None:
-    """A number in words of what is counted."""
+    """A number in words before what it counts."""
     more = pick(sample, ("They want eleven seats.", "It is for nine people.", "A stay of eight nights."))
     return f"{thought_of(sample)} {more}"
 
 
 def name_other_tool(sample: Sample) -> str | None:
-    """The name of another tool that is shown, where the thought names the one that is called."""
+    """The name of another shown tool instead of the called one."""
     others = [tool.name for tool in sample.tools if sample.calls and tool.name != sample.calls[0].name]
     for name in {sample.calls[0].name, sample.calls[0].name.capitalize()} if others else ():
         if name in thought_of(sample):
@@ -167,7 +167,7 @@ def take_from(moment: str) -> Way:
         else:
             asking = [turn for turn in sample.history if {a.name for a in turn.labels.system_acts} == {"REQUEST"}]
             thoughts = [str(turn.thought) for turn in asking]
-        # the same moment's words would be a repetition, which another check finds
+        # a thought for the same situation would be a repetition, which another check finds
         return thoughts[-1].rstrip(".") + ", as things stand." if thoughts else None
 
     return way
@@ -197,7 +197,7 @@ def list_points(sample: Sample) -> str | None:
 
 
 def find_offered(sample: Sample) -> str | None:
-    """A name of the turn before, and where it is."""
+    """A name from the previous turn, and its location."""
     acts = [act for turn in sample.history[-1:] for act in turn.labels.system_acts if act.name == "OFFER"]
     names = [act.canonical[0] for act in acts if act.canonical and act.canonical[0].istitle()]
     return f"{names[0]} in {names[-1]}." if names else None
@@ -218,7 +218,7 @@ FOREIGN = (
 class Kind(NamedTuple):
     way: Way
     checks: set[str]
-    """Which of them may find it; one is enough."""
+    """The checks that may find it; one is enough."""
     floor: float
 
 
@@ -437,7 +437,7 @@ def test_a_leak_is_told_from_an_invention() -> None:
     ]
 
 
-def test_other_tasks_and_rows_read_back_are_left_alone() -> None:
+def test_other_tasks_and_published_rows_are_not_checked() -> None:
     sample = think(SUPPER, 4, "reply", "A table at Casa Verde.")
     assert Counter(one.check for one in run_checks(sample, CHECKS_OF_THOUGHTS)) == {"thought_facts": 1}
     assert run_checks(sample.model_copy(update={"columns": ("", "", "")}), ["thought_facts"]) == []

@@ -1,4 +1,4 @@
-"""Good thoughts as people and language models write them, in many styles: no check turns one of them away."""
+"""Good thoughts as people and language models write them, in many styles: no check rejects one."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ ALTERNATIVES = [
 ]
 
 TURNS_OF_PHRASE = [
-    # aims, manners of speaking, dates and numbers as people write them
+    # aims, figures of speech, dates and numbers as people write them
     (
         SUPPER,
         0,

@@ -179,7 +179,7 @@ def test_show_prints_text_as_it_is_and_steers_no_terminal(bundled: Path, tmp_pat
 
 def test_show_of_what_is_not_there_is_one_line(demo: Path, tmp_path: Path) -> None:
     assert_refused(run("show", demo, "sgd/train/9_99999"), 2, r"no row and no dialogue 'sgd/train/9_99999' in ")
-    assert_refused(run("show", tmp_path, "1_00007"), 2, "is no finished build: there is no manifest.json in it")
+    assert_refused(run("show", tmp_path, "1_00007"), 2, "is not a finished build: it has no manifest.json")
 
 
 # --- lists ---
@@ -257,7 +257,7 @@ def test_a_folder_without_corpora_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "notes.txt").touch()
     result = run("build", "tod", "--data", tmp_path / "data", "--out", tmp_path / "out")
-    assert_refused(result, 2, r"no corpus 'snips' in .*/data: it is recognised by .*; https://\S+ has it")
+    assert_refused(result, 2, r"no corpus 'snips' in .*/data: it is recognised by .*; download it from https://\S+")
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -334,7 +334,7 @@ def test_where_every_file_is_bad_nothing_is_built(data: Path, tmp_path: Path) ->
     for path in [*data.glob("sgd/train/dialogues_*.json"), data / "snips" / "train.json"]:
         path.write_bytes(path.read_bytes()[:1000])
     result = run("build", "tod", "--data", data, "--out", tmp_path / "out")
-    assert_refused(result, 2, "nothing good was found")
+    assert_refused(result, 2, "the corpora hold no usable dialogue")
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 

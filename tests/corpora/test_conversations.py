@@ -2,35 +2,35 @@ from __future__ import annotations
 
 import pytest
 
-from coalm_it.corpora.conversations import Message, Result, build_turns
+from coalm_it.corpora.conversations import RawMessage, Result, build_turns
 from coalm_it.corpora.records import BadRecord
 from coalm_it.schema import Call, Step, Tool, Turn
 
 TOOLS = [Tool(name=name, parameters={"type": "object", "properties": {}}) for name in ("find", "book")]
 
 
-def user(text: str) -> Message:
-    return Message("user", text)
+def user(text: str) -> RawMessage:
+    return RawMessage("user", text)
 
 
-def say(text: str, thought: str | None = None) -> Message:
-    return Message("assistant", text, thought)
+def say(text: str, thought: str | None = None) -> RawMessage:
+    return RawMessage("assistant", text, thought)
 
 
-def call(*names: str, ids: tuple[str, ...] = (), text: str = "", thought: str | None = None) -> Message:
+def call(*names: str, ids: tuple[str, ...] = (), text: str = "", thought: str | None = None) -> RawMessage:
     made = tuple(Call(id=ids[n] if ids else "", name=name) for n, name in enumerate(names))
-    return Message("assistant", text, thought, made)
+    return RawMessage("assistant", text, thought, made)
 
 
-def result(value: object, name: str = "", id: str = "") -> Message:
-    return Message("tool", results=(Result(value, name, id),))
+def result(value: object, name: str = "", id: str = "") -> RawMessage:
+    return RawMessage("tool", results=(Result(value, name, id),))
 
 
-def build(*messages: Message) -> tuple[Turn, ...]:
+def build(*messages: RawMessage) -> tuple[Turn, ...]:
     return build_turns(messages, TOOLS)
 
 
-def observed(*messages: Message) -> list[tuple[object, ...]]:
+def observed(*messages: RawMessage) -> list[tuple[object, ...]]:
     return [step.observations for turn in build(*messages) for step in turn.steps]
 
 
@@ -51,12 +51,12 @@ def test_a_turn_is_what_the_user_says_the_steps_and_the_reply() -> None:
     assert second == Turn(user="Bye", reply="Bye!")
 
 
-def test_system_messages_are_passed_over_wherever_they_stand() -> None:
-    messages = [Message("system", "Be kind"), user("Hi"), Message("system", "Now!"), say("Hello")]
+def test_system_messages_are_ignored() -> None:
+    messages = [RawMessage("system", "Be kind"), user("Hi"), RawMessage("system", "Now!"), say("Hello")]
     assert build(*messages) == (Turn(user="Hi", reply="Hello"),)
 
 
-def test_messages_in_a_row_of_one_speaker_are_one() -> None:
+def test_consecutive_messages_of_one_speaker_are_joined() -> None:
     assert build(user("Hi"), user("you"), say("Hel"), say("lo")) == (Turn(user="Hi\nyou", reply="Hel\nlo"),)
 
 
@@ -160,7 +160,7 @@ def test_only_the_last_calls_may_lack_results() -> None:
         ([user("?"), call("fly")], "message 1: a call of 'fly', which is not among the 2 functions"),
     ],
 )
-def test_what_does_not_hold_together_is_explained(messages: list[Message], reason: str) -> None:
+def test_an_inconsistent_conversation_is_explained(messages: list[RawMessage], reason: str) -> None:
     with pytest.raises(BadRecord) as caught:
         build(*messages)
     assert str(caught.value) == reason

@@ -217,7 +217,7 @@ def large(site: Site, tmp_path: Path) -> str:
 LARGE_PLACE = "mine/plain/large.json"
 
 
-def test_a_file_comes_whole_and_a_second_run_asks_for_nothing(site: Site, data: Path, large: str) -> None:
+def test_a_file_is_downloaded_once(site: Site, data: Path, large: str) -> None:
     heard = Heard()
     one = fetch_one(site, data, large, heard)
     assert (one.source, one.layout, one.folder) == ("mine", "plain", data / "mine" / "plain")
@@ -227,10 +227,10 @@ def test_a_file_comes_whole_and_a_second_run_asks_for_nothing(site: Site, data: 
     assert heard.lines == []
 
     again = fetch_one(site, data, large)
-    assert (again.bytes, again.status, site.asked) == (0, "was there", [])
+    assert (again.bytes, again.status, site.asked) == (0, "up to date", [])
 
 
-def test_what_is_cut_off_goes_on_where_it_was(site: Site, data: Path, large: str) -> None:
+def test_an_interrupted_download_is_resumed(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [cut(100_000), cut(300_000)]
     assert fetch_one(site, data, large).status == "fetched"
     assert [area for _, area in site.asked] == [None, "bytes=100000-", "bytes=400000-"]
@@ -238,13 +238,13 @@ def test_what_is_cut_off_goes_on_where_it_was(site: Site, data: Path, large: str
     assert (data / LARGE_PLACE).read_bytes() == LARGE
 
 
-def test_many_cuts_are_borne_as_long_as_it_gets_further(site: Site, data: Path, large: str) -> None:
+def test_many_interruptions_are_tolerated_while_there_is_progress(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [cut(90_000) for _ in range(9)]
     assert fetch_one(site, data, large).status == "fetched"
     assert len(site.asked) == 10
 
 
-def test_a_later_run_goes_on_too(site: Site, data: Path, large: str) -> None:
+def test_a_later_run_resumes_a_download(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [cut(100_000), reply(403)]
     assert fetch_one(site, data, large).failure == f"{site.url}/large.json: the server answers 403 Forbidden"
     assert list_files(data) == ["mine/plain/.large.json.part"]
@@ -261,20 +261,20 @@ def test_a_server_without_ranges_sends_everything_again(site: Site, data: Path, 
 
 
 @pytest.mark.parametrize("part", [b"x" * 1_000, b"x" * len(LARGE), b"x" * (len(LARGE) + 1)])
-def test_a_part_of_something_else_is_given_up(site: Site, data: Path, large: str, part: bytes) -> None:
+def test_a_part_of_another_file_is_discarded(site: Site, data: Path, large: str, part: bytes) -> None:
     (data / "mine" / "plain").mkdir(parents=True)
     (data / "mine" / "plain" / ".large.json.part").write_bytes(part)
     assert fetch_one(site, data, large).status == "fetched"
     assert (data / LARGE_PLACE).read_bytes() == LARGE
 
 
-def test_without_a_checksum_two_halves_are_never_joined(site: Site, data: Path, tmp_path: Path) -> None:
+def test_without_a_checksum_nothing_is_resumed(site: Site, data: Path, tmp_path: Path) -> None:
     site.files["/large.json"] = LARGE
     site.tricks["/large.json"] = [cut(100_000)]
     name, heard = write_source(tmp_path, {"path": "large.json"}, url=site.url), Heard()
     assert fetch_one(site, data, name, heard).status == "fetched"
     assert [area for _, area in site.asked] == [None, None]
-    assert heard.lines == [f"mine: {site.url} is not pinned: what comes may change"]
+    assert heard.lines == [f"mine: {site.url} is not pinned: its content may change"]
 
 
 def test_a_wrong_checksum_leaves_nothing(site: Site, data: Path, large: str) -> None:
@@ -285,14 +285,14 @@ def test_a_wrong_checksum_leaves_nothing(site: Site, data: Path, large: str) -> 
     assert list_files(data) == []
 
 
-def test_a_wrong_size_is_seen_before_it_comes(site: Site, data: Path, large: str) -> None:
+def test_a_wrong_size_is_detected_before_the_download(site: Site, data: Path, large: str) -> None:
     site.files["/large.json"] = LARGE + b"more"
     one = fetch_one(site, data, large)
-    assert one.failure == f"{site.url}/large.json: 1,024,004 bytes are offered instead of 1,024,000"
+    assert one.failure == f"{site.url}/large.json: the server offers 1,024,004 bytes instead of 1,024,000"
     assert one.bytes == 0
 
 
-def test_a_server_that_says_no_size_cannot_send_without_end(site: Site, data: Path, large: str) -> None:
+def test_a_server_without_a_size_cannot_send_endlessly(site: Site, data: Path, large: str) -> None:
     def send_without_end(answer: Answer, content: bytes) -> None:
         answer.send_response(200)
         answer.send_header("Connection", "close")
@@ -302,20 +302,20 @@ def test_a_server_that_says_no_size_cannot_send_without_end(site: Site, data: Pa
 
     site.tricks["/large.json"] = [send_without_end]
     one = fetch_one(site, data, large)
-    assert one.failure == f"{site.url}/large.json: more than 1,024,000 bytes come"
+    assert one.failure == f"{site.url}/large.json: the server sends more than 1,024,000 bytes"
     assert one.bytes < 2 * len(LARGE)
 
 
-def test_a_damaged_file_is_brought_anew(site: Site, data: Path, large: str) -> None:
+def test_a_damaged_file_is_downloaded_again(site: Site, data: Path, large: str) -> None:
     fetch_one(site, data, large)
     (data / LARGE_PLACE).write_bytes(LARGE[:-1])
     heard = Heard()
     assert fetch_one(site, data, large, heard).status == "fetched"
-    assert heard.lines == [f"{data / LARGE_PLACE} is brought anew: 1,023,999 bytes instead of 1,024,000"]
+    assert heard.lines == [f"{data / LARGE_PLACE} is downloaded again: 1,023,999 bytes instead of 1,024,000"]
     assert (data / LARGE_PLACE).read_bytes() == LARGE
 
 
-def test_what_is_not_there_is_asked_for_once(site: Site, data: Path, large: str) -> None:
+def test_a_missing_file_is_not_retried(site: Site, data: Path, large: str) -> None:
     del site.files["/large.json"]
     assert fetch_one(site, data, large).failure == f"{site.url}/large.json: the server answers 404 Not Found"
     assert len(site.asked) == 1
@@ -324,13 +324,13 @@ def test_what_is_not_there_is_asked_for_once(site: Site, data: Path, large: str)
 @pytest.mark.parametrize(
     "busy", [reply(503), reply(429, Retry_After="0"), reply(503, Retry_After=formatdate(usegmt=True))]
 )
-def test_a_busy_server_is_asked_again(site: Site, data: Path, large: str, busy: Trick) -> None:
+def test_a_busy_server_is_retried(site: Site, data: Path, large: str, busy: Trick) -> None:
     site.tricks["/large.json"] = [busy, busy]
     assert fetch_one(site, data, large).status == "fetched"
     assert len(site.asked) == 3
 
 
-def test_the_server_says_how_long_to_wait(site: Site, data: Path, large: str) -> None:
+def test_the_wait_that_the_server_asks_for_is_kept(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [reply(503, Retry_After="1")]
     started = time.monotonic()
     assert fetch_one(site, data, large).status == "fetched"
@@ -339,10 +339,10 @@ def test_the_server_says_how_long_to_wait(site: Site, data: Path, large: str) ->
     shutil.rmtree(data)
     site.tricks["/large.json"] = [reply(429, Retry_After="3600")]
     failure = fetch_one(site, data, large).failure
-    assert failure.endswith("the server answers 429 Too Many Requests; the server asks to come back in 3,600 s")
+    assert failure.endswith("the server answers 429 Too Many Requests; the server asks to retry after 3,600 s")
 
 
-def test_a_server_that_stays_busy_is_given_up(site: Site, data: Path, large: str) -> None:
+def test_retries_end_if_the_server_stays_busy(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [reply(502) for _ in range(9)]
     failure = fetch_one(site, data, large).failure
     assert failure == f"{site.url}/large.json: the server answers 502 Bad Gateway (tried 5 times)"
@@ -362,10 +362,10 @@ def test_redirects_are_followed(site: Site, data: Path, large: str) -> None:
 def test_redirects_do_not_lead_out_of_https(site: Site, data: Path, large: str) -> None:
     site.tricks["/large.json"] = [reply(301, Location="http://192.0.2.1/large.json")]
     failure = fetch_one(site, data, large).failure
-    assert failure == "http://192.0.2.1/large.json: not HTTPS; a redirect leads there"
+    assert failure == "http://192.0.2.1/large.json: a redirect to a URL without HTTPS"
 
 
-def test_two_files_come_at_once(site: Site, data: Path, tmp_path: Path) -> None:
+def test_two_files_are_downloaded_in_parallel(site: Site, data: Path, tmp_path: Path) -> None:
     both = threading.Barrier(2, timeout=3)
 
     def meet(answer: Answer, content: bytes) -> None:
@@ -401,7 +401,7 @@ def test_a_disk_that_cannot_be_written(site: Site, data: Path, large: str) -> No
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "..\\evil", "C:\\evil", "C:evil"])
 @pytest.mark.parametrize("kind", [".zip", ".tar.gz"])
-def test_nothing_is_unpacked_elsewhere(site: Site, data: Path, tmp_path: Path, kind: str, name: str) -> None:
+def test_nothing_is_unpacked_outside_the_folder(site: Site, data: Path, tmp_path: Path, kind: str, name: str) -> None:
     pack = zip_up if kind == ".zip" else tar_up
     site.files[f"/x{kind}"] = pack({"good": b"1", name: b"2"})
     one = fetch_one(site, data, write_source(tmp_path, {"path": f"x{kind}", "unpack": True}, url=site.url))
@@ -479,7 +479,7 @@ def test_an_archive_becomes_a_folder_once(
     name = write_source(tmp_path, about, url=site.url)
     assert fetch_one(site, data, name).status == "fetched"
     assert list_files(data) == ["mine/plain/d/x/a/train.json"]
-    assert fetch_one(site, data, name).status == "was there"
+    assert fetch_one(site, data, name).status == "up to date"
     assert site.asked == []
 
 
@@ -514,7 +514,7 @@ def folders(site: Site, tmp_path: Path, bundled: Path) -> str:
     return write_source(tmp_path, *about, url="https://github.com/owner/repo", revision=COMMIT)
 
 
-def test_folders_come_out_of_one_archive(site: Site, data: Path, folders: str, bundled: Path) -> None:
+def test_folders_are_taken_from_one_archive(site: Site, data: Path, folders: str, bundled: Path) -> None:
     heard = Heard()
     assert fetch_one(site, data, folders, heard).status == "fetched"
     assert list_files(data / "mine" / "plain") == list_files(bundled / "sgd")
@@ -523,11 +523,11 @@ def test_folders_come_out_of_one_archive(site: Site, data: Path, folders: str, b
     (found,) = find_corpora(data, [load_source("sgd")])
     assert found.used
 
-    assert fetch_one(site, data, folders).status == "was there"
+    assert fetch_one(site, data, folders).status == "up to date"
     assert site.asked == []
 
 
-def test_an_archive_that_is_cut_off_comes_again(site: Site, data: Path, folders: str) -> None:
+def test_a_truncated_archive_is_downloaded_again(site: Site, data: Path, folders: str) -> None:
     half = len(site.files[ARCHIVE]) // 2
     site.tricks[ARCHIVE] = [cut(half), lambda answer, content: answer.send(200, content[:half])]
     assert fetch_one(site, data, folders).status == "fetched"
@@ -535,14 +535,14 @@ def test_an_archive_that_is_cut_off_comes_again(site: Site, data: Path, folders:
     assert not [name for name in list_files(data) if "/." in name]
 
 
-def test_only_the_folder_that_is_not_right_is_replaced(site: Site, data: Path, folders: str) -> None:
+def test_only_the_wrong_folder_is_replaced(site: Site, data: Path, folders: str) -> None:
     fetch_one(site, data, folders)
     train, dev = (data / "mine" / "plain" / name for name in ("train", "dev"))
     untouched = train.stat().st_mtime_ns
     (dev / "schema.json").write_text("[]")
     heard = Heard()
     assert fetch_one(site, data, folders, heard).status == "fetched"
-    assert [line.partition(" is brought anew")[0] for line in heard.lines] == [str(dev)]
+    assert [line.partition(" is downloaded again")[0] for line in heard.lines] == [str(dev)]
     assert (dev / "schema.json").read_text() != "[]"
     assert train.stat().st_mtime_ns == untouched
 
@@ -560,11 +560,11 @@ def test_another_archive_than_the_pinned(site: Site, data: Path, folders: str) -
     ("members", "reason"),
     [
         ({"train/../../../evil": b"1"}, "'train/../../../evil' would lie outside the folder that it is unpacked to"),
-        ({"dev/x": b"2"}, "there is no folder train/ in the archive"),
+        ({"dev/x": b"2"}, "the archive has no folder train/"),
         ({"train/x": LARGE}, "it unpacks to more than"),
     ],
 )
-def test_an_archive_that_is_not_taken(
+def test_an_invalid_archive_is_rejected(
     site: Site, data: Path, folders: str, members: dict[str, bytes], reason: str
 ) -> None:
     site.files[ARCHIVE] = tar_up(members, top="repo/")
@@ -572,7 +572,7 @@ def test_an_archive_that_is_not_taken(
     assert list_files(data) == []
 
 
-def test_single_files_come_by_themselves(site: Site, data: Path, tmp_path: Path) -> None:
+def test_single_files_are_downloaded_without_the_archive(site: Site, data: Path, tmp_path: Path) -> None:
     site.files[f"/raw/owner/repo/{COMMIT}/data/train.json"] = b"[]"
     place = {"url": "https://github.com/owner/repo/", "revision": COMMIT}
     heard = Heard()
@@ -595,14 +595,14 @@ def hub(site: Site, tmp_path: Path) -> Callable[..., str]:
     return publish
 
 
-def test_a_file_of_the_hub_comes_and_stays(site: Site, data: Path, hub: Callable[..., str]) -> None:
+def test_a_file_of_the_hub_is_downloaded_once(site: Site, data: Path, hub: Callable[..., str]) -> None:
     name = hub(sha256=SHA256)
     heard = Heard()
     one = fetch_one(site, data, name, heard)
     assert (one.status, one.bytes, heard.lines) == ("fetched", len(LARGE), [])
     assert heard.stages[-1] == ("mine/plain, kB", 1024, 1024)
     assert (data / "mine/plain/train.json").read_bytes() == LARGE
-    assert fetch_one(site, data, name).status == "was there"
+    assert fetch_one(site, data, name).status == "up to date"
     assert site.asked == []
 
     (data / "mine/plain/train.json").write_bytes(b"damaged")
@@ -610,7 +610,7 @@ def test_a_file_of_the_hub_comes_and_stays(site: Site, data: Path, hub: Callable
     assert (data / "mine/plain/train.json").read_bytes() == LARGE
 
 
-def test_a_cut_is_mended_by_the_client_of_the_hub(site: Site, data: Path, hub: Callable[..., str]) -> None:
+def test_the_client_of_the_hub_resumes_a_download(site: Site, data: Path, hub: Callable[..., str]) -> None:
     name = hub()
     path = f"/datasets/owner/set/resolve/{COMMIT}/train.json"
     site.tricks[path] = [Answer.send_file, cut(100_000)]  # to HEAD, to GET
@@ -638,7 +638,7 @@ def test_a_gated_set_says_where_to_accept_and_what_to_set(site: Site, data: Path
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("RepoNotFound", "not there, or private and HF_TOKEN is not let in"),
+        ("RepoNotFound", "does not exist, or is private and HF_TOKEN has no access"),
         ("RevisionNotFound", f"there is no revision {COMMIT}"),
         ("EntryNotFound", f"there is no file train.json at revision {COMMIT}"),
     ],
@@ -649,7 +649,7 @@ def test_what_the_hub_does_not_have(site: Site, data: Path, hub: Callable[..., s
     assert fetch_one(site, data, name).failure == f"{site.url}/datasets/owner/set: {reason}"
 
 
-def test_a_glob_takes_the_files_that_fit(site: Site, data: Path, tmp_path: Path) -> None:
+def test_a_glob_takes_the_matching_files(site: Site, data: Path, tmp_path: Path) -> None:
     names = ["data/train-1.json", "data/train-0.json", "README.md"]
     listed = [{"type": "file", "oid": "0" * 40, "size": 2, "path": name} for name in names]
     site.files[f"/api/datasets/owner/set/tree/{COMMIT}?recursive=true&expand=false"] = json.dumps(listed).encode()
@@ -664,10 +664,10 @@ def test_a_glob_takes_the_files_that_fit(site: Site, data: Path, tmp_path: Path)
     assert one.failure.startswith(f"owner/set: no file *.parquet at revision {COMMIT}; there are ")
 
 
-def test_a_branch_is_taken_as_it_is_and_said_so(site: Site, data: Path, hub: Callable[..., str]) -> None:
+def test_a_branch_is_reported_as_not_pinned(site: Site, data: Path, hub: Callable[..., str]) -> None:
     name, heard = hub(revision="main"), Heard()
     assert fetch_one(site, data, name, heard).status == "fetched"
-    assert heard.lines == ["mine: owner/set is not pinned: what comes may change"]
+    assert heard.lines == ["mine: owner/set is not pinned: its content may change"]
     hub(revision="main", content=b"[]")
     assert fetch_one(site, data, name).status == "fetched"
     assert (data / "mine/plain/train.json").read_bytes() == b"[]"
@@ -676,7 +676,7 @@ def test_a_branch_is_taken_as_it_is_and_said_so(site: Site, data: Path, hub: Cal
 # --- names ---
 
 
-def test_a_name_gives_the_first_layout_and_may_name_another(site: Site, data: Path) -> None:
+def test_a_name_selects_the_first_layout_or_the_named_one(site: Site, data: Path) -> None:
     assert [(one.source, one.layout) for one in fetch(site, data, "snips", "snips/joint_slu", "snips/split")] == [
         ("snips", "split"),
         ("snips", "joint_slu"),
@@ -696,7 +696,7 @@ def test_without_names_every_known_source_is_fetched(site: Site, data: Path) -> 
         ("snips/splt", "snips has no layout 'splt' to fetch; there are: split, original, joint_slu"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_known(site: Site, data: Path, name: str, message: str) -> None:
+def test_for_an_unknown_name_the_known_ones_are_listed(site: Site, data: Path, name: str, message: str) -> None:
     with pytest.raises(SourceError) as error:
         fetch(site, data, "sgd", name)
     assert str(error.value) == message
@@ -708,10 +708,10 @@ def test_an_unknown_name_is_answered_with_the_known(site: Site, data: Path, name
     [
         ([{"path": "a"}], {"url": "http://example.org"}, "http://example.org is not HTTPS"),
         ([{"path": "a"}], {"url": "ftp://example.org"}, "ftp://example.org is not HTTPS"),
-        ([{"path": "../a"}], {"url": "https://example.org"}, "'../a' is no path below the address"),
+        ([{"path": "../a"}], {"url": "https://example.org"}, "'../a' is not a path below the URL"),
         ([{"path": "a"}], {}, "either url or hub is needed"),
         ([{"path": "a"}], {"hub": "owner/set"}, "revision is missing: the commit of the repository"),
-        ([{"path": "a/"}], {"url": "https://example.org"}, "a whole folder can come only from GitHub"),
+        ([{"path": "a/"}], {"url": "https://example.org"}, "only GitHub offers whole folders"),
         ([{"path": "a.rar", "unpack": True}], {"url": "https://example.org"}, "a.rar cannot be unpacked"),
         ([], {"url": "https://example.org", "name": "../mine"}, "../mine/plain cannot be the name of a folder"),
     ],
@@ -747,10 +747,10 @@ def test_the_command_prints_what_it_did(data: Path, large: str) -> None:
     assert one["folder"] == str(data / "mine" / "plain")
     assert (one["source"], one["bytes"], one["status"]) == ("mine", len(LARGE), "fetched")
     ran = CliRunner().invoke(app, ["fetch", large, "--data", str(data)])
-    assert "was there" in ran.stdout
+    assert "up to date" in ran.stdout
 
 
-def test_the_command_tells_a_wrong_request_from_a_failure(site: Site, data: Path, large: str) -> None:
+def test_the_command_distinguishes_a_wrong_request_from_a_failure(site: Site, data: Path, large: str) -> None:
     ran = CliRunner().invoke(app, ["fetch", "snip", "--data", str(data)])
     assert (ran.exit_code, ran.stderr) == (2, "coalm-it: no source is called 'snip'; did you mean 'snips'?\n")
     del site.files["/large.json"]
@@ -762,7 +762,7 @@ def test_the_command_tells_a_wrong_request_from_a_failure(site: Site, data: Path
 COMMAND = "import sys; from coalm_it.cli import app; app(sys.argv[1:], prog_name='coalm-it')"
 
 
-def test_ctrl_c_leaves_a_part_that_the_next_run_goes_on_with(site: Site, data: Path, large: str) -> None:
+def test_after_ctrl_c_the_next_run_resumes(site: Site, data: Path, large: str) -> None:
     over = threading.Event()
 
     def stall(answer: Answer, content: bytes) -> None:
@@ -802,4 +802,4 @@ def test_without_huggingface_hub_the_command_says_what_to_install(
         text=True,
     )
     assert ran.returncode == 3
-    assert ran.stderr == "coalm-it: mine: it lies on the Hub, which needs: pip install 'coalm-it[hub]'\n"
+    assert ran.stderr == "coalm-it: mine: downloads from the Hub need: pip install 'coalm-it[hub]'\n"

@@ -64,7 +64,7 @@ def test_the_folder_itself_may_be_the_corpus(tmp_path: Path) -> None:
     assert corpus.files["train/schema.json"].read_json() == []
 
 
-def test_of_several_layouts_the_first_is_used_and_the_others_are_passed_over(tmp_path: Path) -> None:
+def test_of_several_layouts_the_first_is_used_and_the_others_are_skipped(tmp_path: Path) -> None:
     write(tmp_path / "a", JOINT)
     write(tmp_path / "b", ORIGINAL)
     write(tmp_path / "c", SPLIT)
@@ -111,7 +111,7 @@ def test_other_corpora_with_the_same_file_names_are_not_taken(tmp_path: Path, ot
     (found,) = find_corpora(tmp_path, [load_source("sgd"), load_source("snips")])
     assert not found.used
     assert found.corpus is None
-    assert found.reason == "the files have the names of this layout, but none begins as it should"
+    assert found.reason == "the files have the names of this layout, but none has its first bytes"
     write(tmp_path / "bbb", SPLIT | SGD)
     assert {item.root for item in find_corpora(tmp_path, [load_source("snips")]) if item.used} == {"bbb"}
 
@@ -126,7 +126,7 @@ def test_a_folder_without_corpora_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"/nothing: no such folder; --data takes the one in which"):
+    with pytest.raises(SourceError, match=r"/nothing: no such folder; --data takes the folder with"):
         find(tmp_path / "nothing")
 
 
@@ -142,7 +142,7 @@ def test_hidden_folders_are_left_out_and_links_followed(tmp_path: Path) -> None:
 # --- zip files ---
 
 
-def test_members_of_a_zip_file_lie_where_the_zip_file_lies(tmp_path: Path) -> None:
+def test_members_of_a_zip_file_count_as_files_next_to_it(tmp_path: Path) -> None:
     zip_up(tmp_path / "raw" / "all.zip", {f"sgd/{name}": content for name, content in SGD.items()})
     corpus = use(tmp_path)
     assert corpus.root == "raw/sgd"
@@ -201,7 +201,7 @@ def raw_file(folder: Path, content: bytes) -> RawFile:
         ("café".encode("latin-1"), "train.json: not UTF-8: unexpected end of data at byte 3; it should be saved as"),
     ],
 )
-def test_a_file_that_is_no_json_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
+def test_invalid_json_is_reported_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(SourceError) as error:
         raw_file(tmp_path, content).read_json()
     assert str(error.value).startswith(message)
@@ -258,7 +258,7 @@ def test_the_shards_of_a_file_are_its_records_once_and_in_order(records: list[in
 # --- the table of `coalm-it sources` ---
 
 
-def test_the_table_names_what_is_known() -> None:
+def test_the_table_lists_known_sources() -> None:
     rows = {row["source"]: row for row in describe_sources()}
     assert rows["snips"] == {
         "source": "snips",
@@ -271,7 +271,7 @@ def test_the_table_names_what_is_known() -> None:
     }
 
 
-def test_the_table_says_what_is_there_and_what_is_passed_over(tmp_path: Path) -> None:
+def test_the_table_lists_what_is_found_and_what_is_skipped(tmp_path: Path) -> None:
     write(tmp_path / "a", {**SPLIT, "valid.json": SPLIT["train.json"], "b.zip": ""})
     write(tmp_path / "c", ORIGINAL)
     columns = ("source", "layout", "folder", "files", "status")
@@ -280,8 +280,8 @@ def test_the_table_says_what_is_there_and_what_is_passed_over(tmp_path: Path) ->
     assert told == [
         ("sgd", "sgd", "", "", "not found"),
         ("snips", "split", "a", "train 1, validation 1", "used"),
-        ("snips", "original", "c", "train 1", "passed over: snips is read from a (layout split)"),
-        ("", "", "a/b.zip", "", "passed over: cannot be opened as a zip file: File is not a zip file"),
+        ("snips", "original", "c", "train 1", "skipped: snips is read from a (layout split)"),
+        ("", "", "a/b.zip", "", "skipped: cannot be opened as a zip file: File is not a zip file"),
     ]
 
 

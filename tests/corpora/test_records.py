@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from coalm_it.corpora.corpus import RawFile, Shard
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard
 from coalm_it.corpora.records import (
     BadRecord,
     BrokenLine,
@@ -18,6 +19,7 @@ from coalm_it.corpora.records import (
     number_record,
     parse_json,
     read_records,
+    report_unreadable_file,
 )
 from coalm_it.corpora.sources import SourceError
 from coalm_it.schema import Dialogue, Fault, Turn
@@ -97,7 +99,7 @@ def test_a_file_that_is_gone_is_explained(tmp_path: Path) -> None:
         read_records(RawFile(tmp_path / "a.json", None, "a.json"))
 
 
-def test_a_broken_line_stands_among_the_records(tmp_path: Path) -> None:
+def test_a_broken_line_is_kept_among_the_records(tmp_path: Path) -> None:
     good, broken = read_records(write(tmp_path, "a.jsonl", '{"n": 1}\n\n{"n": '))
     assert good == {"n": 1}
     assert isinstance(broken, BrokenLine)
@@ -107,9 +109,9 @@ def test_a_broken_line_stands_among_the_records(tmp_path: Path) -> None:
 # --- records ---
 
 
-def test_good_records_go_on_behind_bad_ones(tmp_path: Path) -> None:
+def test_records_after_an_invalid_one_are_still_read(tmp_path: Path) -> None:
     file = write(tmp_path, "a.jsonl", '{"say": "one"}\n{"sing": "two"}\n{"say"\n{"say": "four"}')
-    one, two, three, four = convert_records(Shard(file), say, name)
+    one, two, three, four = convert_records(Shard(file), read_records(file), say, name)
     assert isinstance(one, Dialogue)
     assert two == Fault(file="a.jsonl", record="number 1", reason="field 'say' is missing; there is 'sing'")
     assert isinstance(three, Fault)
@@ -121,13 +123,19 @@ def test_good_records_go_on_behind_bad_ones(tmp_path: Path) -> None:
 def test_shards_together_give_every_record_once_with_its_number(tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", str([{"say": "x"}] * 7).replace("'", '"'))
     shards = [Shard(file, index, 3) for index in range(3)]
-    found = [record for shard in shards for record in convert_records(shard, say, name)]
+    found = [record for shard in shards for record in convert_records(shard, read_records(file), say, name)]
     assert [record.id for record in found if isinstance(record, Dialogue)] == list("0123456")
 
 
 def test_a_file_that_cannot_be_read_is_one_fault_in_all_its_shards(tmp_path: Path) -> None:
     file = write(tmp_path, "a.json", "[{")
-    faults = [fault for index in range(4) for fault in convert_records(Shard(file, index, 4), say, name)]
+
+    @report_unreadable_file
+    def read(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
+        return convert_records(shard, read_records(shard.file), say, name)
+
+    corpus = Corpus("x", "json", ".", {"train": (file,)}, {"a.json": file})
+    faults = [fault for index in range(4) for fault in read(corpus, "train", Shard(file, index, 4), licence="")]
     (fault,) = faults
     assert isinstance(fault, Fault)
     assert (fault.file, fault.record) == ("a.json", None)

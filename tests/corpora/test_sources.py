@@ -10,7 +10,7 @@ from coalm_it.corpora.sources import SourceError, list_sources, load_source
 from coalm_it.readers import READERS
 
 
-def test_every_known_source_says_what_a_builder_must_know() -> None:
+def test_every_known_source_is_complete() -> None:
     sources = list_sources()
     assert [source.name for source in sources] == sorted(source.name for source in sources)
     for source in sources:
@@ -33,11 +33,11 @@ def test_licences_and_published_counts() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(SourceError, match="no source is called 'snip'; did you mean 'snips'"):
         load_source("snip")
-    with pytest.raises(SourceError, match=r"no source is called 'woz'; known are .*sgd, snips"):
+    with pytest.raises(SourceError, match=r"no source is called 'woz'; there are: .*sgd, snips"):
         load_source("woz")
 
 
-def test_a_source_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
+def test_a_source_may_be_a_file_of_the_user(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
         "{name: mine, title: Mine, reader: snips, licence: CC0-1.0, citation: '@misc{mine}',"
@@ -53,13 +53,13 @@ def test_a_source_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("name: [", "not YAML: "),
-        ("licenze: CC0-1.0", "unknown key licenze (did you mean 'licence'?)"),
+        ("licenze: CC0-1.0", "unknown key 'licenze'; did you mean 'licence'?"),
         ("name: mine", "title: Field required"),
         ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: Input should be a valid regular"),
-        ("just text", "the file: Input should be a valid dictionary"),
+        ("just text", "Input should be a valid dictionary"),
     ],
 )
-def test_a_bad_source_file_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_in_a_source_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(SourceError) as error:

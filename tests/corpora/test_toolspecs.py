@@ -169,7 +169,7 @@ def test_types_become_json_schema(text: Any, schema: dict[str, Any]) -> None:
         ({"kind": "str"}, {"format": '{"kind": "str"}'}),
     ],
 )
-def test_what_json_schema_has_no_word_for_stands_under_format(text: Any, schema: dict[str, Any]) -> None:
+def test_what_json_schema_cannot_express_is_kept_under_format(text: Any, schema: dict[str, Any]) -> None:
     assert type_of(text) == schema
 
 
@@ -207,27 +207,27 @@ FLAT = {
 }
 
 
-def test_without_a_word_on_it_a_flat_parameter_is_required_unless_optional_or_with_a_default() -> None:
+def test_an_unmarked_flat_parameter_is_required_unless_optional_or_with_a_default() -> None:
     assert read_one(parameters=FLAT).required == ("plain",)
 
 
-def test_a_list_beside_the_function_says_it_of_a_flat_map() -> None:
+def test_a_list_next_to_the_function_applies_to_a_flat_map() -> None:
     assert read_one(parameters=FLAT, required=["defaulted", "plain", "unheard of"]).required == ("defaulted", "plain")
     assert read_one(parameters=FLAT, required=[]).required == ()
 
 
-def test_a_list_beside_the_function_says_it_where_the_schema_has_none() -> None:
+def test_a_list_next_to_the_function_applies_if_the_schema_has_none() -> None:
     parameters = {"type": "dict", "properties": {"a": {"type": "str", "default": "x"}, "b": {"type": "int, optional"}}}
     assert read_one(parameters=parameters, required=["a"]).required == ("a",)
     assert read_one(parameters={**parameters, "required": ["b"]}, required=["a"]).required == ("b",)
 
 
-def test_marks_at_the_parameters_say_it() -> None:
+def test_parameters_may_be_marked_as_required() -> None:
     assert read_one(parameters={"a": {"type": "str", "required": True}, "b": {"type": "str"}}).required == ("a",)
     assert read_one(parameters={"a": {"type": "str", "optional": False}, "b": {"optional": True}}).required == ("a",)
 
 
-def test_marks_at_the_parameters_of_one_function_speak_for_the_others_of_the_record() -> None:
+def test_marks_at_one_function_apply_to_the_others_of_the_record() -> None:
     marked = {"name": "f", "parameters": {"a": {"type": "str", "required": True}}}
     bare = {"name": "g", "parameters": {"b": {"type": "str"}}}
     assert [tool.required for tool in read_tools([marked, bare])] == [("a",), ()]

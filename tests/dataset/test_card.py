@@ -19,7 +19,9 @@ from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
 from coalm_it.cli import app
 from coalm_it.corpora.sources import list_sources
-from coalm_it.dataset.card import escape_markup, list_configs, rank_licences, render_card
+from coalm_it.dataset.card import escape_markup, list_configs, rank_licences
+from coalm_it.dataset.card import render_card as render_typed
+from coalm_it.dataset.manifest import Manifest
 from coalm_it.pipeline.build import build
 from coalm_it.recipe import Mask, Part, Reasoning
 from coalm_it.schema import Layout, Task
@@ -32,6 +34,10 @@ WORDS = yaml.safe_load(asset("templates", "release", "words.yaml").read_text())
 def read_manifest(folder: Path) -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
     return manifest
+
+
+def render_card(manifest: dict[str, Any]) -> str:
+    return render_typed(Manifest.model_validate(manifest))
 
 
 @pytest.fixture(scope="module")
@@ -113,18 +119,17 @@ def test_a_set_under_one_licence_has_it_in_its_head(manifest: dict[str, Any]) ->
     card = render_card(manifest)
     assert head_of(card)["license"] == "other"
     assert "The most restrictive is Mine-1.0." in card
-    assert "not one that coalm-it knows; read it at the source" in card
+    assert "not known to coalm-it; read it at the source" in card
 
 
 def test_a_validation_split_is_named_where_it_is(manifest: dict[str, Any]) -> None:
-    files: dict[str, Any] = {
-        f"data/{config}/validation-00000-of-00001.parquet": {} for config in ("coalm_it", "samples")
-    }
+    file = {"rows": 1, "bytes": 1, "sha256": ""}
+    files = {f"data/{config}/validation-00000-of-00001.parquet": file for config in ("coalm_it", "samples")}
     splits = ["train", "validation"]
     assert list_configs({**manifest["files"], **files}) == {"coalm_it": splits, "samples": splits}
     assert "Split `validation`" not in render_card(manifest)
     card = render_card({**manifest, "files": {**manifest["files"], **files}})
-    assert "Split `validation` is for measuring" in card
+    assert "Split `validation` is for evaluation" in card
     named = [[one["split"] for one in config["data_files"]] for config in head_of(card)["configs"]]
     assert named == [splits, splits]
 
@@ -163,7 +168,8 @@ def test_a_part_of_a_corpus_is_not_taken_for_the_whole(tmp_path: Path) -> None:
     assert (
         "from split train of sgd; 10 of the 16,142 published dialogues read." in (built.out / "README.md").read_text()
     )
-    manifest = {**built.manifest, "parts": {"sgd": {**built.manifest["parts"]["sgd"], "dialogues": 16_142}}}
+    manifest = read_manifest(built.out)
+    manifest["parts"]["sgd"]["dialogues"] = 16_142
     assert "from split train of sgd; 16,142 dialogues read." in render_card(manifest)
 
 
@@ -174,22 +180,23 @@ def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
     assert "Task `function_call`: " in made
     assert "Layout `varied`: " in made
     assert "Mask `plain` with probability 0.3333: " in made
-    assert "tried with the function that is called on 10.0%, with a needed value on 20.0%" in made
+    assert "for 10.0% of the samples by removing the function that is called, for 20.0% by removing a" in made
     assert "Thoughts by" not in made
-    assert "Thoughts by `grounded`: from the corpus's annotation" in card.partition("- **sgd**")[2].partition("- **")[0]
+    sgd = card.partition("- **sgd**")[2].partition("- **")[0]
+    assert "Thoughts by `grounded`: written by templates from the corpus's annotation" in sgd
     published = (mix / "README.md").read_text()
-    assert "Each sample enters the draw 3 times." in published
+    assert "Each sample is a candidate 3 times." in published
     assert "Part snips is short: 86 of 13,084 rows." in published
     assert "Layout `react_action`: " in published.partition("- **sgd**")[2]
-    assert "results that the dialogue does not use are cut to 2 each" in published
+    assert "the results that the dialogue uses and at most 2 others" in published
 
 
 def test_it_says_what_is_not_taught_where_that_is_so(plus: Path, mix: Path) -> None:
     published, better = (mix / "README.md").read_text(), (plus / "README.md").read_text()
-    for said in ("sgd: the published layouts teach no decision against a call", "one wording and one call format"):
+    for said in ("sgd: the published layouts do not teach when not to call", "one wording and one call format"):
         assert said in published
         assert said.removeprefix("sgd: ") not in better
-    assert "not zero-shot, MultiWOZ's among them" in better
+    assert "test sets of these corpora, MultiWOZ included, are not zero-shot" in better
     assert "MultiWOZ" not in published
     assert "All its conversations take place on Friday 2019-03-01" in published
 

@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coalm_it.dataset.card import render_card
+from coalm_it.dataset.finished import find_current_build
 from coalm_it.dataset.folder import MARKER, BuildFolder, FolderError, claim_folder
-from coalm_it.dataset.manifest import MANIFEST
+from coalm_it.dataset.manifest import MANIFEST, Manifest, parse_manifest
+from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import (
     COALM_IT,
     REJECTS,
     SAMPLES,
+    Pick,
     TableBuilder,
     open_table,
     read_summary,
@@ -51,14 +53,14 @@ def table(rows: list[tuple[Sample, Row]], tmp_path: Path) -> Path:
     for number, (sample, row) in enumerate(rows):
         builder.add_row(sample, row, [BAD] if number == 2 else [])
     path = tmp_path / "shard.arrow"
-    write_table(path, builder.build_table(), {"dialogues": 2})
+    write_table(path, builder.build_table(), ShardSummary(dialogues=2))
     return path
 
 
 # --- tables and files of rows ---
 
 
-def read_picked(table: Path, schema: pa.Schema, *picks: tuple[int, int, int]) -> list[dict[str, Any]]:
+def read_picked(table: Path, schema: pa.Schema, *picks: Pick) -> list[dict[str, Any]]:
     path = table.with_suffix(".parquet")
     write_parquet(path, schema, [table], picks)
     read: list[dict[str, Any]] = pq.read_table(path).to_pylist()
@@ -66,7 +68,7 @@ def read_picked(table: Path, schema: pa.Schema, *picks: tuple[int, int, int]) ->
 
 
 def test_a_row_is_read_back_as_it_was_added(table: Path, rows: list[tuple[Sample, Row]]) -> None:
-    (read,) = read_picked(table, SAMPLES, (0, 9, 0))
+    (read,) = read_picked(table, SAMPLES, Pick(0, 9))
     sample, row = rows[9]
     assert list(read) == SAMPLES.names
     assert read["messages"] == row.messages
@@ -75,9 +77,9 @@ def test_a_row_is_read_back_as_it_was_added(table: Path, rows: list[tuple[Sample
 
 
 def test_every_config_has_its_columns(table: Path, rows: list[tuple[Sample, Row]]) -> None:
-    (columns,) = read_picked(table, COALM_IT, (0, 4, 0))
+    (columns,) = read_picked(table, COALM_IT, Pick(0, 4))
     assert columns == {name: getattr(rows[4][1], name) for name in ("instruction", "input", "output")}
-    (reject,) = read_picked(table, REJECTS, (0, 2, 0))
+    (reject,) = read_picked(table, REJECTS, Pick(0, 2))
     assert list(reject) == [*SAMPLES.names, "findings"]
     assert reject["findings"] == [{"check": "leak", "where": "thought", "message": "it knows the future"}]
 
@@ -90,9 +92,9 @@ def test_rows_come_in_the_order_of_the_picks_from_whichever_table(
     for sample, row in others:
         builder.add_row(sample, row, [])
     second = tmp_path / "second.arrow"
-    write_table(second, builder.build_table(), {})
+    write_table(second, builder.build_table(), ShardSummary())
     path = tmp_path / "mixed.parquet"
-    write_parquet(path, SAMPLES, [table, second], [(1, 3, 0), (0, 5, 0), (1, 0, 0), (0, 1, 0)])
+    write_parquet(path, SAMPLES, [table, second], [Pick(1, 3), Pick(0, 5), Pick(1, 0), Pick(0, 1)])
     read = pq.read_table(path).to_pylist()
     wanted = [others[3], rows[5], others[0], rows[1]]
     assert [row["id"] for row in read] == [sample.id for sample, _ in wanted]
@@ -100,23 +102,23 @@ def test_rows_come_in_the_order_of_the_picks_from_whichever_table(
 
 
 def test_a_file_may_have_more_rows_than_a_row_group(table: Path, rows: list[tuple[Sample, Row]]) -> None:
-    picks = [(0, number % len(rows), 0) for number in range(11_000)]
+    picks = [Pick(0, number % len(rows)) for number in range(11_000)]
     path = table.with_suffix(".parquet")
     write_parquet(path, COALM_IT, [table], picks)
     assert pq.read_metadata(path).num_row_groups == 3
     outputs = pq.read_table(path)["output"].to_pylist()
-    assert outputs == [rows[row][1].output for _, row, _ in picks]
+    assert outputs == [rows[pick.row][1].output for pick in picks]
 
 
 def test_a_further_copy_has_an_id_of_its_own_and_names_the_row_that_it_repeats(table: Path) -> None:
-    itself, copy = read_picked(table, SAMPLES, (0, 3, 0), (0, 3, 2))
+    itself, copy = read_picked(table, SAMPLES, Pick(0, 3), Pick(0, 3, 2))
     assert copy["id"] == f"{itself['id']}~r2"
     assert json.loads(copy["provenance"]) == {**json.loads(itself["provenance"]), "repeat_of": itself["id"]}
     assert copy["messages"] == itself["messages"]
 
 
 def test_a_table_says_what_became_of_its_shard(table: Path) -> None:
-    assert read_summary(table) == {"dialogues": 2}
+    assert read_summary(table) == ShardSummary(dialogues=2)
     with open_table(table) as opened:
         assert opened["findings"].is_null().to_pylist().count(False) == 1
 
@@ -205,7 +207,7 @@ def test_another_build_loses_its_manifest_and_the_first_line_says_so(tmp_path: P
     claim_folder(folder.path, "tod", "one", said.append)
     assert said == []
     claim_folder(folder.path, "tod", "two", said.append)
-    assert said == [f"{folder.path} holds another build (other recipe, inputs or version): it is built anew."]
+    assert said == [f"{folder.path} holds another build (other recipe, inputs or version), which will be replaced."]
     assert not (folder.path / MANIFEST).exists()
 
 
@@ -221,52 +223,50 @@ def test_what_was_left_unfinished_is_cleared_away(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def manifest(demo: Path) -> dict[str, Any]:
-    """What the manifest of a build says before its files are described."""
-    written: dict[str, Any] = json.loads((demo / MANIFEST).read_text())
-    del written["files"]
-    return {**written, "build": "key"}
+def manifest(demo: Path) -> Manifest:
+    """The manifest of a build before its files are listed."""
+    return parse_manifest((demo / MANIFEST).read_bytes()).model_copy(update={"build": "key", "files": {}})
 
 
 def test_a_finished_folder_is_recognised_until_a_file_of_it_changes(
-    tmp_path: Path, table: Path, manifest: dict[str, Any]
+    tmp_path: Path, table: Path, manifest: Manifest
 ) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "key", print)
     data = folder.path / "data" / "coalm_it" / "train-00000-of-00001.parquet"
-    write_parquet(data, COALM_IT, [table], [(0, 0, 0), (0, 1, 0)])
-    assert folder.read_manifest() is None
-    folder.finish(manifest, [data], {"total": 1.5}, render_card)
-    read = folder.read_manifest()
-    assert read
-    assert {**read, "files": None} == {**manifest, "files": None}
-    assert list(read["files"]) == ["README.md", "data/coalm_it/train-00000-of-00001.parquet", "recipe.yaml"]
-    assert read["files"]["data/coalm_it/train-00000-of-00001.parquet"]["rows"] == 2
-    assert BuildFolder(folder.path, "another key").read_manifest() is None
+    write_parquet(data, COALM_IT, [table], [Pick(0, 0), Pick(0, 1)])
+    assert find_current_build(folder) is None
+    written = folder.finish(manifest, [data], {"total": 1.5})
+    read = find_current_build(folder)
+    assert read == written
+    assert read.model_copy(update={"files": {}}) == manifest
+    assert list(read.files) == ["README.md", "data/coalm_it/train-00000-of-00001.parquet", "recipe.yaml"]
+    assert read.files["data/coalm_it/train-00000-of-00001.parquet"].rows == 2
+    assert find_current_build(BuildFolder(folder.path, "another key")) is None
 
     data.write_bytes(data.read_bytes()[:-1])
-    assert folder.read_manifest() is None
+    assert find_current_build(folder) is None
     data.unlink()
-    assert folder.read_manifest() is None
+    assert find_current_build(folder) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"build": "key"}', '{"build": "key", "files": {"a": 3}}'])
 def test_a_damaged_manifest_is_none(tmp_path: Path, text: str) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "key", print)
     (folder.path / MANIFEST).write_text(text)
-    assert folder.read_manifest() is None
+    assert find_current_build(folder) is None
 
 
 def test_finishing_takes_away_the_data_of_other_builds_and_nothing_else(
-    tmp_path: Path, table: Path, manifest: dict[str, Any]
+    tmp_path: Path, table: Path, manifest: Manifest
 ) -> None:
     folder = claim_folder(tmp_path / "out", "tod", "key", print)
     data = folder.path / "data" / "coalm_it"
     stale, fresh = data / "train-00001-of-00002.parquet", data / "train-00000-of-00001.parquet"
     for path in (stale, fresh):
-        write_parquet(path, COALM_IT, [table], [(0, 0, 0)])
+        write_parquet(path, COALM_IT, [table], [Pick(0, 0)])
     notes = folder.path / "notes.txt"
     notes.touch()
-    folder.finish(manifest, [fresh], {"total": 1.5}, render_card)
+    folder.finish(manifest, [fresh], {"total": 1.5})
     assert not stale.exists()
     assert fresh.exists()
     assert notes.exists()

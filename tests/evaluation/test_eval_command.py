@@ -331,7 +331,7 @@ def test_a_build_without_validation_rows_is_refused(demo: Path, tmp_path: Path) 
     line = complaint(run("held_out", "--data", demo, "--out", tmp_path / "r", *HERE))
     assert line == f"coalm-it: {demo} has no validation rows: build it with --set validation=0.01"
     assert complaint(run("held_out", "--data", tmp_path, "--out", tmp_path / "r", *HERE)) == (
-        f"coalm-it: {tmp_path} is no finished build: there is no manifest.json in it"
+        f"coalm-it: {tmp_path} is not a finished build: it has no manifest.json"
     )
 
 

@@ -1,9 +1,9 @@
-"""Rewrites what is derived from the raw records beside it: `python tests/golden/regenerate.py`.
+"""Regenerates the golden files from the raw records beside them: `python tests/golden/regenerate.py`.
 
-Each folder here is a small corpus in one layout: `raw/` as a publisher would lay it out, `dialogues.json` as
-the reader understands it, in the order of splits and files; what has its default is left out; `rows.md` the rows that
-a build makes of its first split, in both forms, rejects with their findings. A `source.yaml` is that of a corpus of a
-user's own. Look at the difference before you commit it.
+Each folder here is a small corpus: `raw/` has its files as published; `dialogues.json` the dialogues made by the
+reader, in the order of splits and files, without default values; `rows.md` the rows that a build makes of its first
+split, in both forms, and the rejects with their findings. A `source.yaml` describes a user's own corpus. Review the
+difference before you commit it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def render_rows(data: Path, source: str, split: str) -> str:
     react = ["react_action", "react_response"]
     tasks = {"snips": ["state_tracking"], "sgd": react, "multiwoz": react}.get(source, ["function_call"])
     layout = "hammer" if source == "xlam" else "toolace"
-    # As recipe coalm_it has it: what function-calling corpora infer cannot be traced.
+    # As in recipe coalm_it: values that function-calling corpora infer cannot be traced.
     checks = {"grounding": False, "reply_facts": False} if tasks == ["function_call"] else {}
     part = {"source": source, "split": split, "task": tasks, "layout": layout, "checks": checks}
     recipe = Recipe.model_validate({"name": "golden", "order": "corpus", "distractors": 2, "parts": {"golden": part}})
@@ -82,7 +82,7 @@ def indent_block(text: str) -> str:
 
 
 def format_json(value: Any, indent: int = 0) -> str:
-    """JSON for reading: what fits on a line stands on one."""
+    """JSON for people: a value that fits on one line is written on one."""
     line = json.dumps(value, ensure_ascii=False)
     if len(line) + indent <= WIDTH or not isinstance(value, (dict, list)):
         return line

@@ -1,4 +1,4 @@
-"""Money: a ceiling that is never passed, by the server's own count."""
+"""Spending limits that are never exceeded, by the server's own count."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def cost(server: Any) -> float:
 def test_the_ceiling_is_never_passed(behaviour: dict[str, Any], server: Any, questions: Questions, ask: Ask) -> None:
     server.behave(latency=0.02, tail=0.1, tail_latency=0.1, **behaviour)
     settings = server.settings(max_in_flight=64, max_usd=0.1, price=PRICE, timeout=1)
-    with pytest.raises(BudgetError, match=r"the ceiling leaves no room .* of max_usd 0.1 used\)") as raised:
+    with pytest.raises(
+        BudgetError, match=r"the spending limit does not allow another request .* of max_usd 0.1 used\)"
+    ) as raised:
         ask(questions(1000), settings, budget=make_budget(settings))
     assert "\n" not in str(raised.value)
     assert cost(server) <= 0.1
@@ -93,7 +95,7 @@ def test_else_the_price_is_looked_up() -> None:
 
 
 def test_a_ceiling_in_dollars_needs_a_price() -> None:
-    with pytest.raises(PriceError, match=r"the price of 'my-own' is not known: .*price: \{input: 0.15, output: 0.60\}"):
+    with pytest.raises(PriceError, match=r"the price of 'my-own' is unknown: .*price: \{input: 0.15, output: 0.60\}"):
         make_budget(Settings(model="my-own", max_usd=1))
 
 
@@ -112,19 +114,19 @@ def test_whatever_happens_it_stays_under_the_ceiling(
 ) -> None:
     budget = Budget(price=PRICE, max_usd=0.005, max_tokens=ceiling)
     held = []
-    for prompt, answer, end in steps:
-        worst = budget.reserve(prompt, answer)
+    for prompt, completion, end in steps:
+        worst = budget.reserve(prompt, completion)
         if worst is not None:
             held.append((worst, end))
         while len(held) > under_way or (held and worst is None):
             first, its_end = held.pop(0)
             if its_end == "used":
-                budget.settle(first, first.prompt // 4, first.answer // 2)
+                budget.settle(first, first.prompt // 4, first.completion // 2)
             elif its_end == "unknown":
                 budget.settle(first)
             else:
                 budget.release(first)
-        assert sum(budget.spent) + sum(budget.held) <= ceiling
+        assert sum(budget.spent) + sum(budget.reserved) <= ceiling
         assert budget.usd is not None
         assert budget.usd <= 0.005
 
@@ -149,8 +151,8 @@ def test_an_estimate_knows_what_is_stored_and_how_long_answers_are(
     rest = server.stats["completion_tokens"] * 40 / 100
     assert after.completion_tokens == pytest.approx(rest, rel=0.2)
     assert after.usd is not None
-    assert after.usd_at_most is not None
-    assert 0 < after.usd < after.usd_at_most
+    assert after.worst_case_usd is not None
+    assert 0 < after.usd < after.worst_case_usd
 
 
 def test_an_estimate_in_dollars_needs_a_price(server: Any, questions: Questions, path: Path) -> None:

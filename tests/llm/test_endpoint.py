@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.ledger.maintenance import describe_ledger, export_answers
 from coalm_it.llm.online import CHUNK, ask_all
 from coalm_it.llm.request import Answer, Failure, Outcome, Request, request_key
-from coalm_it.llm.responses import Completion, read_error, read_wait
-from coalm_it.llm.retry import STRIKES, TRIES, Tally
+from coalm_it.llm.responses import Completion, read_error
+from coalm_it.llm.retry import MAX_ATTEMPTS, MAX_CONSECUTIVE_FAILURES, RunStats
 from coalm_it.model_settings import Settings
 
 Questions = Callable[[int], list[Request]]
@@ -86,13 +85,13 @@ def test_an_outcome_may_lead_to_another_request(server: Any, questions: Question
     for _ in range(2):  # the second time all of it comes from the ledger
         asked.clear()
         with open_ledger(path) as ledger:
-            tally = ask_all(questions(10), server.settings(), ledger, ask_twice)
+            stats = ask_all(questions(10), server.settings(), ledger, ask_twice)
         assert sorted(asked) == sorted([f"d/{n}{end}" for n in range(10) for end in ("", "/repair")])
-    assert tally.stored == 20
+    assert stats.stored == 20
     assert server.stats["requests"] == 20
 
 
-def test_the_stream_is_taken_as_it_is_needed(server: Any, path: Path) -> None:
+def test_the_stream_is_consumed_as_needed(server: Any, path: Path) -> None:
     server.behave(latency=0.01)
     drawn = done = most_ahead = 0
 
@@ -114,7 +113,7 @@ def test_the_stream_is_taken_as_it_is_needed(server: Any, path: Path) -> None:
     assert most_ahead <= 8 + CHUNK
 
 
-def test_what_is_under_way_when_it_stops_is_stored(server: Any, questions: Questions, path: Path) -> None:
+def test_requests_in_flight_when_it_stops_are_stored(server: Any, questions: Questions, path: Path) -> None:
     server.behave(latency=0.1)
 
     def stop(request: Request, outcome: Outcome) -> None:
@@ -134,19 +133,19 @@ def test_it_works_where_an_event_loop_runs(server: Any, questions: Questions, as
     assert len(asyncio.run(notebook())) == 3
 
 
-def test_it_tells_how_it_goes(server: Any, questions: Questions, path: Path) -> None:
+def test_progress_is_reported(server: Any, questions: Questions, path: Path) -> None:
     server.behave(latency=0.3)
     seen: list[tuple[int, int, float | None]] = []
 
-    def watch(tally: Tally) -> None:
-        seen.append((tally.done, tally.in_flight, tally.usd))
+    def watch(stats: RunStats) -> None:
+        seen.append((stats.done, stats.in_flight, stats.usd))
 
     settings = server.settings(max_in_flight=5)
     with open_ledger(path) as ledger:
-        tally = ask_all(questions(15), settings, ledger, lambda request, outcome: None, watch=watch)
+        stats = ask_all(questions(15), settings, ledger, lambda request, outcome: None, on_progress=watch)
     assert (5, 5, None) in seen
     assert seen[-1] == (15, 0, None)
-    assert tally.prompt_tokens + tally.completion_tokens == server.tokens
+    assert stats.prompt_tokens + stats.completion_tokens == server.tokens
 
 
 # --- faults ---
@@ -177,7 +176,7 @@ def test_thirty_percent_faults_and_every_request_has_an_outcome(server: Any, que
     ("fault", "reason"),
     [("length", "length"), ("filtered", "content_filter"), ("empty", "empty"), ("huge", "oversized")],
 )
-def test_what_is_no_answer_is_kept_apart_and_paid_for_once(
+def test_a_failure_is_stored_with_its_reason_and_paid_for_once(
     fault: str, reason: str, server: Any, questions: Questions, ask: Ask
 ) -> None:
     server.behave(**{fault: 1.0})
@@ -197,14 +196,14 @@ def test_a_long_answer_that_is_cut_off_can_be_looked_at(server: Any, questions: 
 @pytest.mark.parametrize(
     ("behaviour", "reason", "detail", "requests"),
     [
-        ({"garbage": 1.0}, "failed", "not a completion: '<html>Bad gateway", TRIES),
-        ({"errors": 1.0}, "failed", "500: The server had an error", TRIES),
-        ({"cuts": 1.0}, "failed", "the connection was lost", TRIES),
-        ({"hangs": 1.0}, "failed", "no answer in 0.05 s", TRIES),
+        ({"garbage": 1.0}, "failed", "not a completion: '<html>Bad gateway", MAX_ATTEMPTS),
+        ({"errors": 1.0}, "failed", "500: The server had an error", MAX_ATTEMPTS),
+        ({"cuts": 1.0}, "failed", "the connection was lost", MAX_ATTEMPTS),
+        ({"hangs": 1.0}, "failed", "no answer in 0.05 s", MAX_ATTEMPTS),
         ({"wrong_parameter": "messages"}, "rejected", "400: Unrecognized request argument", 1),
     ],
 )
-def test_what_came_to_nothing_is_asked_again_another_day(
+def test_a_failed_request_is_sent_again_by_a_later_run(
     behaviour: dict[str, Any], reason: str, detail: str, requests: int, server: Any, questions: Questions, ask: Ask
 ) -> None:
     server.behave(**behaviour)
@@ -219,7 +218,7 @@ def test_what_came_to_nothing_is_asked_again_another_day(
     assert isinstance(outcome, Answer)
 
 
-def test_a_server_that_takes_few_at_a_time_is_not_stormed(server: Any, questions: Questions, ask: Ask) -> None:
+def test_a_server_with_little_capacity_is_not_flooded(server: Any, questions: Questions, ask: Ask) -> None:
     server.behave(latency=0.03, allow=8, retry_after=0.1)
     assert len(ask(questions(200), server.settings(max_in_flight=32))) == 200
     assert server.stats["refused"] < 50
@@ -234,13 +233,13 @@ def test_a_refused_request_waits_as_long_as_the_server_says(server: Any, questio
     assert server.stats["refused"] == 1
 
 
-@pytest.mark.parametrize(("ceiling", "value"), [("requests_a_minute", 600), ("tokens_a_minute", 100_000)])
-def test_a_ceiling_a_minute_is_kept(ceiling: str, value: int, server: Any, questions: Questions, ask: Ask) -> None:
+@pytest.mark.parametrize(("ceiling", "value"), [("requests_per_minute", 600), ("tokens_per_minute", 100_000)])
+def test_a_rate_limit_is_kept(ceiling: str, value: int, server: Any, questions: Questions, ask: Ask) -> None:
     started = time.monotonic()
     ask(questions(11), server.settings(**{ceiling: value, "max_tokens": 100}))
     assert time.monotonic() - started > 0.95
     minutes = (time.monotonic() - started) / 60
-    used = 11 if ceiling == "requests_a_minute" else server.tokens
+    used = 11 if ceiling == "requests_per_minute" else server.tokens
     assert used / minutes <= value * 1.1
 
 
@@ -253,14 +252,14 @@ def test_a_schema_is_sent_and_the_answer_keeps_to_it(server: Any, ask: Ask) -> N
     assert re.fullmatch(r'\{"thought": ".+", "sure": (true|false)\}', outcome.text)
 
 
-def test_without_structured_output_it_goes_on_and_says_so_once(server: Any, questions: Questions, path: Path) -> None:
+def test_without_structured_output_it_continues_and_says_so_once(server: Any, questions: Questions, path: Path) -> None:
     server.behave(refuse_schema=True)
     requests = [Request(request.messages, schema=SCHEMA) for request in questions(20)]
     said: list[str] = []
     with open_ledger(path) as ledger:
-        tally = ask_all(requests, server.settings(), ledger, lambda request, outcome: None, say=said.append)
+        stats = ask_all(requests, server.settings(), ledger, lambda request, outcome: None, say=said.append)
         assert all(isinstance(ledger.find(request_key(one, server.settings())), Answer) for one in requests)
-    assert tally.answered == 20
+    assert stats.answered == 20
     assert len(said) == 1
     assert "no structured output" in said[0]
 
@@ -283,19 +282,19 @@ def test_a_model_that_wants_max_completion_tokens_gets_them(server: Any, questio
     assert all(isinstance(outcome, Answer) for outcome in ask(questions(5), server.settings()).values())
 
 
-# --- what no request gets past ---
+# --- errors that stop a run ---
 
 
 @pytest.mark.parametrize(
     ("behaviour", "changes", "line"),
     [
-        ({"key": "right"}, {}, r"does not accept the key in the environment variable OPENAI_API_KEY \(401: "),
-        ({"model": "large"}, {}, r"no model 'small' there.* \(404: The model `small` does not exist\)"),
-        ({"quota": 5}, {}, r"the quota is used up \(429: You exceeded"),
+        ({"key": "right"}, {}, r"does not accept the API key in the environment variable OPENAI_API_KEY \(401: "),
+        ({"model": "large"}, {}, r"no model 'small',.* \(404: The model `small` does not exist\)"),
+        ({"quota": 5}, {}, r"the quota is exhausted \(429: You exceeded"),
         (
             {"allow": 1, "latency": 1, "retry_after": 4000},
             {},
-            r"asks to come back in 4,000 s \(429: Too many requests\)",
+            r"asks to retry after 4,000 s \(429: Too many requests\)",
         ),
         ({}, {"base_url": "http://127.0.0.1:9/v1"}, r"http://127.0.0.1:9/v1 does not answer: .*127.0.0.1:9"),
         ({}, {"base_url": "http://127.0.0.1:9"}, r"does not answer"),
@@ -321,19 +320,19 @@ def test_it_stops_with_one_line(
 
 def test_a_parameter_that_the_server_does_not_know_stops_it_soon(server: Any, questions: Questions, ask: Ask) -> None:
     server.behave(refuse_max_tokens=False, refuse_schema=True)
-    settings = server.settings(extra={"response_format2": 1})
+    settings = server.settings(extra_body={"response_format2": 1})
     assert len(ask(questions(3), settings)) == 3  # this server does not mind
     server.behave(wrong_parameter="best_of")
-    with pytest.raises(EndpointError, match=rf"{STRIKES} requests in a row came to nothing, .*400: .*best_of"):
-        ask(questions(500), server.settings(extra={"best_of": 3}, max_in_flight=4))
-    assert server.stats["requests"] <= STRIKES + 4
+    with pytest.raises(EndpointError, match=rf"{MAX_CONSECUTIVE_FAILURES} requests in a row failed, .*400: .*best_of"):
+        ask(questions(500), server.settings(extra_body={"best_of": 3}, max_in_flight=4))
+    assert server.stats["requests"] <= MAX_CONSECUTIVE_FAILURES + 4
 
 
 def test_without_a_key_openai_is_not_even_asked(
     questions: Questions, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    with pytest.raises(EndpointError, match="no API key: put it into the environment variable OPENAI_API_KEY"):
+    with pytest.raises(EndpointError, match="no API key: set the environment variable OPENAI_API_KEY"):
         ask(questions(1), Settings(model="gpt-4o-mini"))
 
 
@@ -350,7 +349,7 @@ def test_a_server_that_needs_a_key_says_which_variable(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     server.behave(key="right")
-    with pytest.raises(EndpointError, match="a key is needed: put it into the environment variable OPENAI_API_KEY"):
+    with pytest.raises(EndpointError, match="an API key is required: set the environment variable OPENAI_API_KEY"):
         ask(questions(1), server.settings())
 
 
@@ -380,9 +379,9 @@ def test_the_key_is_in_no_output(
     written = [repr(settings)]
     with open_ledger(path) as ledger:
         try:
-            tally = ask_all(requests, settings, ledger, lambda one, outcome: written.append(f"{one} {outcome}"))
+            stats = ask_all(requests, settings, ledger, lambda one, outcome: written.append(f"{one} {outcome}"))
             export_answers(ledger, [request_key(request, settings) for request in requests], tmp_path / "answers.jsonl")
-            written.append(repr(tally))
+            written.append(repr(stats))
         except EndpointError as error:
             written += [str(error), repr(error), repr(error.__context__)]
         written += [repr(describe_ledger(ledger)), caplog.text, *capfd.readouterr()]
@@ -403,7 +402,7 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
-        ({"extra": {"stream": True, "n": 2}}, "n, stream: not for extra"),
+        ({"extra_body": {"stream": True, "n": 2}}, "n, stream: not allowed in extra_body"),
         ({"base_url": "localhost:8000/v1"}, "base_url"),
         ({"base_url": "http://me:secret@localhost:8000/v1"}, "base_url"),
         ({"max_in_flight": 0}, "max_in_flight"),
@@ -412,24 +411,9 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
         ({"temprature": 1}, "temprature"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_turned_down(wrong: dict[str, Any], line: str) -> None:
+def test_impossible_settings_are_rejected(wrong: dict[str, Any], line: str) -> None:
     with pytest.raises(ValidationError, match=line):
         Settings(**{"model": "small", **wrong})
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"Retry-After": "3"}, 3.0),
-        ({"Retry-After": "0.5"}, 0.5),
-        ({"Retry-After-Ms": "250", "Retry-After": "9"}, 0.25),
-        ({"Retry-After": formatdate(time.time() - 60, usegmt=True)}, 0.0),
-        ({"Retry-After": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    assert read_wait(headers) == seconds
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The ledger: what is paid for is kept, whatever happens to process, file or recipe."""
+"""The ledger keeps every answer, whatever happens to process, file or recipe."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from coalm_it.llm.ledger import MissingError, default_path, open_ledger
+from coalm_it.llm.ledger import MissingAnswerError, default_path, open_ledger
 from coalm_it.llm.ledger.database import APPLICATION_ID, DamagedError, LedgerError
 from coalm_it.llm.ledger.maintenance import describe_ledger, export_answers, merge_ledgers, read_outcomes
-from coalm_it.llm.multistep import serve_all
+from coalm_it.llm.multistep import serve_from_ledger
 from coalm_it.llm.request import Answer, Failure, Outcome, Request, request_key
 from coalm_it.model_settings import Price, Settings
 
@@ -46,7 +46,7 @@ def many(count: int) -> list[Answer]:
     return [replace(ANSWER, key=f"{n:032x}", text=f"{n} é " * (length // 5)) for n, length in enumerate(lengths)]
 
 
-# --- kept ---
+# --- storing ---
 
 
 def test_an_outcome_is_found_again_as_it_was(path: Path) -> None:
@@ -104,7 +104,7 @@ SETTINGS = Settings(model="small", temperature=0.5, seed=3)
         ({}, {"temperature": None}),
         ({}, {"max_tokens": 7}),
         ({}, {"seed": 4}),
-        ({}, {"extra": {"top_p": 0.9}}),
+        ({}, {"extra_body": {"top_p": 0.9}}),
     ],
 )
 def test_what_changes_the_answer_changes_the_key(
@@ -119,7 +119,7 @@ def test_what_changes_the_answer_changes_the_key(
     [
         ({"where": "elsewhere", "context": object()}, {}),
         ({}, {"base_url": "http://127.0.0.1:8000/v1"}),
-        ({}, {"max_in_flight": 3, "requests_a_minute": 7, "tokens_a_minute": 8, "timeout": 9}),
+        ({}, {"max_in_flight": 3, "requests_per_minute": 7, "tokens_per_minute": 8, "timeout": 9}),
         ({}, {"max_usd": 3.0, "max_tokens_total": 4, "price": Price(input=1, output=2)}),
     ],
 )
@@ -131,17 +131,17 @@ def test_what_leaves_the_request_the_same_leaves_the_key(
 
 
 def test_keys_stay_what_they_are() -> None:
-    """Published answers hang on them."""
+    """Published answers depend on them."""
     assert request_key(REQUEST, SETTINGS) == "157ee7e0175d2f72f5662aadbe22995c"
 
 
-def test_several_who_make_the_same_ledger_at_once_share_it(tmp_path: Path) -> None:
+def test_processes_that_create_the_same_ledger_at_once_share_it(tmp_path: Path) -> None:
     together = 4
 
     def claim(path: Path, barrier: threading.Barrier) -> set[str]:
         barrier.wait()
         with open_ledger(path) as ledger:
-            ledger.stay_alive().result()
+            ledger.send_heartbeat().result()
             claimed = ledger.claim(["one", "other"]).result()
             barrier.wait()  # nobody leaves before all have asked
             return claimed
@@ -154,13 +154,13 @@ def test_several_who_make_the_same_ledger_at_once_share_it(tmp_path: Path) -> No
     assert not list(tmp_path.glob(".*"))
 
 
-# --- in good hands ---
+# --- damaged and other files ---
 
 
 @pytest.mark.parametrize(
     "damage", ["half", "an eighth", "garbage in the middle", "second page gone", "head of the tree"]
 )
-def test_of_a_damaged_ledger_what_is_whole_goes_on(damage: str, path: Path) -> None:
+def test_a_damaged_ledger_is_rebuilt_from_its_intact_rows(damage: str, path: Path) -> None:
     answers = many(300)
     store(path, *answers)
     content, pages = path.read_bytes(), range(0, path.stat().st_size, 4096)
@@ -181,8 +181,8 @@ def test_of_a_damaged_ledger_what_is_whole_goes_on(damage: str, path: Path) -> N
     assert {answer.key: answer for answer in answers}.items() >= {one.key: one for one in saved}.items()
     assert len(saved) >= at_least
     assert said == [
-        f"{path}: the ledger was damaged; {len(saved)} answers in it are whole and go on; "
-        "the old file is answers.sqlite.damaged-1"
+        f"{path}: the ledger was damaged; {len(saved)} intact answers were recovered; "
+        "the damaged file is answers.sqlite.damaged-1"
     ]
     assert path.with_name("answers.sqlite.damaged-1").read_bytes() == damaged
 
@@ -198,13 +198,13 @@ def test_a_damaged_ledger_can_be_merged_into_another(path: Path, tmp_path: Path)
         saved = list(ledger.read_all())
     assert 20 < brought == len(saved) < 100
     assert set(saved) <= set(answers)
-    assert said == [f"{path}: the ledger is damaged; {brought} answers in it are whole"]
+    assert said == [f"{path}: the ledger is damaged; {brought} intact answers were recovered"]
 
 
-def test_a_damaged_ledger_is_not_read_as_if_it_were_whole(path: Path) -> None:
+def test_a_damaged_ledger_is_not_read_as_if_it_were_intact(path: Path) -> None:
     store(path, *many(100))
     path.write_bytes(path.read_bytes()[:5000])
-    hint = r"the ledger is damaged .*`coalm-it ledger merge` saves what is whole"
+    hint = r"the ledger is damaged .*`coalm-it ledger merge` recovers the intact answers"
     with pytest.raises(DamagedError, match=hint), open_ledger(path, readonly=True) as ledger:
         list(ledger.read_all())
 
@@ -235,15 +235,15 @@ def make_file(path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "line"),
     [
-        ("text", "no ledger: it is no SQLite file; name another with --ledger"),
-        ("songs", "no ledger of coalm-it but some other database; name another with --ledger"),
-        ("other version", "a ledger of version 2, and this coalm-it reads version 1: "),
-        ("other head", 'no file of answers: its first line must be {"coalm_it_answers": 1}'),
-        ("other version of an export", "a file of answers of version 2; this coalm-it reads 1"),
-        ("folder", "the ledger cannot be opened; may its folder be written?"),
+        ("text", "not a ledger: not an SQLite file; choose another file with --ledger"),
+        ("songs", "not a ledger of coalm-it but another database; choose another file with --ledger"),
+        ("other version", "ledger version 2, but this coalm-it reads version 1: "),
+        ("other head", 'not a file of answers: the first line must be {"coalm_it_answers": 1}'),
+        ("other version of an export", "file of answers of version 2, but this coalm-it reads version 1"),
+        ("folder", "the ledger cannot be opened; is its folder writable?"),
     ],
 )
-def test_what_is_no_ledger_is_left_as_it_is(kind: str, line: str, path: Path) -> None:
+def test_another_kind_of_file_is_left_unchanged(kind: str, line: str, path: Path) -> None:
     make_file(path, kind)
     before = path.read_bytes() if path.is_file() else b""
     for readonly in (False, True):
@@ -261,7 +261,7 @@ def test_a_disk_that_cannot_be_written_gets_one_line() -> None:
     there, new = Path("/proc/answers.sqlite"), Path("/proc/none/answers.sqlite")
     with pytest.raises(LedgerError, match=r"/proc/answers.sqlite: the ledger cannot be opened"), open_ledger(there):
         pass
-    with pytest.raises(LedgerError, match=r"/proc/none/answers.sqlite: its folder cannot be made"), open_ledger(new):
+    with pytest.raises(LedgerError, match=r"/proc/none/answers.sqlite: its folder cannot be created"), open_ledger(new):
         pass
 
 
@@ -284,7 +284,7 @@ def test_the_users_ledger_lies_in_the_cache_folder(
     assert default_path() == Path(expected)
 
 
-# --- from hand to hand ---
+# --- export and merge ---
 
 
 def test_others_rebuild_from_an_export_without_server_or_key(
@@ -301,14 +301,14 @@ def test_others_rebuild_from_an_export_without_server_or_key(
     nowhere = settings.model_copy(update={"base_url": "http://127.0.0.1:9/v1"})
     again: dict[str, Outcome] = {}
     with open_ledger(path) as ledger:
-        serve_all(questions(30), nowhere, ledger, lambda request, one: again.update({request.where: one}))
+        serve_from_ledger(questions(30), nowhere, ledger, lambda request, one: again.update({request.where: one}))
     assert again == {where: first[where] for where in again}
     assert any(isinstance(outcome, Failure) for outcome in again.values())
     with (
         open_ledger(path) as ledger,
-        pytest.raises(MissingError, match=r"^d/30: there is no answer for it in .*answers.sqlite$"),
+        pytest.raises(MissingAnswerError, match=r"^d/30: no answer in .*answers.sqlite$"),
     ):
-        serve_all(questions(31), nowhere, ledger, lambda request, one: None)
+        serve_from_ledger(questions(31), nowhere, ledger, lambda request, one: None)
     assert server.stats["requests"] == asked
 
 
@@ -333,7 +333,7 @@ def test_an_export_of_what_is_not_there_says_so(path: Path, tmp_path: Path) -> N
     assert list(tmp_path.glob("*.jsonl")) == []
 
 
-def test_of_an_export_that_is_cut_off_the_whole_lines_are_read(path: Path, tmp_path: Path) -> None:
+def test_of_a_truncated_export_the_intact_lines_are_read(path: Path, tmp_path: Path) -> None:
     answers, exported = many(10), tmp_path / "answers.jsonl"
     store(path, *answers)
     with open_ledger(path) as ledger:
@@ -342,7 +342,7 @@ def test_of_an_export_that_is_cut_off_the_whole_lines_are_read(path: Path, tmp_p
     exported.write_bytes(b"".join([*lines[:4], b'{"key": 3}\n', *lines[5:-1], lines[-1][:20]]))
     said: list[str] = []
     assert list(read_outcomes(exported, said.append)) == answers[:3] + answers[4:9]
-    assert said == [f"{exported}: 2 lines are damaged or cut off and left out, the first is line 5"]
+    assert said == [f"{exported}: 2 damaged or truncated lines skipped, the first is line 5"]
 
 
 def test_ledgers_are_merged(path: Path, tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_ledgers_are_merged(path: Path, tmp_path: Path) -> None:
     assert list(read_outcomes(path)) == [*mine, *theirs[2:], ANSWER]
 
 
-def test_it_shows_what_is_in_it(path: Path) -> None:
+def test_a_ledger_is_described_by_model_and_outcome(path: Path) -> None:
     store(path, *many(3), replace(ANSWER, model="large", at="2026-11-09T00:00:00Z"), replace(FAILURE, key="f" * 32))
     with open_ledger(path, readonly=True) as ledger:
         rows = describe_ledger(ledger)
@@ -410,7 +410,7 @@ def test_two_builds_share_a_ledger_and_each_request_is_paid_for_once(server: Any
     assert server.stats["requests"] == server.stats["answered"] == len(read_texts(path)) == 200
 
 
-def test_killed_anywhere_it_loses_nothing_and_repeats_only_what_was_under_way(
+def test_a_killed_run_loses_nothing_and_repeats_only_requests_in_flight(
     server: Any, path: Path, tmp_path: Path, questions: Questions, ask: Ask
 ) -> None:
     server.behave(latency=0.02)
@@ -438,7 +438,7 @@ def test_killed_anywhere_it_loses_nothing_and_repeats_only_what_was_under_way(
     assert read_texts(killed) == read_texts(path)
 
 
-def test_the_claims_of_a_dead_process_bind_nobody(server: Any, questions: Questions, ask: Ask, path: Path) -> None:
+def test_the_claims_of_a_dead_process_are_void(server: Any, questions: Questions, ask: Ask, path: Path) -> None:
     keys = [request_key(request, server.settings()) for request in questions(3)]
     here, now = platform.node(), time.time()
     owners = [
@@ -454,7 +454,7 @@ def test_the_claims_of_a_dead_process_bind_nobody(server: Any, questions: Questi
     assert len(ask(questions(3), server.settings())) == 3
 
 
-def test_ctrl_c_ends_it_at_once_and_it_goes_on_from_there(
+def test_ctrl_c_stops_a_run_at_once_and_it_can_be_resumed(
     server: Any, path: Path, questions: Questions, ask: Ask
 ) -> None:
     server.behave(latency=0.05, tail=0.02, tail_latency=30)

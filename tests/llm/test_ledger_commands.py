@@ -13,9 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
+from coalm_it.dataset.manifest import AnswersEntry, FileEntry, Manifest
 from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.ledger.maintenance import read_outcomes
 from coalm_it.llm.request import Answer, Failure, Outcome, Request, request_key
+from coalm_it.recipe import load_recipe
 
 ANSWERS = [
     Answer(f"{n:032x}", f"thought {n}", "small", "stop", 1_000, 50, 0.5, f"2026-11-0{n + 1}T12:00:00Z")
@@ -52,8 +54,12 @@ def write_build(folder: Path, keys: Iterable[str]) -> Path:
     folder.mkdir()
     content = "".join(f"{key}\n" for key in sorted(keys)).encode()
     (folder / "requests.txt").write_bytes(content)
-    files = {"requests.txt": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
-    (folder / "manifest.json").write_text(json.dumps({"files": files}))
+    manifest = Manifest(
+        name="tod", build="", versions={}, recipe=load_recipe("tod"), parts={}, faults=(), sources={}, trained_on=(),
+        inputs={}, answers=AnswersEntry(requests=0, digest=""),
+        files={"requests.txt": FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())},
+    )  # fmt: skip
+    (folder / "manifest.json").write_text(manifest.to_json())
     return folder
 
 
@@ -123,7 +129,7 @@ def test_merge_brings_what_is_whole_in_a_damaged_ledger(path: Path, tmp_path: Pa
     assert failures == {"source": str(whole), "new": 2}
     assert 20 < saved["new"] < 100
     assert result.stderr.splitlines() == [
-        str(path), f"{damaged}: the ledger is damaged; {saved['new']} answers in it are whole"
+        str(path), f"{damaged}: the ledger is damaged; {saved['new']} intact answers were recovered"
     ]  # fmt: skip
     kept = [outcome for outcome in read_outcomes(path) if isinstance(outcome, Answer)]
     assert len(kept) == saved["new"]
@@ -183,7 +189,7 @@ def test_an_export_writes_over_no_ledger(path: Path, tmp_path: Path) -> None:
     store(path, ANSWERS)
     out, before = write_build(tmp_path / "out", [ANSWERS[0].key]), path.read_bytes()
     line = refuse(run("export", out, path, "--ledger", path), 2)
-    assert line == f"{path} holds something else: name a new file, or an earlier file of answers"
+    assert line == f"{path} is not a file of answers and is not overwritten: choose another file"
     assert refuse(run("export", out, out / "manifest.json", "--ledger", path), 2).startswith(str(out / "manifest.json"))
     assert path.read_bytes() == before
 
@@ -191,12 +197,12 @@ def test_an_export_writes_over_no_ledger(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        ("no manifest", "{out} is no finished build: there is no manifest.json in it"),
-        ("no model", "{out} was built without a model: there is no requests.txt in it, and nothing to export"),
-        ("other list", "{out}: manifest.json or requests.txt is not as the build wrote it; build again"),
-        ("no list", "{out}: manifest.json or requests.txt is not as the build wrote it; build again"),
-        ("cut off", "{out}: manifest.json or requests.txt is not as the build wrote it; build again"),
-        ("not ours", "{out}: manifest.json or requests.txt is not as the build wrote it; build again"),
+        ("no manifest", "{out} is not a finished build: it has no manifest.json"),
+        ("no model", "{out} was built without a model: it has no requests.txt, and no answers to export"),
+        ("other list", "{out}/requests.txt is not the file that was built: its sha256 has changed; build it again"),
+        ("no list", "{out}/requests.txt is missing: manifest.json lists it; build it again"),
+        ("cut off", "{out}/manifest.json is not JSON; build it again"),
+        ("not ours", "{out}/manifest.json is not the manifest of a coalm-it build; build it again"),
     ],
 )
 def test_a_folder_from_which_nothing_can_be_exported_is_one_line(
@@ -209,7 +215,7 @@ def test_a_folder_from_which_nothing_can_be_exported_is_one_line(
         case "no manifest":
             manifest.unlink()
         case "no model":
-            manifest.write_text('{"files": {"README.md": {"sha256": "00"}}}')
+            manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": {}}))
         case "other list":
             requests.write_text(f"{ANSWERS[1].key}\n")
         case "no list":
@@ -224,7 +230,7 @@ def test_a_folder_from_which_nothing_can_be_exported_is_one_line(
 
 def test_a_build_without_a_model_has_nothing_to_export(demo: Path, path: Path, tmp_path: Path) -> None:
     line = refuse(run("export", demo, tmp_path / "answers.jsonl", "--ledger", path), 2)
-    assert line == f"{demo} was built without a model: there is no requests.txt in it, and nothing to export"
+    assert line == f"{demo} was built without a model: it has no requests.txt, and no answers to export"
 
 
 # --- the key ---

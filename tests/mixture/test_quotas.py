@@ -20,7 +20,7 @@ from coalm_it.recipe import Part, Recipe
 
 
 def candidates(*rows_of_dialogues: int) -> list[Candidate]:
-    """One dialogue after the other, each with so many rows."""
+    """Candidates of consecutive dialogues with these numbers of rows."""
     made: list[Candidate] = []
     for dialogue, rows in enumerate(rows_of_dialogues):
         name = f"sgd/train/1_{dialogue:05d}"
@@ -61,7 +61,7 @@ def test_drawn_rows_keep_the_order_of_the_corpus() -> None:
     assert drawn == sorted(drawn)
 
 
-def test_a_draw_goes_by_seed_and_id_and_not_by_place() -> None:
+def test_a_draw_depends_on_seed_and_id_and_not_on_the_position() -> None:
     rows = candidates(*[4] * 50)
     drawn = {candidate.id for candidate in draw_candidates(rows, 40, seed=12)}
     assert drawn == {candidate.id for candidate in draw_candidates(rows[100:] + rows[:100], 40, seed=12)}
@@ -69,12 +69,12 @@ def test_a_draw_goes_by_seed_and_id_and_not_by_place() -> None:
     assert drawn != {candidate.id for candidate in rows[:40]}
 
 
-def test_more_rows_contain_the_fewer() -> None:
+def test_a_larger_draw_contains_a_smaller_one() -> None:
     rows = candidates(*[4] * 50)
     assert set(draw_candidates(rows, 30, seed=12)) < set(draw_candidates(rows, 100, seed=12))
 
 
-def test_no_more_is_drawn_than_there_is() -> None:
+def test_a_draw_has_at_most_all_candidates() -> None:
     rows = candidates(3, 2)
     assert draw_candidates(rows, 5, seed=12) == draw_candidates(rows, 99, seed=12) == rows
     assert draw_candidates([], 5, seed=12) == []
@@ -91,14 +91,14 @@ def test_a_quota_is_met_exactly_and_at_most_one_dialogue_is_cut(sizes: list[int]
     assert sum(taken[name] < whole[name] for name in taken) <= 1
 
 
-# --- how many rows a part gives ---
+# --- quotas of parts ---
 
 
-def test_a_part_without_a_quota_gives_all_it_has() -> None:
+def test_a_part_without_a_quota_gives_all_its_rows() -> None:
     assert allot_rows(recipe(snips=None, sgd=100), {"snips": 13084, "sgd": 500}) == {"snips": 13084, "sgd": 100}
 
 
-def test_shares_add_up_to_the_whole() -> None:
+def test_shares_add_up_to_the_total() -> None:
     thirds = recipe(rows=100, a=1 / 3, b=1 / 3, c=1 / 3)
     assert allot_rows(thirds, {"a": 0, "b": 0, "c": 0}) == {"a": 34, "b": 33, "c": 33}
 
@@ -130,16 +130,16 @@ def test_a_shortage_is_filled_by_one_second_copy_of_each_row_at_most() -> None:
     assert len({candidate.name for candidate in [*rows, *repeated]}) == 10, "every row has a name of its own"
 
 
-def test_a_copys_name_says_of_which_row() -> None:
+def test_the_id_of_a_copy_names_its_original() -> None:
     (copy,) = repeat_candidates(candidates(1), 1, seed=12)
     assert (copy.id, copy.name) == ("sgd/train/1_00000/0/react_response", "sgd/train/1_00000/0/react_response~r1")
 
 
-def test_a_shortage_says_of_each_part_what_is_missing_and_what_helps() -> None:
+def test_a_shortage_says_what_each_part_misses_and_how_to_fill_it() -> None:
     error = ShortError([Shortage("sgd", 82236, 280)], {"sgd": "coalm-it fetch sgd"})
     assert str(error) == (
         "too few rows: sgd: wanted 82,236, have 280, missing 81,956 (coalm-it fetch sgd). "
-        "--allow-short builds all the same"
+        "--allow-short builds with fewer rows"
     )
 
 
@@ -151,7 +151,7 @@ def test_corpus_order_is_the_order_of_the_candidates() -> None:
     assert order_candidates(iter(rows), "corpus", seed=12) == rows
 
 
-def test_a_shuffle_goes_by_seed_and_id_and_not_by_place() -> None:
+def test_a_shuffle_depends_on_seed_and_id_and_not_on_the_position() -> None:
     rows = candidates(*[5] * 20)
     shuffled = order_candidates(rows, "shuffled", seed=12)
     assert sorted(shuffled) == rows
@@ -160,7 +160,7 @@ def test_a_shuffle_goes_by_seed_and_id_and_not_by_place() -> None:
     assert shuffled != order_candidates(rows, "shuffled", seed=13)
 
 
-def test_a_shuffle_takes_dialogues_apart() -> None:
+def test_a_shuffle_separates_the_rows_of_a_dialogue() -> None:
     shuffled = order_candidates(candidates(*[5] * 20), "shuffled", seed=12)
     neighbours = sum(one.dialogue == two.dialogue for one, two in pairwise(shuffled))
     assert neighbours < 20

@@ -18,7 +18,7 @@ from coalm_it.cli import app
 from coalm_it.draw import stable_hash
 from coalm_it.mixture.quotas import Candidate
 from coalm_it.mixture.split import Functions, find_side, is_held_out, join_functions, split_candidates
-from coalm_it.pipeline.build import Built, build
+from coalm_it.pipeline.build import BuildResult, build
 from coalm_it.recipe import Recipe
 
 TRUSTED = {"grounding": False, "reply_facts": False}
@@ -28,7 +28,7 @@ XLAM = {"source": ["xlam", "xlam_irrelevance"], "task": "function_call", "layout
 TOOLACE = {"source": "toolace", "task": "function_call", "checks": TRUSTED}
 
 
-def make(out: Path, parts: dict[str, Any], **settings: Any) -> Built:
+def make(out: Path, parts: dict[str, Any], **settings: Any) -> BuildResult:
     return build(Recipe.model_validate({"name": "mix", "parts": parts, **settings}), out=out)
 
 
@@ -56,7 +56,7 @@ def shown(row: dict[str, Any]) -> set[str]:
     return {true_name(row, tool["function"]["name"]) for tool in json.loads(row["tools"] or "[]")}
 
 
-# --- which side ---
+# --- sides ---
 
 
 def test_a_share_of_the_dialogues_is_held_out() -> None:
@@ -72,7 +72,7 @@ def test_a_larger_share_contains_the_smaller(name: str, one: float, other: float
 
 
 def held_name(held: bool) -> str:
-    """A name that is held out with seed 12 and share 0.5, or is not."""
+    """A name that is held out, or not, with seed 12 and share 0.5."""
     return next(n for n in map(str, range(99)) if (stable_hash("held out", "function", 12, n) < 2**63) is held)
 
 
@@ -91,12 +91,12 @@ A, B = held_name(True), held_name(False)
         ([], [B], "train"),
     ],
 )
-def test_a_function_call_goes_by_the_functions_that_it_is_about(about: list[str], shown: list[str], side: str) -> None:
+def test_function_calls_are_split_by_their_target_functions(about: list[str], shown: list[str], side: str) -> None:
     functions = Functions(frozenset(about), frozenset(shown))
     assert find_side("xlam/train/0", functions, 0.5, 12) == side
 
 
-def test_the_rows_of_a_dialogue_go_together_in_every_part() -> None:
+def test_the_rows_of_a_dialogue_are_on_one_side_in_every_part() -> None:
     rows = [Candidate(0, n, f"toolace/train/7/{n}/function_call", "toolace/train/7") for n in range(3)]
     functions = join_functions(
         [
@@ -133,7 +133,7 @@ def test_both_configs_hold_the_same_validation_rows(tmp_path: Path) -> None:
     replies = [row["messages"][-1]["content"] for row in samples if row["task"] == "react_response"]
     outputs = [row["output"] for row, sample in zip(columns, samples, strict=True) if "response" in sample["task"]]
     assert outputs == [f"System: {reply}" for reply in replies]
-    assert built.manifest["files"]["data/samples/validation-00000-of-00001.parquet"]["rows"] == len(samples)
+    assert built.manifest.files["data/samples/validation-00000-of-00001.parquet"].rows == len(samples)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.4])
@@ -147,10 +147,10 @@ def test_no_function_that_a_validation_row_calls_is_anywhere_in_train(tmp_path: 
     assert held.isdisjoint({name for row in train for name in called(row) | shown(row)})
     assert dialogues(train).isdisjoint(dialogues(validation)), "copies of a row are on its side"
     assert any("~" in row["id"] for row in validation)
-    assert sum(part["mixed"] for part in built.manifest["parts"].values()) > 0
+    assert sum(part.mixed for part in built.manifest.parts.values()) > 0
 
 
-def test_a_request_whose_function_was_taken_away_goes_by_that_function(tmp_path: Path) -> None:
+def test_a_request_whose_function_was_removed_is_split_by_that_function(tmp_path: Path) -> None:
     part = {**XLAM, "layout": "varied", "unanswerable": {"no_function": 0.5, "no_value": 0.3}}
     built = make(tmp_path / "out", {"xlam": part}, validation=0.3)
     for side, wanted in (("train", False), ("validation", True)):
@@ -163,7 +163,7 @@ def test_a_request_whose_function_was_taken_away_goes_by_that_function(tmp_path:
 def test_second_copies_are_of_train_rows(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"hammer": {**XLAM, "rows": 80, "fill": "repeat"}}, validation=0.2)
     copies = [row for row in read_split(built.out, "train") if row["id"].endswith("~r1")]
-    assert len(copies) == built.manifest["parts"]["hammer"]["repeated"] > 0
+    assert len(copies) == built.manifest.parts["hammer"].repeated > 0
     originals = {json.loads(row["provenance"])["repeat_of"] for row in copies}
     assert originals <= {row["id"] for row in read_split(built.out, "train")}
 
@@ -172,18 +172,18 @@ def test_every_candidate_is_counted_once(tmp_path: Path) -> None:
     parts = {"sgd": {**SGD, "rows": 50}, "hammer": {**XLAM, "copies": 2}, "snips": {**STATE, "source": "snips"}}
     built = make(tmp_path / "out", parts, validation=0.25)
     train, validation = read_split(built.out, "train"), read_split(built.out, "validation")
-    for name, part in built.manifest["parts"].items():
+    for name, part in built.manifest.parts.items():
         rows, held = ([row for row in side if row["part"] == name] for side in (train, validation))
-        assert (len(rows), len(held)) == (part["rows"], part["validation"])
-        whole = part["rows"] - part["repeated"] + part["validation"] + part["rejects"] + part["left_out"]
-        assert part["candidates"] == whole
-        assert part["mixed"] <= part["left_out"]
+        assert (len(rows), len(held)) == (part.rows, part.validation)
+        whole = part.rows - part.repeated + part.validation + part.rejects + part.left_out
+        assert part.candidates == whole
+        assert part.mixed <= part.left_out
 
 
 def test_quotas_are_of_train_rows_and_validation_is_its_share_of_both(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": {**SGD, "rows": 60}}, validation=0.25)
-    part = built.manifest["parts"]["sgd"]
-    assert (part["rows"], part["validation"]) == (60, 20)
+    part = built.manifest.parts["sgd"]
+    assert (part.rows, part.validation) == (60, 20)
 
 
 def test_a_smaller_build_is_on_the_same_sides_as_the_whole(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_smaller_build_is_on_the_same_sides_as_the_whole(tmp_path: Path) -> No
         assert ids[0] < ids[1]
 
 
-def test_the_same_bytes_whatever_the_workers(tmp_path: Path) -> None:
+def test_the_number_of_workers_does_not_change_the_bytes(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"name": "mix", "parts": {"sgd": SGD, "hammer": XLAM}, "validation": 0.2})
     built = [build(recipe, out=tmp_path / str(workers), workers=workers) for workers in (1, 2)]
     assert built[0].manifest == built[1].manifest
@@ -210,14 +210,14 @@ def test_the_table_has_a_column_for_it(tmp_path: Path) -> None:
     assert [int(row[place]) > 0 for row in rows if row[0] in ("snips", "sgd")] == [True, True]
 
 
-def test_a_build_with_too_few_validation_rows_falls_short(tmp_path: Path) -> None:
+def test_too_few_validation_rows_are_a_shortage(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3, expect={"validation_at_least": 10_000})
-    held_out = built.manifest["parts"]["sgd"]["validation"]
-    assert built.fell_short == f"{held_out} validation rows: validation_at_least is 10,000"
+    held_out = built.manifest.parts["sgd"].validation
+    assert built.shortfall == f"{held_out} validation rows: validation_at_least is 10,000"
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "2"])
-def test_a_share_that_is_none_is_one_line(tmp_path: Path, share: str) -> None:
+def test_an_invalid_share_is_a_one_line_error(tmp_path: Path, share: str) -> None:
     command = ["build", "tod", "--out", str(tmp_path / "out"), "--set", f"validation={share}"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2

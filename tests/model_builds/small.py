@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from coalm_it.cli import app
 from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.ledger.maintenance import export_answers
-from coalm_it.pipeline.build import Built, build
+from coalm_it.pipeline.build import BuildResult, build
 from coalm_it.pipeline.model_pass import AnswerSource
 
 __all__ = [
@@ -43,12 +43,12 @@ DIALOGUES, SAMPLES = 26, 280
 def order_small(server: Any, *changes: str) -> list[str]:
     """What recipe tod needs to be written by `small`: a dialogue in each request, SGD alone, unless changed."""
     asked = ["reasoning.writer=annotate", "reasoning.model=small", f"reasoning.base_url={server.base_url}"]
-    return [*asked, "parts.snips=null", "reasoning.turns_a_request=100", *changes]
+    return [*asked, "parts.snips=null", "reasoning.turns_per_request=100", *changes]
 
 
 def build_small(
     server: Any, out: Path, *changes: str, ledger: Path | None = None, offline: bool = False, **options: Any
-) -> Built:
+) -> BuildResult:
     """Builds into `out`; the ledger is answers.sqlite beside it, unless another is named."""
     answer_source = AnswerSource(ledger or out.parent / "answers.sqlite", offline=offline)
     return build("tod", out=out, changes=order_small(server, *changes), answer_source=answer_source, **options)
@@ -99,12 +99,12 @@ def export_used(out: Path, ledger: Path, path: Path) -> Path:
     return path
 
 
-def assert_adds_up(built: Built, candidates: int = SAMPLES, part: str = "sgd") -> None:
+def assert_adds_up(built: BuildResult, candidates: int = SAMPLES, part: str = "sgd") -> None:
     """Every sample of the corpus is a row, a reject or left out; and what the manifest counts is there."""
-    count = built.manifest["parts"][part]
-    assert count["candidates"] == candidates
-    assert candidates == count["rows"] - count["repeated"] + count["rejects"] + count["left_out"]
+    count = built.manifest.parts[part]
+    assert count.candidates == candidates
+    assert candidates == count.rows - count.repeated + count.rejects + count.left_out
     rows, rejects = (
         [row for row in read_rows(built.out, kind) if row["part"] == part] for kind in ("data/samples", "rejects")
     )
-    assert (len(rows), len(rejects)) == (count["rows"], count["rejects"])
+    assert (len(rows), len(rejects)) == (count.rows, count.rejects)

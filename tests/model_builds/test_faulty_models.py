@@ -16,7 +16,7 @@ from coalm_it.corpora.corpus import Corpus, RawFile, Shard, cut_shards
 from coalm_it.corpora.sources import SourceError
 from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.request import Answer, Failure
-from coalm_it.pipeline.build import Built
+from coalm_it.pipeline.build import BuildResult
 from coalm_it.readers import READERS
 from coalm_it.recipe import Part
 from coalm_it.samples.targets import make_samples, shorten_observations, show_tools
@@ -29,7 +29,7 @@ SERVERS = {"usual": {}, "plain": {"no_usage": True, "refuse_schema": True}}
 REACT = Part(source=("sgd",), task=("react_action", "react_response"))
 TOLD_BY_COLUMNS = CHECKS.keys() - {"grounding", "reply_facts"}
 Judge = Callable[[Path], list[Finding]]
-IMPATIENT = ("reasoning.timeout=1", "reasoning.turns_a_request=2", "expect.rejects_at_most=0.9")
+IMPATIENT = ("reasoning.timeout=1", "reasoning.turns_per_request=2", "expect.rejects_at_most=0.9")
 
 
 @pytest.fixture(params=SERVERS)
@@ -48,7 +48,7 @@ def test_every_thought_is_checked_or_replaced_and_every_row_says_how_it_came_to_
     assert_adds_up(built)
     rows = read_rows(built.out)
     assert len(rows) == SAMPLES
-    assert count_fates(rows) == built.manifest["parts"]["sgd"]["thoughts"]
+    assert count_fates(rows) == built.manifest.parts["sgd"].thoughts
     assert count_fates(rows).keys() == {"first", "repaired", "replaced"}
     assert_origins_are_true(built, rows, tmp_path / "answers.sqlite")
     assert judge_again(built.out) == []
@@ -67,8 +67,8 @@ def test_what_failed_is_a_reject_with_its_reason_where_the_recipe_wants_that(
     assert len(rows) + len(rejects) == SAMPLES
     failed = [row for row in rejects if row["thought"] is None]
     beside = [row for row in rejects if row["thought"] is not None]
-    assert 0 < len(failed) == built.manifest["parts"]["sgd"]["rejected_by"]["reasoning"]
-    assert count_fates([*rows, *beside]) + Counter(rejected=len(failed)) == built.manifest["parts"]["sgd"]["thoughts"]
+    assert 0 < len(failed) == built.manifest.parts["sgd"].rejected_by["reasoning"]
+    assert count_fates([*rows, *beside]) + Counter(rejected=len(failed)) == built.manifest.parts["sgd"].thoughts
     for row in beside:  # a reply whose turn lacks the thought before its call
         assert [finding["message"] for finding in row["findings"]] == ["the thought is missing"]
     for row in failed:
@@ -84,14 +84,14 @@ def test_what_failed_is_a_reject_with_its_reason_where_the_recipe_wants_that(
 def test_a_model_that_writes_nothing_that_passes_is_no_fault_of_the_corpus(server: Any, tmp_path: Path) -> None:
     server.behave(poor=1.0)
     changes = ("limit=1", "reasoning.fallback=reject", "reasoning.repairs=0")
-    with pytest.raises(SourceError, match=r"^no row to write: every sample was turned away \(reasoning \d+"):
+    with pytest.raises(SourceError, match=r"^no row to write: the checks rejected every sample \(reasoning \d+"):
         build_small(server, tmp_path / "out", *changes)
 
 
 def test_what_was_turned_down_is_asked_again_another_day(server: Any, tmp_path: Path) -> None:
     server.behave(wrong_parameter="messages")
     first = build_small(server, tmp_path / "out", "limit=2")
-    (fate,) = first.manifest["parts"]["sgd"]["thoughts"]
+    (fate,) = first.manifest.parts["sgd"].thoughts
     assert fate == "replaced"
     (because,) = {tuple(row["provenance"]["instead_of"]["because"]) for row in read_rows(first.out)}
     assert because == ("rejected: 400: Unrecognized request argument supplied: messages",)
@@ -99,7 +99,7 @@ def test_what_was_turned_down_is_asked_again_another_day(server: Any, tmp_path: 
     server.behave()
     again = build_small(server, tmp_path / "out", "limit=2")
     assert server.stats["requests"] == 2
-    (fate,) = again.manifest["parts"]["sgd"]["thoughts"]
+    (fate,) = again.manifest.parts["sgd"].thoughts
     assert fate == "first"
 
 
@@ -117,7 +117,7 @@ def test_what_was_cut_off_would_be_cut_off_again_and_is_not_asked(server: Any, t
 def test_a_thought_that_fails_a_check_is_asked_for_again_with_the_reason(server: Any, tmp_path: Path) -> None:
     server.behave(poor=0.3)
     built = build_small(server, tmp_path / "out")
-    thought_counts = built.manifest["parts"]["sgd"]["thoughts"]
+    thought_counts = built.manifest.parts["sgd"].thoughts
     assert thought_counts == count_fates(read_rows(built.out))
     assert thought_counts["repaired"] > thought_counts["replaced"] > 0
     assert not [row for row in read_rows(built.out) if row["thought"].startswith("Thought:")]
@@ -138,10 +138,10 @@ def count_fates(rows: list[dict[str, Any]]) -> Counter[str]:
     )
 
 
-def assert_origins_are_true(built: Built, rows: list[dict[str, Any]], ledger: Path) -> None:
+def assert_origins_are_true(built: BuildResult, rows: list[dict[str, Any]], ledger: Path) -> None:
     """Writer, model, attempts and reasons of each row agree with what the ledger has under its request's key."""
     keys = set((built.out / "requests.txt").read_text().split())
-    repairs = built.manifest["recipe"]["reasoning"]["repairs"]
+    repairs = built.manifest.recipe.reasoning.repairs
     with open_ledger(ledger, readonly=True) as opened:
         for row in rows:
             origin = row["provenance"]

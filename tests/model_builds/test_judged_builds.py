@@ -15,8 +15,8 @@ from coalm_it.llm.ledger.maintenance import describe_ledger
 FEW = "limit=6"
 
 
-def judge(server: Any, at_least: int = 3) -> str:
-    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', at_least: {at_least}}}"
+def judge(server: Any, min_score: int = 3) -> str:
+    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', min_score: {min_score}}}"
 
 
 def model_of(row: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def test_every_thought_is_scored_and_low_ones_are_replaced(server: Any, tmp_path
     rows = read_rows(built.out)
     scores = count_scores(rows)
     assert scores.keys() == {2, 3, 4, 5}  # as this judge scores
-    assert built.manifest["parts"]["sgd"]["thoughts"] == {"first": len(rows) - scores[2], "replaced": scores[2]}
+    assert built.manifest.parts["sgd"].thoughts == {"first": len(rows) - scores[2], "replaced": scores[2]}
     for row in rows:
         origin = row["provenance"]
         assert (origin["writer"] == "grounded") == (model_of(row)["score"] < 3)
@@ -51,7 +51,7 @@ def test_every_thought_is_scored_and_low_ones_are_replaced(server: Any, tmp_path
 def test_the_judges_answers_lie_beside_the_others(server: Any, tmp_path: Path) -> None:
     built = build_small(server, tmp_path / "out", FEW, judge(server))
     assert count_models(tmp_path / "answers.sqlite") == {"small": 6, "critic": 6}
-    assert built.manifest["answers"]["requests"] == server.stats["requests"] == 2 * 6
+    assert built.manifest.answers.requests == server.stats["requests"] == 2 * 6
     answers = export_used(built.out, tmp_path / "answers.sqlite", tmp_path / "answers.jsonl")
     again = build_small(server, tmp_path / "again", FEW, judge(server), ledger=answers, offline=True)
     assert read_files(again.out) == read_files(built.out)
@@ -61,11 +61,11 @@ def test_the_judges_answers_lie_beside_the_others(server: Any, tmp_path: Path) -
 def test_another_threshold_asks_for_nothing(server: Any, tmp_path: Path) -> None:
     built = build_small(server, tmp_path / "out", FEW, judge(server))
     scores = count_scores(read_rows(built.out))
-    for at_least in (1, 4, 5):
-        again = build_small(server, tmp_path / "out", FEW, judge(server, at_least))
+    for min_score in (1, 4, 5):
+        again = build_small(server, tmp_path / "out", FEW, judge(server, min_score))
         rows = read_rows(again.out)
         assert count_scores(rows) == scores
-        replaced = sum(scores[low] for low in range(1, at_least))
+        replaced = sum(scores[low] for low in range(1, min_score))
         assert sum("instead_of" in row["provenance"] for row in rows) == replaced
     assert server.stats["requests"] == 2 * 6
 
@@ -89,15 +89,15 @@ def test_low_ones_are_rejected_where_the_recipe_wants_that(server: Any, tmp_path
             assert (finding["check"], finding["message"]) == ("reasoning", why)
         else:  # a good thought before a reply, and none before the call that the reply is about
             assert (finding["where"], finding["message"]) == ("step 0", "the thought is missing")
-    counts = built.manifest["parts"]["sgd"]
-    assert counts["rejected_by"]["reasoning"] == counts["thoughts"]["rejected"]
+    counts = built.manifest.parts["sgd"]
+    assert counts.rejected_by["reasoning"] == counts.thoughts["rejected"]
 
 
 def test_a_quota_widens_past_what_the_judge_turns_away(server: Any, tmp_path: Path) -> None:
     reject = ("reasoning.fallback=reject", "expect.rejects_at_most=0", "parts.sgd.rows=60")
     built = build_small(server, tmp_path / "out", judge(server, 4), *reject)
     assert_adds_up(built)
-    assert built.manifest["parts"]["sgd"]["rows"] == 60
+    assert built.manifest.parts["sgd"].rows == 60
     assert count_scores(read_rows(built.out)).keys() == {4, 5}
     models = count_models(tmp_path / "answers.sqlite")
     assert models["small"] == models["critic"] < DIALOGUES  # type: ignore[operator]
@@ -106,7 +106,7 @@ def test_a_quota_widens_past_what_the_judge_turns_away(server: Any, tmp_path: Pa
 def test_what_did_not_pass_is_not_judged(server: Any, tmp_path: Path) -> None:
     server.behave(poor=0.5)
     built = build_small(server, tmp_path / "out", FEW, judge(server, 1))
-    thought_counts = built.manifest["parts"]["sgd"]["thoughts"]
+    thought_counts = built.manifest.parts["sgd"].thoughts
     assert thought_counts["repaired"] > 0
     assert count_scores(read_rows(built.out))[None] == thought_counts["replaced"] > 0
 
@@ -117,7 +117,7 @@ def test_a_judge_that_makes_no_sense_changes_nothing(server: Any, tmp_path: Path
     built = build_small(server, tmp_path / "out", FEW, judge(server, 5))
     assert server.stats["requests"] == 6
     rows = read_rows(built.out)
-    assert built.manifest["parts"]["sgd"]["thoughts"] == {"first": len(rows)}
+    assert built.manifest.parts["sgd"].thoughts == {"first": len(rows)}
     assert count_scores(rows) == {None: len(rows)}
 
 

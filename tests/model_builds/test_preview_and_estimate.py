@@ -32,7 +32,7 @@ def estimate(server: Any, folder: Path, *changes: str) -> dict[str, dict[str, An
 
 
 def judged(server: Any) -> str:
-    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', at_least: 1}}"
+    return f"reasoning.judge={{model: critic, base_url: '{server.base_url}', min_score: 1}}"
 
 
 # --- estimate ---
@@ -41,7 +41,7 @@ def judged(server: Any) -> str:
 @pytest.mark.parametrize(
     "mix",
     [
-        ("reasoning.turns_a_request=4",),
+        ("reasoning.turns_per_request=4",),
         ("parts.sgd.rows=70",),
         ("scale=0.2",),
         ("limit=6", "parts.sgd.task=react_action", "parts.responses={source: sgd, task: react_response}"),
@@ -50,15 +50,15 @@ def judged(server: Any) -> str:
     ids=lambda mix: mix[0],
 )
 def test_an_estimate_is_what_the_build_asks(server: Any, tmp_path: Path, mix: tuple[str, ...]) -> None:
-    foreseen = estimate(server, tmp_path, *mix, judged(server))
+    estimated = estimate(server, tmp_path, *mix, judged(server))
     assert server.stats["requests"] == 0
     build_small(server, tmp_path / "out", *mix, judged(server))
-    assert [foreseen[stage]["stored"] for stage in ("thoughts", "judgements")] == [0, 0]
-    assert foreseen["thoughts"]["asked"] + foreseen["judgements"]["asked"] == server.stats["requests"]
+    assert [estimated[stage]["stored"] for stage in ("thoughts", "judgements")] == [0, 0]
+    assert estimated["thoughts"]["asked"] + estimated["judgements"]["asked"] == server.stats["requests"]
 
     after = estimate(server, tmp_path, *mix, judged(server))
     for stage in ("thoughts", "judgements"):
-        assert (after[stage]["asked"], after[stage]["stored"]) == (0, foreseen[stage]["asked"])
+        assert (after[stage]["asked"], after[stage]["stored"]) == (0, estimated[stage]["asked"])
         assert after[stage]["prompt_tokens"] == after[stage]["completion_tokens"] == 0
 
 
@@ -68,30 +68,30 @@ def test_what_is_half_done_is_half_free(server: Any, tmp_path: Path) -> None:
     stored = server.stats["requests"]
     dialogues = len({row["dialogue_id"] for row in read_rows(tmp_path / "out")})
     assert stored > dialogues  # some thoughts were asked for again
-    foreseen = estimate(server, tmp_path)["thoughts"]
-    assert (foreseen["stored"], foreseen["asked"]) == (stored, DIALOGUES - dialogues)
+    estimated = estimate(server, tmp_path)["thoughts"]
+    assert (estimated["stored"], estimated["asked"]) == (stored, DIALOGUES - dialogues)
 
 
 def test_a_repair_that_is_still_to_be_asked_for_counts(server: Any, tmp_path: Path) -> None:
     server.behave(poor=1.0)
     build_small(server, tmp_path / "out", "limit=3", "reasoning.repairs=0")
-    foreseen = estimate(server, tmp_path, "limit=3", "reasoning.repairs=1")["thoughts"]
-    assert (foreseen["stored"], foreseen["asked"]) == (3, 3)
+    estimated = estimate(server, tmp_path, "limit=3", "reasoning.repairs=1")["thoughts"]
+    assert (estimated["stored"], estimated["asked"]) == (3, 3)
     build_small(server, tmp_path / "out", "limit=3", "reasoning.repairs=1")
     assert server.stats["requests"] == 6
 
 
-def test_tokens_are_foreseen_about_right_and_dollars_follow_from_them(server: Any, tmp_path: Path) -> None:
-    foreseen = estimate(server, tmp_path, PRICE)["thoughts"]
-    assert foreseen["usd"] == pytest.approx(
-        (3 * foreseen["prompt_tokens"] + 15 * foreseen["completion_tokens"]) / 1_000_000
+def test_tokens_are_estimated_about_right_and_dollars_follow_from_them(server: Any, tmp_path: Path) -> None:
+    estimated = estimate(server, tmp_path, PRICE)["thoughts"]
+    assert estimated["usd"] == pytest.approx(
+        (3 * estimated["prompt_tokens"] + 15 * estimated["completion_tokens"]) / 1_000_000
     )
-    assert foreseen["seconds"] is None  # nobody knows how long this model takes
+    assert estimated["seconds"] is None  # nobody knows how long this model takes
     build_small(server, tmp_path / "out")
     stats = server.stats
     # the schema is in the estimate, and this server does not charge for it
-    assert 0.9 * stats["prompt_tokens"] < foreseen["prompt_tokens"] < 1.3 * stats["prompt_tokens"]
-    assert stats["completion_tokens"] / 3 < foreseen["completion_tokens"] < 5 * stats["completion_tokens"]
+    assert 0.9 * stats["prompt_tokens"] < estimated["prompt_tokens"] < 1.3 * stats["prompt_tokens"]
+    assert stats["completion_tokens"] / 3 < estimated["completion_tokens"] < 5 * stats["completion_tokens"]
 
     changed = estimate(server, tmp_path, PRICE, "reasoning.temperature=1")["thoughts"]
     mean = stats["completion_tokens"] / DIALOGUES
@@ -100,10 +100,10 @@ def test_tokens_are_foreseen_about_right_and_dollars_follow_from_them(server: An
 
 
 def test_at_most_is_enough_for_a_ceiling(server: Any, tmp_path: Path) -> None:
-    foreseen = estimate(server, tmp_path, PRICE)["thoughts"]
-    assert foreseen["usd_at_most"] > foreseen["usd"]
-    built = build_small(server, tmp_path / "out", PRICE, f"reasoning.max_usd={foreseen['usd_at_most']}")
-    assert built.manifest["parts"]["sgd"]["thoughts"] == {"first": SAMPLES}
+    estimated = estimate(server, tmp_path, PRICE)["thoughts"]
+    assert estimated["worst_case_usd"] > estimated["usd"]
+    built = build_small(server, tmp_path / "out", PRICE, f"reasoning.max_usd={estimated['worst_case_usd']}")
+    assert built.manifest.parts["sgd"].thoughts == {"first": SAMPLES}
 
 
 def test_an_estimate_is_a_row_for_each_stage(server: Any, tmp_path: Path) -> None:
@@ -204,20 +204,20 @@ def test_a_preview_as_json_has_every_thought_by_its_place(server: Any, tmp_path:
     ("command", "options"), [("estimate", ()), ("build", ("--preview", "2"))], ids=["estimate", "preview"]
 )
 @pytest.mark.parametrize("recipe", ["grounded", "snips"])
-def test_without_a_model_there_is_nothing_to_foresee(
+def test_without_a_model_there_is_nothing_to_estimate(
     server: Any, tmp_path: Path, command: str, options: tuple[str, ...], recipe: str
 ) -> None:
     changes = ["reasoning.writer=grounded"] if recipe == "grounded" else ["parts.sgd.task=state_tracking"]
     result = run(command, server, tmp_path, *changes, options=options)
     assert result.exit_code == 2
-    assert_one_line(result.stderr, r"^coalm-it: tod: no model writes thoughts: --set reasoning\.writer=annotate and a ")
+    assert_one_line(result.stderr, r"^coalm-it: tod: no model writes thoughts: --set reasoning\.writer=annotate --set ")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_must_be_named() -> None:
     result = CliRunner().invoke(app, ["estimate", "tod", "--set", "reasoning.writer=annotate"])
     assert result.exit_code == 2
-    assert_one_line(result.stderr, "the writer annotate is a model: name it, --set reasoning.model=NAME")
+    assert_one_line(result.stderr, "writer annotate needs a model: --set reasoning.model=NAME")
 
 
 def test_a_build_needs_a_folder_or_a_preview(server: Any, tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ def test_a_build_needs_a_folder_or_a_preview(server: Any, tmp_path: Path) -> Non
 def test_a_preview_stops_at_what_stops_a_build(server: Any, tmp_path: Path) -> None:
     for changes, options, code, line in (
         ((), ("--offline",), 3, "there is no ledger"),
-        (("reasoning.max_usd=1",), (), 2, "the price of 'small' is not known"),
-        (("reasoning.max_tokens_total=10",), (), 1, "the ceiling leaves no room"),
+        (("reasoning.max_usd=1",), (), 2, "the price of 'small' is unknown"),
+        (("reasoning.max_tokens_total=10",), (), 1, "the spending limit does not allow another request"),
     ):
         result = run("build", server, tmp_path, *changes, options=("--preview", "2", *options))
         assert result.exit_code == code
@@ -239,11 +239,11 @@ def test_a_preview_stops_at_what_stops_a_build(server: Any, tmp_path: Path) -> N
     assert server.stats["requests"] == 0
 
 
-def test_a_recipe_file_that_asks_a_model_builds_what_was_foreseen(server: Any, tmp_path: Path) -> None:
+def test_a_recipe_file_that_asks_a_model_builds_what_was_estimated(server: Any, tmp_path: Path) -> None:
     built = build_small(server, tmp_path / "out")
     recipe = str(built.out / "recipe.yaml")
     ledger = ["--ledger", str(tmp_path / "answers.sqlite")]
-    foreseen = CliRunner().invoke(app, ["estimate", recipe, "--json", *ledger])
-    assert json.loads(foreseen.stdout)["thoughts"]["stored"] == DIALOGUES
+    estimated = CliRunner().invoke(app, ["estimate", recipe, "--json", *ledger])
+    assert json.loads(estimated.stdout)["thoughts"]["stored"] == DIALOGUES
     CliRunner().invoke(app, ["build", recipe, "--out", str(tmp_path / "again"), "--offline", *ledger])
     assert read_files(tmp_path / "again") == read_files(built.out)

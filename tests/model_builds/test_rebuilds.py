@@ -22,7 +22,7 @@ from small import (
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
-from coalm_it.llm.ledger import MissingError
+from coalm_it.llm.ledger import MissingAnswerError
 from coalm_it.llm.ledger.maintenance import merge_ledgers
 
 FEW, SOME = "limit=4", "limit=12"
@@ -40,7 +40,7 @@ def answers(server: Any, tmp_path: Path) -> Path:
     """The answers of a build in `tmp_path`/out, of which some thoughts were repaired and some replaced."""
     server.behave(**FAULTY)
     built = build_small(server, tmp_path / "out", SOME)
-    assert built.manifest["parts"]["sgd"]["thoughts"].keys() == {"first", "repaired", "replaced"}
+    assert built.manifest.parts["sgd"].thoughts.keys() == {"first", "repaired", "replaced"}
     return export_used(built.out, tmp_path / "answers.sqlite", tmp_path / "answers.jsonl")
 
 
@@ -77,16 +77,14 @@ def test_a_missing_answer_is_one_line_that_names_dialogue_and_turns(server: Any,
     out = tmp_path / "again"
     result = run_small(Nowhere, out, quota, options=["--offline", "--ledger", str(answers)])
     assert result.exit_code == 1
-    assert_one_line(
-        result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: there is no answer .* {answers}$"
-    )
+    assert_one_line(result.stderr, rf"^coalm-it: sgd/train/[12]_000\d\d, turns 0 to \d+: no answer in {answers}$")
     assert not (out / "manifest.json").exists()
 
 
 def test_offline_asks_nothing_of_a_server_that_is_there(server: Any, tmp_path: Path) -> None:
     build_small(server, tmp_path / "out", "limit=2")
     asked = server.stats["requests"]
-    with pytest.raises(MissingError, match=r"^sgd/train/1_00002, turns 0 to 5: there is no answer"):
+    with pytest.raises(MissingAnswerError, match=r"^sgd/train/1_00002, turns 0 to 5: no answer in "):
         build_small(server, tmp_path / "more", "limit=3", offline=True)
     assert server.stats["requests"] == asked
 
@@ -151,7 +149,7 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
 def test_thoughts_that_do_not_pass_are_ordered_in_further_batches(server: Any, tmp_path: Path) -> None:
     server.behave(poor=0.1)
     one_by_one = build_small(server, tmp_path / "one" / "out", FEW)
-    assert one_by_one.manifest["parts"]["sgd"]["thoughts"]["repaired"] > 0
+    assert one_by_one.manifest.parts["sgd"].thoughts["repaired"] > 0
     asked = server.stats["requests"]
     server.behave(poor=0.1)
     (tmp_path / "two").mkdir()

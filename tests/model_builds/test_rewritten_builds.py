@@ -57,7 +57,7 @@ def rewritten(server: Any, sgd: Corpus, tmp_path: Path) -> Path:
 def test_what_is_no_dialogue_is_replaced_whole(server: Any, tmp_path: Path) -> None:
     built = build_small(server, tmp_path / "out", *REWRITE)
     assert server.stats["requests"] == DIALOGUES
-    assert built.manifest["parts"]["sgd"]["thoughts"] == {"replaced": SAMPLES}
+    assert built.manifest.parts["sgd"].thoughts == {"replaced": SAMPLES}
     assert_adds_up(built)
     for row in read_rows(built.out):
         (because,) = row["provenance"]["instead_of"]["because"]
@@ -79,7 +79,7 @@ def test_every_row_says_whether_its_dialogue_was_rewritten(
         if row["provenance"]["writer"] == "rewrite":
             assert row["turn"] < 4
             assert (row["provenance"]["model"], row["provenance"]["attempts"]) == ("small", 1)
-    thought_counts = Counter(built.manifest["parts"]["sgd"]["thoughts"])
+    thought_counts = Counter(built.manifest.parts["sgd"].thoughts)
     assert thought_counts["first"] == sum(row["provenance"]["writer"] == "rewrite" for row in rows) > 0
     if fallback == "grounded":
         assert {frozenset(one) for one in writers.values()} == {frozenset({"rewrite"}), frozenset({"grounded"})}
@@ -92,4 +92,4 @@ def test_every_row_says_whether_its_dialogue_was_rewritten(
 def test_a_quota_is_filled_though_rewritten_dialogues_are_shorter(server: Any, rewritten: Path, tmp_path: Path) -> None:
     quota = ("parts.sgd.rows=100", "expect.rejects_at_most=0")
     built = build_small(server, tmp_path / "out", *REWRITE[:2], *quota, ledger=rewritten, offline=True)
-    assert built.manifest["parts"]["sgd"]["rows"] == len(read_rows(built.out)) == 100
+    assert built.manifest.parts["sgd"].rows == len(read_rows(built.out)) == 100

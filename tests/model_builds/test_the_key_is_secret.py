@@ -39,7 +39,7 @@ def test_a_build_that_goes_well_does_not_tell_it(server: Any, tmp_path: Path) ->
 
 def test_a_build_that_is_killed_does_not_leave_it_in_the_log_of_its_ledger(server: Any, tmp_path: Path) -> None:
     server.behave(key=KEY, latency=0.05)
-    slowly = ("reasoning.turns_a_request=1", "reasoning.max_in_flight=2")
+    slowly = ("reasoning.turns_per_request=1", "reasoning.max_in_flight=2")
     build = start_small(server, tmp_path / "out", *slowly, OPENAI_API_KEY=KEY)
     while server.stats["answered"] < 5:
         assert build.poll() is None, build.communicate()

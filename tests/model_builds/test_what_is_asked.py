@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dialogues import A_FILE, write_dialogues
+from dialogues import PER_FILE, write_dialogues
 from small import DIALOGUES, SAMPLES, assert_adds_up, build_small, read_files, read_rows
 
 from coalm_it.corpora.sources import SourceError
@@ -35,7 +35,7 @@ def test_each_dialogue_is_asked_about_once_whatever_is_built_with_it(server: Any
     built = build_small(server, tmp_path / "out")
     assert server.stats["answered"] == DIALOGUES
     assert_adds_up(built)
-    assert built.manifest["parts"]["sgd"]["thoughts"] == {"first": SAMPLES}
+    assert built.manifest.parts["sgd"].thoughts == {"first": SAMPLES}
 
     assert not build_small(server, tmp_path / "out").fresh  # the same again
     build_small(server, tmp_path / "elsewhere")
@@ -63,7 +63,7 @@ def test_each_dialogue_is_asked_about_once_whatever_is_built_with_it(server: Any
 def test_another_mix_asks_for_nothing(server: Any, tmp_path: Path, everything: Path, change: tuple[str, ...]) -> None:
     built = build_small(server, tmp_path / "out", *change, ledger=everything)
     assert server.stats["requests"] == 0
-    assert sum(part["rows"] for part in built.manifest["parts"].values()) > 0
+    assert sum(part.rows for part in built.manifest.parts.values()) > 0
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +82,14 @@ def test_two_parts_of_one_corpus_ask_once(server: Any, tmp_path: Path) -> None:
     responses = "parts.responses={source: sgd, task: react_response}"
     built = build_small(server, tmp_path / "out", "parts.sgd.task=react_action", responses)
     assert server.stats["requests"] == DIALOGUES
-    counts = built.manifest["parts"]
-    assert counts["sgd"]["rows"] + counts["responses"]["rows"] == SAMPLES
+    counts = built.manifest.parts
+    assert counts["sgd"].rows + counts["responses"].rows == SAMPLES
     assert len((tmp_path / "out" / "requests.txt").read_text().split()) == DIALOGUES
 
 
 def test_a_dialogue_more_is_asked_about_alone(server: Any, bundled: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(bundled, tmp_path / "data"))
-    turn_by_turn = "reasoning.turns_a_request=1"
+    turn_by_turn = "reasoning.turns_per_request=1"
     build_small(server, tmp_path / "out", turn_by_turn, data=data)
     before = server.stats["requests"]
 
@@ -107,7 +107,7 @@ def test_a_dialogue_more_is_asked_about_alone(server: Any, bundled: Path, tmp_pa
 
 def test_a_parameter_of_the_model_is_another_question(server: Any, tmp_path: Path, everything: Path) -> None:
     ledger = Path(shutil.copy(everything, tmp_path))
-    for number, change in enumerate(["temperature=0.5", "seed=3", "extra={top_p: 0.9}", "model=other"]):
+    for number, change in enumerate(["temperature=0.5", "seed=3", "extra_body={top_p: 0.9}", "model=other"]):
         build_small(server, tmp_path / f"out{number}", f"reasoning.{change}", "parts.sgd.rows=10", ledger=ledger)
         asked = len((tmp_path / f"out{number}" / "requests.txt").read_text().split())
         assert server.stats["requests"] == asked > 0
@@ -164,8 +164,8 @@ def test_a_raised_quota_makes_the_shards_anew_that_hold_new_dialogues(server: An
 
     few, before = build_and_look(60)
     more, after = build_and_look(75)
-    changed = {int(name.removeprefix("9_")) // A_FILE for name in more - few}
-    assert len(before) == 24 // A_FILE > len(changed) > 0
+    changed = {int(name.removeprefix("9_")) // PER_FILE for name in more - few}
+    assert len(before) == 24 // PER_FILE > len(changed) > 0
     assert len(after - before) == len(changed)
 
 
@@ -190,9 +190,9 @@ REJECTING = ("reasoning.fallback=reject", "reasoning.repairs=0", "expect.rejects
 def test_rejects_are_made_good_by_further_dialogues(server: Any, tmp_path: Path) -> None:
     server.behave(wrong_schema=0.5, seed=4)
     built = build_small(server, tmp_path / "out", "parts.sgd.rows=60", *REJECTING)
-    count = built.manifest["parts"]["sgd"]
-    assert count["rows"] == 60
-    assert count["rejects"] > 30
+    count = built.manifest.parts["sgd"]
+    assert count.rows == 60
+    assert count.rejects > 30
     assert server.stats["requests"] < DIALOGUES
     assert server.stats["requests"] == len((built.out / "requests.txt").read_text().split())
     assert_adds_up(built)
@@ -206,8 +206,8 @@ def test_rejects_are_made_good_by_further_dialogues(server: Any, tmp_path: Path)
 def test_a_share_of_what_is_good_asks_for_no_more_than_that(server: Any, tmp_path: Path) -> None:
     server.behave(wrong_schema=0.5, seed=4)
     built = build_small(server, tmp_path / "out", "scale=0.25", *REJECTING)
-    count = built.manifest["parts"]["sgd"]
-    assert count["rows"] == round(0.25 * (SAMPLES - count["rejects"]))
+    count = built.manifest.parts["sgd"]
+    assert count.rows == round(0.25 * (SAMPLES - count.rejects))
     assert server.stats["requests"] < DIALOGUES
     assert_adds_up(built)
 
@@ -222,13 +222,13 @@ def test_a_corpus_that_is_used_up_falls_short(server: Any, tmp_path: Path) -> No
 
     built = build_small(server, tmp_path / "out", quota, "allow_short=true", *REJECTING)
     assert server.stats["requests"] == DIALOGUES
-    assert built.manifest["parts"]["sgd"]["rows"] < 250
+    assert built.manifest.parts["sgd"].rows < 250
     assert_adds_up(built)
 
     filled = build_small(server, tmp_path / "out", quota, "parts.sgd.fill=repeat", *REJECTING)
     assert server.stats["requests"] == DIALOGUES
-    assert filled.manifest["parts"]["sgd"]["rows"] == 250
-    assert filled.manifest["parts"]["sgd"]["repeated"] > 0
+    assert filled.manifest.parts["sgd"].rows == 250
+    assert filled.manifest.parts["sgd"].repeated > 0
     assert_adds_up(filled)
 
 
@@ -255,7 +255,7 @@ def test_requests_are_listed_and_told_by_their_recipe(server: Any, tmp_path: Pat
     built = build_small(server, tmp_path / "out", "parts.sgd.rows=50")
     keys = (built.out / "requests.txt").read_text().split()
     assert keys == sorted(set(keys))
-    assert built.manifest["answers"]["requests"] == len(keys) == server.stats["requests"]
+    assert built.manifest.answers.requests == len(keys) == server.stats["requests"]
     assert {row["provenance"]["request"] for row in read_rows(built.out)} <= set(keys)
     assert "base_url" not in yaml.safe_load((built.out / "recipe.yaml").read_text())["reasoning"]
     build("tod", out=built.out)  # the same folder without a model

@@ -25,12 +25,13 @@ def count_dollars(server: Any) -> float:
 
 def test_a_ceiling_of_a_dollar_holds_on_a_run_that_would_cost_five(server: Any, tmp_path: Path) -> None:
     data = ("--data", str(write_dialogues(tmp_path / "data", 50)))
-    asked = ("reasoning.turns_a_request=1", "reasoning.max_in_flight=64", "reasoning.max_tokens=100", PRICE)
+    asked = ("reasoning.turns_per_request=1", "reasoning.max_in_flight=64", "reasoning.max_tokens=100", PRICE)
     server.behave(latency=0.1)
     result = run_small(server, tmp_path / "out", *asked, "reasoning.max_usd=1", options=data)
     assert result.exit_code == 1
     assert_one_line(
-        result.stderr, r"ceiling leaves no room .*\$0\.\d+ of max_usd 1 used.*; every answer is kept: raise it"
+        result.stderr,
+        r"limit does not allow another request .*\$0\.\d+ of max_usd 1 used.*; all answers are kept: raise the limit",
     )
     assert not (tmp_path / "out" / "manifest.json").exists()
     first = count_dollars(server)
@@ -57,9 +58,7 @@ def test_a_ceiling_in_dollars_needs_a_price_before_anything_is_asked(server: Any
     result = run_small(server, tmp_path / "out", "limit=2", judge, f"{whose}.max_usd=1")
     assert result.exit_code == 2
     named = "small" if whose == "reasoning" else "critic"
-    assert_one_line(
-        result.stderr, rf"max_usd is set, and the price of '{named}' is not known: write it into the recipe"
-    )
+    assert_one_line(result.stderr, rf"max_usd is set, but the price of '{named}' is unknown: add it to the recipe")
     assert server.stats["requests"] == 0
     assert not (tmp_path / "out" / "manifest.json").exists()
 
@@ -83,10 +82,10 @@ def test_without_prices_there_is_no_word_of_dollars(server: Any, tmp_path: Path)
 @pytest.mark.parametrize(
     ("behaviour", "said"),
     [
-        ({"key": "another-key"}, r"does not accept the key in the environment variable OPENAI_API_KEY"),
-        ({"model": "large"}, r"no model 'small' there"),
-        ({"quota": 5}, r"the quota is used up \(429: You exceeded your current quota\)$"),
-        ({"wrong_parameter": "messages"}, r"20 requests in a row came to nothing, the last: 400: Unrecognized request"),
+        ({"key": "another-key"}, r"does not accept the API key in the environment variable OPENAI_API_KEY"),
+        ({"model": "large"}, r"no model 'small',"),
+        ({"quota": 5}, r"the quota is exhausted \(429: You exceeded your current quota\)$"),
+        ({"wrong_parameter": "messages"}, r"20 requests in a row failed, the last: 400: Unrecognized request"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -95,7 +94,7 @@ def test_what_only_a_person_can_mend_is_one_line(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-the-right-one")
     server.behave(**behaviour)
-    some = ("limit=12", "reasoning.turns_a_request=4")
+    some = ("limit=12", "reasoning.turns_per_request=4")
     result = run_small(server, tmp_path / "out", *some)
     assert result.exit_code == 3
     assert_one_line(result.stderr, f"^coalm-it: {server.base_url}: .*{said}" if "quota" not in said else said)
@@ -113,7 +112,7 @@ def test_a_key_that_is_missing_is_asked_for(server: Any, tmp_path: Path, monkeyp
     server.behave(key="the-one")
     result = run_small(server, tmp_path / "out")
     assert result.exit_code == 3
-    assert_one_line(result.stderr, "a key is needed: put it into the environment variable OPENAI_API_KEY")
+    assert_one_line(result.stderr, "an API key is required: set the environment variable OPENAI_API_KEY")
 
 
 def test_an_endpoint_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -139,7 +138,9 @@ def test_a_ledger_that_cannot_be_used_is_one_line(server: Any, tmp_path: Path) -
     (tmp_path / "answers.sqlite").write_text("not a ledger")
     result = run_small(server, tmp_path / "out")
     assert result.exit_code == 3
-    assert_one_line(result.stderr, r"answers\.sqlite: no ledger: it is no SQLite file; name another with --ledger$")
+    assert_one_line(
+        result.stderr, r"answers\.sqlite: not a ledger: not an SQLite file; choose another file with --ledger$"
+    )
     assert server.stats["requests"] == 0
 
 
@@ -147,7 +148,7 @@ def test_a_server_without_structured_output_or_usage_is_asked_all_the_same(serve
     server.behave(refuse_schema=True, refuse_max_tokens=True, no_usage=True)
     result = run_small(server, tmp_path / "out", "limit=6")
     assert result.exit_code == 0, result.stderr
-    assert result.stderr.count("no structured output there") == 1
+    assert result.stderr.count(": no structured output; ") == 1
     rows = read_rows(tmp_path / "out")
     assert {row["provenance"]["writer"] for row in rows} == {"annotate"}
     assert len(rows) == sum(1 for row in rows if row["provenance"]["attempts"] == 1)

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +17,7 @@ import pytest
 
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.sources import SourceError
-from coalm_it.pipeline.build import Built, build
+from coalm_it.pipeline.build import BuildResult, build
 
 Edit = Callable[[list[Any]], None]
 
@@ -116,7 +118,7 @@ def test_what_a_source_says_of_its_corpus_is_part_of_a_build(bundled: Path, tmp_
         mine.write_text(known.replace("licence: CC0-1.0", f"licence: {licence}"))
         built = build("tod", out=out, changes=changes)
         assert built.fresh
-        assert built.manifest["sources"]["snips"]["licence"] == licence
+        assert built.manifest.sources["snips"].licence == licence
         assert {row["licence"] for row in read_rows(out)} == {licence}
 
 
@@ -127,7 +129,7 @@ def test_another_quota_uses_every_shard_again(demo: Path, tmp_path: Path) -> Non
     assert again.fresh
     assert heard.made == 0
     assert shards_of(again.out) == shards
-    assert again.manifest["parts"]["sgd"]["rows"] == 50
+    assert again.manifest.parts["sgd"].rows == 50
     fresh = build("tod", out=tmp_path / "fresh", changes=["parts.sgd.rows=50"])
     assert read_files(fresh.out) == read_files(again.out)
 
@@ -211,31 +213,44 @@ def test_a_build_that_fails_over_a_finished_one_leaves_no_manifest(data: Path, t
     assert not (out / "manifest.json").exists()
 
 
+def test_where_the_system_does_not_report_peak_memory_it_is_unknown(tmp_path: Path) -> None:
+    """Windows has no module `resource`."""
+    code = f"""
+import sys
+sys.modules["resource"] = None
+from coalm_it.pipeline.build import build
+print(build("tod", out={str(tmp_path / "out")!r}, changes=["limit=2"]).timings["peak_bytes"])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout == "{'this_process': None, 'largest_worker': None}\n", ran.stderr
+
+
 # --- nothing vanishes ---
 
 
-def assert_all_is_accounted_for(built: Built) -> None:
+def assert_all_is_accounted_for(built: BuildResult) -> None:
     """The manifest's numbers, the rows in the files, and the files' hashes agree."""
     manifest, rows = built.manifest, read_rows(built.out)
     assert len(rows) == len(read_rows(built.out, "coalm_it"))
     rejected = pq.read_table(built.out / "rejects").to_pylist() if (built.out / "rejects").is_dir() else []
-    for name, part in manifest["parts"].items():
-        assert part["candidates"] == part["rows"] - part["repeated"] + part["rejects"] + part["left_out"]
-        assert part["rows"] == sum(row["part"] == name for row in rows)
-        assert part["rejects"] == sum(row["part"] == name for row in rejected)
+    for name, part in manifest.parts.items():
+        assert part.candidates == part.rows - part.repeated + part.rejects + part.left_out
+        assert part.rows == sum(row["part"] == name for row in rows)
+        assert part.rejects == sum(row["part"] == name for row in rejected)
         findings = Counter(
             check for row in rejected if row["part"] == name for check in {one["check"] for one in row["findings"]}
         )
-        assert part["rejected_by"] == findings
-        assert part["faults"] == sum(fault["part"] == name for fault in manifest["faults"])
+        assert part.rejected_by == findings
+        assert part.faults == sum(fault.part == name for fault in manifest.faults)
     assert len({row["id"] for row in [*rows, *rejected]}) == len(rows) + len(rejected)
     written = {path.relative_to(built.out).as_posix() for path in built.out.rglob("*.parquet")}
-    assert written | {"README.md", "recipe.yaml"} == set(manifest["files"])
-    for name, file in manifest["files"].items():
+    assert written | {"README.md", "recipe.yaml"} == set(manifest.files)
+    for name, file in manifest.files.items():
         content = (built.out / name).read_bytes()
-        assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
-        assert "rows" not in file or file["rows"] == pq.read_metadata(built.out / name).num_rows
-    assert json.loads((built.out / "manifest.json").read_bytes()) == manifest
+        assert (file.bytes, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+        rows_in_file = pq.read_metadata(built.out / name).num_rows if name.endswith(".parquet") else None
+        assert file.rows == rows_in_file
+    assert json.loads((built.out / "manifest.json").read_bytes()) == manifest.model_dump(mode="json")
 
 
 def break_some(dialogues: list[Any]) -> None:
@@ -267,9 +282,9 @@ def test_a_broken_record_is_a_fault_and_the_good_ones_go_on(data: Path, tmp_path
     edit_dialogues(data, break_some)
     heard = Heard()
     built = build("tod", data=data, out=tmp_path / "out", listener=heard)
-    assert built.manifest["parts"]["sgd"]["faults"] == 3
-    assert built.manifest["parts"]["sgd"]["dialogues"] == 23
-    assert [(fault["file"], fault["record"]) for fault in built.manifest["faults"]] == [
+    assert built.manifest.parts["sgd"].faults == 3
+    assert built.manifest.parts["sgd"].dialogues == 23
+    assert [(fault.file, fault.record) for fault in built.manifest.faults] == [
         ("train/dialogues_001.json", "1_00000"),
         ("train/dialogues_001.json", "1_00001"),
         ("train/dialogues_001.json", "2"),
@@ -291,7 +306,7 @@ def test_a_reject_says_why_and_is_no_row(data: Path, tmp_path: Path) -> None:
         finding["check"] == "grounding" and "Atlantis" in finding["message"] for finding in rejects[name]["findings"]
     )
     kept = build("tod", data=data, out=tmp_path / "kept", changes=["checks.grounding=false"])
-    assert "grounding" not in kept.manifest["parts"]["sgd"]["rejected_by"]
+    assert "grounding" not in kept.manifest.parts["sgd"].rejected_by
 
 
 def test_inputs_and_versions_are_in_the_manifest(demo: Path, bundled: Path) -> None:
@@ -319,7 +334,7 @@ def test_quotas_are_met_exactly_by_whole_dialogues(demo: Path, tmp_path: Path) -
     whole = Counter(row["dialogue_id"] for row in read_rows(demo) if row["part"] == "sgd")
     taken = Counter(row["dialogue_id"] for row in rows if row["part"] == "sgd")
     assert sum(taken[name] < whole[name] for name in taken) <= 1
-    assert built.manifest["parts"]["sgd"]["left_out"] == sum(whole.values()) - 100
+    assert built.manifest.parts["sgd"].left_out == sum(whole.values()) - 100
 
 
 def test_corpus_order_and_shuffled_order_have_the_same_rows(demo: Path, tmp_path: Path) -> None:
@@ -343,8 +358,8 @@ def test_corpus_order_and_shuffled_order_have_the_same_rows(demo: Path, tmp_path
 @pytest.mark.parametrize(("limit", "dialogues"), [(1, 1), (14, 14), (15, 15), (1000, 26)])
 def test_a_limit_takes_the_first_dialogues_of_each_part(demo: Path, tmp_path: Path, limit: int, dialogues: int) -> None:
     built = build("tod", out=tmp_path / "out", changes=[f"limit={limit}"], workers=2)
-    assert built.manifest["parts"]["sgd"]["dialogues"] == dialogues
-    assert built.manifest["parts"]["snips"]["dialogues"] == min(limit, 86)
+    assert built.manifest.parts["sgd"].dialogues == dialogues
+    assert built.manifest.parts["snips"].dialogues == min(limit, 86)
     names = {row["dialogue_id"] for row in read_rows(built.out) if row["part"] == "sgd"}
     expected = [f"1_{n:05d}" for n in range(14)] + [f"2_{n:05d}" for n in range(12)]
     assert names <= set(expected[:limit])
@@ -357,8 +372,8 @@ def test_a_limit_counts_the_dialogues_that_the_filter_lets_pass(tmp_path: Path) 
     """Of the bundled dialogues 1_00005, 2_00001, 2_00004 and 2_00006 are about coaches; 14 are in the first file."""
     changes = ["parts.sgd.filter={services: [Coaches_1]}", "limit=2"]
     built = build("tod", out=tmp_path / "out", changes=changes)
-    count = built.manifest["parts"]["sgd"]
-    assert (count["dialogues"], count["filtered"]) == (14 + 2, 14)
+    count = built.manifest.parts["sgd"]
+    assert (count.dialogues, count.filtered) == (14 + 2, 14)
     names = {row["dialogue_id"] for row in read_rows(built.out) if row["part"] == "sgd"}
     assert names == {"1_00005", "2_00001"}
 
@@ -407,9 +422,9 @@ def test_a_folder_without_the_corpus_says_what_it_is_recognised_by(tmp_path: Pat
 def test_one_bad_file_is_one_fault_and_the_others_go_on(data: Path, tmp_path: Path, content: bytes) -> None:
     (data / "sgd" / "train" / "dialogues_001.json").write_bytes(content)
     built = build("tod", data=data, out=tmp_path / "out")
-    (fault,) = built.manifest["faults"]
-    assert (fault["file"], fault["record"]) == ("train/dialogues_001.json", None)
-    assert built.manifest["parts"]["sgd"]["dialogues"] == 12
+    (fault,) = built.manifest.faults
+    assert (fault.file, fault.record) == ("train/dialogues_001.json", None)
+    assert built.manifest.parts["sgd"].dialogues == 12
 
 
 def test_a_damaged_member_of_a_zip_file_is_one_fault_too(data: Path, tmp_path: Path) -> None:
@@ -421,16 +436,16 @@ def test_a_damaged_member_of_a_zip_file_is_one_fault_too(data: Path, tmp_path: P
     content[begin : begin + 50] = bytes(50)
     archive.write_bytes(content)
     built = build("tod", data=data, out=tmp_path / "out")
-    (fault,) = built.manifest["faults"]
-    assert fault["file"] == "train/dialogues_002.json"
-    assert fault["reason"].startswith("cannot be read in sgd.zip: ")
-    assert built.manifest["parts"]["sgd"]["dialogues"] == 14
+    (fault,) = built.manifest.faults
+    assert fault.file == "train/dialogues_002.json"
+    assert fault.reason.startswith("cannot be read in sgd.zip: ")
+    assert built.manifest.parts["sgd"].dialogues == 14
 
 
 def test_a_link_to_nowhere_is_one_fault_too(data: Path, tmp_path: Path) -> None:
     (data / "sgd" / "train" / "dialogues_003.json").symlink_to(tmp_path / "nowhere")
-    (fault,) = build("tod", data=data, out=tmp_path / "out").manifest["faults"]
-    assert (fault["file"], fault["reason"]) == (
+    (fault,) = build("tod", data=data, out=tmp_path / "out").manifest.faults
+    assert (fault.file, fault.reason) == (
         "train/dialogues_003.json",
         "cannot be read: No such file or directory",
     )
@@ -440,8 +455,8 @@ def test_a_file_name_that_is_no_text_is_written_with_escapes(data: Path, tmp_pat
     folder = os.fsencode(data / "sgd" / "train")
     os.rename(folder + b"/dialogues_001.json", folder + b"/dialogues_\xff.json")
     built = build("tod", data=data, out=tmp_path / "out")
-    assert r"sgd/train/dialogues_\xff.json" in built.manifest["inputs"]
-    assert built.manifest["parts"]["sgd"]["dialogues"] == 26
+    assert r"sgd/train/dialogues_\xff.json" in built.manifest.inputs
+    assert built.manifest.parts["sgd"].dialogues == 26
 
 
 @pytest.mark.parametrize("name", ["Get=Forecast(", "Get\nForecast"])
@@ -449,7 +464,7 @@ def test_a_call_that_a_row_cannot_hold_is_a_reject(data: Path, tmp_path: Path, n
     for path in (data / "sgd" / "train").iterdir():
         path.write_text(path.read_text().replace('"GetForecast"', json.dumps(name)))
     built = build("tod", data=data, out=tmp_path / "out")
-    rejected = built.manifest["parts"]["sgd"]["rejected_by"]
+    rejected = built.manifest.parts["sgd"].rejected_by
     assert rejected["rendering"] > 5
     assert_all_is_accounted_for(built)
 
@@ -458,14 +473,14 @@ def test_a_large_file_that_is_cut_off_is_one_fault_too(data: Path, tmp_path: Pat
     path = data / "sgd" / "train" / "dialogues_001.json"
     path.write_bytes(path.read_bytes().rstrip()[:-1].ljust(20_000_000))
     built = build("tod", data=data, out=tmp_path / "out")
-    assert [fault["record"] for fault in built.manifest["faults"]] == [None]
+    assert [fault.record for fault in built.manifest.faults] == [None]
 
 
 def test_where_nothing_is_good_there_is_no_build(data: Path, tmp_path: Path) -> None:
     for path in [*data.glob("sgd/train/dialogues_*.json"), data / "snips" / "train.json"]:
         path.write_bytes(path.read_bytes()[:1000])
     heard = Heard()
-    with pytest.raises(SourceError, match="nothing good"):
+    with pytest.raises(SourceError, match="no usable dialogue"):
         build("tod", data=data, out=tmp_path / "out", listener=heard)
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert sum(line.startswith("fault: ") for line in heard.lines) == 3
@@ -474,6 +489,6 @@ def test_where_nothing_is_good_there_is_no_build(data: Path, tmp_path: Path) -> 
 def test_too_many_rejects_and_faults_fall_short(data: Path, tmp_path: Path) -> None:
     edit_dialogues(data, break_some)
     built = build("tod", data=data, out=tmp_path / "out", changes=["expect.rejects_at_most=0.001"])
-    assert built.fell_short
-    assert "more than rejects_at_most (0.1%) allows" in built.fell_short
-    assert build("tod", data=data, out=built.out, changes=["expect.rejects_at_most=0.5"]).fell_short is None
+    assert built.shortfall
+    assert "more than rejects_at_most (0.1%) allows" in built.shortfall
+    assert build("tod", data=data, out=built.out, changes=["expect.rejects_at_most=0.5"]).shortfall is None

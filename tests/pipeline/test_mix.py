@@ -54,10 +54,10 @@ def test_a_shortage_is_a_table_and_nothing_is_written(tmp_path: Path) -> None:
 
 def test_a_short_build_that_is_allowed_says_so_in_its_manifest(tmp_path: Path) -> None:
     built = build("coalm_it", out=tmp_path / "out", changes=["allow_short=true"])
-    assert built.manifest["recipe"]["allow_short"] is True
-    for part in built.manifest["parts"].values():
-        assert part["rows"] < part["wanted"]
-        assert part["candidates"] == part["rows"] - part["repeated"] + part["rejects"] + part["left_out"]
+    assert built.manifest.recipe.allow_short is True
+    for part in built.manifest.parts.values():
+        assert part.rows < part.wanted
+        assert part.candidates == part.rows - part.repeated + part.rejects + part.left_out
 
 
 def test_a_corpus_that_is_not_there_is_never_made_up_for_by_copies(bundled: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_corpus_that_is_not_there_is_never_made_up_for_by_copies(bundled: Path
 def test_second_copies_fill_what_is_missing_and_are_marked(tmp_path: Path) -> None:
     part = {"source": "xlam_irrelevance", "task": "function_call", "layout": "hammer", "rows": 25, "fill": "repeat"}
     built = build(make_recipe({"hammer": {**part, "checks": TRUSTED}}), out=tmp_path / "out")
-    assert (built.manifest["parts"]["hammer"]["rows"], built.manifest["parts"]["hammer"]["repeated"]) == (25, 5)
+    assert (built.manifest.parts["hammer"].rows, built.manifest.parts["hammer"].repeated) == (25, 5)
     samples = read_samples(built.out)
     copies = [sample for sample in samples if sample["id"].endswith("~r1")]
     assert len(copies) == 5
@@ -83,7 +83,7 @@ def test_copies_are_masked_each_by_itself_and_named(tmp_path: Path) -> None:
     part = {"source": "xlam", "task": "function_call", "layout": "hammer", "copies": 3, "mask": {"probability": 0.5}}
     built = build(make_recipe({"hammer": {**part, "checks": TRUSTED}}), out=tmp_path / "out")
     samples = read_samples(built.out)
-    assert len(samples) == 3 * built.manifest["parts"]["hammer"]["dialogues"]
+    assert len(samples) == 3 * built.manifest.parts["hammer"].dialogues
     assert Counter(sample["id"].partition("~")[2] for sample in samples) == {"": 48, "1": 48, "2": 48}
     masked = ["mask" in json.loads(sample["provenance"]) for sample in samples]
     assert 40 < sum(masked) < 104
@@ -103,22 +103,22 @@ def test_shares_of_a_whole_are_met_exactly(tmp_path: Path) -> None:
         "sgd": {"source": "sgd", "task": ["react_action", "react_response"], "share": 0.7},
     }
     built = build(make_recipe(parts, rows=99), out=tmp_path / "out")
-    assert {name: part["rows"] for name, part in built.manifest["parts"].items()} == {"snips": 30, "sgd": 69}
+    assert {name: part.rows for name, part in built.manifest.parts.items()} == {"snips": 30, "sgd": 69}
 
 
 def test_a_filter_leaves_dialogues_and_counts_them(tmp_path: Path) -> None:
     part = {"source": "sgd", "task": "react_response", "filter": {"max_turns": 6}}
     built = build(make_recipe({"sgd": part}), out=tmp_path / "out")
-    count = built.manifest["parts"]["sgd"]
-    assert 0 < count["filtered"] < count["dialogues"]
+    count = built.manifest.parts["sgd"]
+    assert 0 < count.filtered < count.dialogues
     assert max(sample["turn"] for sample in read_samples(built.out)) <= 5
 
 
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
-        ((0.5, 0.4), "the shares add up to 0.9, not to 1"),
-        ((0.5, None), "where one part has a share, every part has one"),
+        ((0.5, 0.4), "the shares add up to 0.9 instead of 1"),
+        ((0.5, None), "if one part has a share, every part needs one"),
     ],
 )
 def test_shares_that_do_not_add_up_are_refused(shares: tuple[float | None, ...], message: str) -> None:
@@ -135,5 +135,5 @@ def test_files_in_another_order_on_disk_give_the_same_bytes(bundled: Path, tmp_p
             copy = tmp_path / name / path.relative_to(bundled)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
-        hashes.append(build(recipe, data=tmp_path / name, out=tmp_path / f"out-{name}").manifest["files"])
+        hashes.append(build(recipe, data=tmp_path / name, out=tmp_path / f"out-{name}").manifest.files)
     assert hashes[0] == hashes[1]

@@ -76,13 +76,13 @@ def test_hammers_query_moves_from_the_instruction_to_the_input(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (("x", "y", "z"), "none of the known rows"),
+        (("x", "y", "z"), "unknown layout"),
         (("x", "User: hi\nThought: call it", "Action: f(a='1'"), "calls cannot be read"),
         (("x", "Thought: call it", "Action: f()"), "the input has no line of the user"),
         (("x", "[BEGIN OF QUERY]\nhi\n[END OF QUERY]", "[]"), "available tools: not JSON"),
     ],
 )
-def test_a_row_of_no_known_kind_is_a_fault(tmp_path: Path, row: tuple[str, str, str], reason: str) -> None:
+def test_a_row_of_unknown_layout_is_a_fault(tmp_path: Path, row: tuple[str, str, str], reason: str) -> None:
     (fault,) = read_rows(write_rows(tmp_path / "coalm_it.json", row))
     assert isinstance(fault, Fault)
     assert fault.record == "0"

@@ -243,7 +243,7 @@ def test_a_yaml_file_adds_a_corpus(tmp_path: Path) -> None:
 
 def test_an_unknown_column_in_the_yaml_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(OWN.replace("messages: chat", "mesages: chat"))
-    with pytest.raises(SourceError, match=r"unknown key columns\.mesages .*did you mean 'messages'\?"):
+    with pytest.raises(SourceError, match=r"unknown key 'columns\.mesages'; did you mean 'messages'\?"):
         load_source(tmp_path / "own.yaml")
 
 
@@ -304,7 +304,7 @@ def test_the_documentation_describes_a_source_and_a_record(tmp_path: Path) -> No
         (7, "an object with 'messages' was expected, found 7"),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_next_goes_on(tmp_path: Path, record: Any, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_next_is_read(tmp_path: Path, record: Any, reason: str) -> None:
     fault, dialogue = read_records(tmp_path, record, {"messages": [ASK, SAY]})
     assert isinstance(fault, Fault)
     assert (fault.file, fault.record) == ("talks.jsonl", "talks_0")

@@ -192,7 +192,7 @@ def test_utterances_are_joined_again(dialogues: dict[str, Dialogue]) -> None:
     assert first.reply.endswith("Doesn't one of them sound good?")
 
 
-def test_acts_speak_as_those_of_sgd_do(dialogues: dict[str, Dialogue]) -> None:
+def test_acts_have_their_names_in_sgd(dialogues: dict[str, Dialogue]) -> None:
     first, _, third = dialogues["SNG0101"].turns[:3]
     assert show_acts(first.labels.user_acts) == [
         *("INFORM_INTENT intent find_restaurant", "INFORM food italian", "INFORM area centre"),

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from coalm_it.calls import find_tool
 from coalm_it.corpora.corpus import RawFile
 from coalm_it.corpora.sources import SourceError
-from coalm_it.readers.multiwoz.databases import Databases, Outcome, execute, load_databases
+from coalm_it.readers.multiwoz.databases import BookingOutcome, Databases, execute, load_databases
 from coalm_it.readers.multiwoz.matching import agrees, is_exact, same_name
 from coalm_it.schema import Call
 
@@ -29,7 +30,9 @@ def folder(bundled: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundled / "multiwoz" / "db", tmp_path / "db"))
 
 
-def call(databases: Databases, function: str, outcome: Outcome | None = None, /, **arguments: Any) -> dict[str, Any]:
+def call(
+    databases: Databases, function: str, outcome: BookingOutcome | None = None, /, **arguments: Any
+) -> dict[str, Any]:
     return execute(databases, Call(name=function, arguments=arguments), "SNG0001", outcome)
 
 
@@ -55,7 +58,7 @@ def test_every_function_says_what_it_takes_and_gives(databases: Databases) -> No
 
 
 def test_stations_and_kinds_of_attraction_are_those_of_the_database(databases: Databases) -> None:
-    train, attraction = databases.tool("find_train"), databases.tool("find_attraction")
+    train, attraction = (find_tool(Call(name=name), databases.tools) for name in ("find_train", "find_attraction"))
     assert train
     assert attraction
     assert train.properties["departure"]["enum"] == ["kingsford", "marlbridge", "port ellery"]
@@ -157,9 +160,9 @@ def test_a_drawn_reference_is_always_the_same_and_every_booking_has_its_own(data
     assert len({draw(), draw(time="19:30"), draw("SNG0002")}) == 3
 
 
-def test_the_annotation_decides_what_became_of_a_booking(databases: Databases) -> None:
-    assert call(databases, "book_restaurant", Outcome(refused=True), **TABLE) == {"matches": 0, "results": []}
-    told = call(databases, "book_restaurant", Outcome(details={"reference": "ABCD1234"}), **TABLE)
+def test_the_annotation_decides_the_outcome_of_a_booking(databases: Databases) -> None:
+    assert call(databases, "book_restaurant", BookingOutcome(refused=True), **TABLE) == {"matches": 0, "results": []}
+    told = call(databases, "book_restaurant", BookingOutcome(details={"reference": "ABCD1234"}), **TABLE)
     assert told["results"][0]["reference"] == "ABCD1234"
 
 
@@ -184,7 +187,7 @@ def test_a_fee_that_was_told_counts_as_long_as_it_differs_by_pennies(databases: 
 
     def book(fee: str) -> str:
         booked = call(
-            databases, "book_train", Outcome(details={"total_price": fee}), train_id=train["train_id"], people=3
+            databases, "book_train", BookingOutcome(details={"total_price": fee}), train_id=train["train_id"], people=3
         )
         return str(booked["results"][0]["total_price"])
 
@@ -201,7 +204,7 @@ def test_a_taxi_has_a_car_and_a_number(databases: Databases) -> None:
     assert make in ("skoda", "volvo", "kia")
     assert drawn["phone"].startswith("07")
     assert len(drawn["phone"]) == 11
-    told = call(databases, "book_taxi", Outcome(details={"type": "red kia", "phone": "07700900001"}), **way)
+    told = call(databases, "book_taxi", BookingOutcome(details={"type": "red kia", "phone": "07700900001"}), **way)
     assert (told["results"][0]["type"], told["results"][0]["phone"]) == ("red kia", "07700900001")
 
 
@@ -277,7 +280,7 @@ def test_what_the_published_databases_lack_is_added(folder: Path) -> None:
         ("curry prince", "curry king", False),
     ],
 )
-def test_names_are_compared_with_patience(said: str, name: str, same: bool) -> None:
+def test_names_are_compared_fuzzily(said: str, name: str, same: bool) -> None:
     assert same_name(said, name) is same
 
 

@@ -213,11 +213,21 @@ def frame(dialogue: dict[str, Any], turn: int) -> Any:
         (lambda d: d["turns"].clear(), "there are 0 turns; every user turn needs a system turn after it"),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_rest_goes_on(broken: Callable[[Edit], Path], edit: Edit, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_others_are_read(
+    broken: Callable[[Edit], Path], edit: Edit, reason: str
+) -> None:
     fault, second = read(broken(edit))
     assert fault == Fault(file="train/dialogues_001.json", record="1_00001", reason=reason)
     assert isinstance(second, Dialogue)
     assert (second.id, second.record) == ("1_00002", 1)
+
+
+def test_an_unknown_act_is_a_fault(broken: Callable[[Edit], Path]) -> None:
+    fault, second = read(broken(lambda d: frame(d, 0)["actions"][0].update(act="INFROM")))
+    assert isinstance(fault, Fault)
+    assert fault.reason.startswith("turns.0.frames.0.actions.0.act: input should be 'AFFIRM', ")
+    assert fault.reason.endswith(", found 'INFROM'")
+    assert isinstance(second, Dialogue)
 
 
 def test_a_record_without_an_id_is_named_by_its_number(broken: Callable[[Edit], Path]) -> None:
@@ -240,7 +250,9 @@ def test_a_record_without_an_id_is_named_by_its_number(broken: Callable[[Edit], 
         (b'[{"dialogue_id": "caf\xe9"}]', "not UTF-8: invalid continuation byte at byte 21"),
     ],
 )
-def test_a_bad_file_is_one_fault_and_the_other_files_go_on(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_an_unreadable_file_is_one_fault_and_the_other_files_are_read(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
     (tmp_path / "train" / "dialogues_002.json").write_bytes(content)
     *dialogues, fault = read(tmp_path)

@@ -183,15 +183,15 @@ def test_shards_of_a_file_are_its_records_cut_in_order(tmp_path: Path) -> None:
         (utterance(domain=""), "the domain is empty"),
         (
             utterance(slot_values={"city": "Mallaig"}),
-            "slot 'city': 'Mallaig' does not stand in the utterance 'Is it windy in Oban today'",
+            "slot 'city': 'Mallaig' is not in the utterance 'Is it windy in Oban today'",
         ),
         (
             utterance(slot_values={"city": " "}),
-            "slot 'city': '' does not stand in the utterance 'Is it windy in Oban today'",
+            "slot 'city': '' is not in the utterance 'Is it windy in Oban today'",
         ),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_rest_goes_on(tmp_path: Path, bad: Any, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_others_are_read(tmp_path: Path, bad: Any, reason: str) -> None:
     first, second, third = read(write_split(tmp_path, utterance(), bad, utterance(dialog_id="gw_2")), "split")
     assert isinstance(first, Dialogue)
     assert second == Fault(file="train.json", record="gw_1", reason=reason)
@@ -266,7 +266,7 @@ def test_a_bad_line(tmp_path: Path, tokens: str, tags: str, label: str, reason: 
 
 def test_seq_files_of_unequal_length_are_one_fault(tmp_path: Path) -> None:
     folder = write_joint(tmp_path, "rain\nsnow\n", "O\n", "GetWeather\nGetWeather\n")
-    reason = "seq.in has 2 lines, seq.out 1, label 2; there should be one line an utterance in each"
+    reason = "seq.in has 2 lines, seq.out 1, label 2; each should have one line per utterance"
     assert read(folder, "joint_slu") == [Fault(file="train/seq.in", reason=reason)]
 
 

@@ -189,7 +189,7 @@ def test_a_system_text_may_list_no_functions(tmp_path: Path, system: str) -> Non
         ([], "no message of the assistant"),
     ],
 )
-def test_what_does_not_hold_together_is_a_fault(tmp_path: Path, messages: list[tuple[str, str]], reason: str) -> None:
+def test_an_inconsistent_record_is_a_fault(tmp_path: Path, messages: list[tuple[str, str]], reason: str) -> None:
     assert fault_of(tmp_path, *messages).startswith(reason)
 
 
@@ -209,7 +209,7 @@ def test_what_does_not_hold_together_is_a_fault(tmp_path: Path, messages: list[t
         ([], "an object with 'system' was expected, found []"),
     ],
 )
-def test_a_bad_record_is_a_fault_and_the_next_goes_on(tmp_path: Path, record: Any, reason: str) -> None:
+def test_an_invalid_record_is_a_fault_and_the_next_is_read(tmp_path: Path, record: Any, reason: str) -> None:
     fault, dialogue = read_talks(tmp_path, record, talk(ASK, SAY))
     assert isinstance(fault, Fault)
     assert (fault.file, fault.record) == ("data.json", "data_0")

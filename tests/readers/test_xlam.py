@@ -63,7 +63,7 @@ def test_a_row_is_a_turn_with_one_step_and_no_reply(tmp_path: Path) -> None:
     assert dialogue.turns == (Turn(user="Tide at Oban?", steps=(Step(calls=(call,)),)),)
 
 
-def test_several_answers_are_calls_made_at_once(tmp_path: Path) -> None:
+def test_several_answers_are_parallel_calls(tmp_path: Path) -> None:
     ullapool = {"name": "get_tide", "arguments": {"harbour": "Ullapool"}}
     joke = {"name": "get_joke", "arguments": {}}
     (dialogue,) = read_good(make_corpus(tmp_path, row(answers=[OBAN, ullapool, joke])))
@@ -164,7 +164,7 @@ def test_long_numbers_stay_exact(tmp_path: Path) -> None:
         ({"query": [{"role": "agent", "content": "?"}]}, "message 0: the user should speak first"),
     ],
 )
-def test_a_bad_row_is_a_fault_and_the_next_goes_on(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+def test_an_invalid_row_is_a_fault_and_the_next_is_read(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
     fault, dialogue = read(make_corpus(tmp_path, row(**changes), row(id=8)))
     assert isinstance(fault, Fault)
     assert (fault.file, fault.record) == ("xlam_function_calling_60k.json", "7")
@@ -212,7 +212,7 @@ def test_the_publishers_names_are_recognised(tmp_path: Path, source: str, name: 
     assert [item.source for item in found if item.used] == [source]
 
 
-def test_another_file_of_that_name_is_passed_over(tmp_path: Path) -> None:
+def test_another_file_of_that_name_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "xlam_function_calling_60k.json").write_text('{"rows": []}')
     (found,) = find_corpora(tmp_path, [load_source("xlam")])
     assert not found.used

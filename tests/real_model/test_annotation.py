@@ -34,10 +34,10 @@ def test_every_turn_ends_as_a_checked_thought(served: Callable[..., Settings], t
         changes=[f"reasoning={json.dumps(asked)}", f"limit={DIALOGUES}", "parts.snips=null"],
         answer_source=AnswerSource(tmp_path / "answers.sqlite"),
     )
-    counts = built.manifest["parts"]["sgd"]
-    thoughts = counts["thoughts"]
-    print(f"\n{counts['dialogues']} dialogues, {built.manifest['answers']['requests']} requests: {thoughts}")
-    assert sum(thoughts.values()) == counts["candidates"]
+    counts = built.manifest.parts["sgd"]
+    thoughts = counts.thoughts
+    print(f"\n{counts.dialogues} dialogues, {built.manifest.answers.requests} requests: {thoughts}")
+    assert sum(thoughts.values()) == counts.candidates
     rows = pq.read_table(tmp_path / "out" / "data" / "samples", columns=["thought", "provenance"]).to_pylist()
     assert all(row["thought"] for row in rows)
     for origin in (json.loads(row["provenance"]) for row in rows):

@@ -11,7 +11,7 @@ from coalm_it.llm.endpoint import EndpointError
 from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.online import ask_all
 from coalm_it.llm.request import Answer, Failure, Outcome, Request
-from coalm_it.llm.retry import Tally
+from coalm_it.llm.retry import RunStats
 from coalm_it.model_settings import Settings
 
 pytestmark = pytest.mark.llm
@@ -25,11 +25,11 @@ CAPITALS = {
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
-def ask(path: Path, requests: list[Request], settings: Settings) -> tuple[dict[str, Outcome], Tally]:
+def ask(path: Path, requests: list[Request], settings: Settings) -> tuple[dict[str, Outcome], RunStats]:
     got: dict[str, Outcome] = {}
     with open_ledger(path) as ledger:
-        tally = ask_all(requests, settings, ledger, lambda request, one: got.update({request.where: one}))
-    return got, tally
+        stats = ask_all(requests, settings, ledger, lambda request, one: got.update({request.where: one}))
+    return got, stats
 
 
 def test_a_real_server_answers_and_nothing_is_asked_twice(served: Callable[..., Settings], tmp_path: Path) -> None:
@@ -38,8 +38,8 @@ def test_a_real_server_answers_and_nothing_is_asked_twice(served: Callable[..., 
         for country in CAPITALS
     ]
     path = tmp_path / "answers.sqlite"
-    outcomes, tally = ask(path, requests, served(max_tokens=60, seed=3))
-    assert tally.done == len(outcomes) == 20
+    outcomes, stats = ask(path, requests, served(max_tokens=60, seed=3))
+    assert stats.done == len(outcomes) == 20
     answers = {country: one for country, one in outcomes.items() if isinstance(one, Answer)}
     assert sum(CAPITALS[country] in answer.text for country, answer in answers.items()) >= 15
     for answer in answers.values():
@@ -48,12 +48,12 @@ def test_a_real_server_answers_and_nothing_is_asked_twice(served: Callable[..., 
         assert answer.completion_tokens is not None
         assert 30 < answer.prompt_tokens < 50
         assert 1 < answer.completion_tokens < 60
-    assert tally.prompt_tokens == sum(one.prompt_tokens or 0 for one in outcomes.values())
+    assert stats.prompt_tokens == sum(one.prompt_tokens or 0 for one in outcomes.values())
 
     nowhere = served(max_tokens=60, seed=3, base_url="http://127.0.0.1:9/v1")
-    again, tally = ask(path, requests, nowhere)
+    again, stats = ask(path, requests, nowhere)
     assert again == outcomes
-    assert (tally.stored, tally.answered, tally.failed.total(), tally.retried) == (20, 0, 0, 0)
+    assert (stats.stored, stats.answered, stats.failed.total(), stats.retried) == (20, 0, 0, 0)
 
 
 def test_an_answer_that_is_cut_off_is_kept_apart(served: Callable[..., Settings], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A row as prompt and target: which tokens bear loss, token by token, in each form; what templates leave out."""
+"""A row as prompt and target: which tokens the loss is on, in each form, and what templates leave out."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ def tokenize(row: Row, form: Form, thoughts: bool, tokenizer: PreTrainedTokenize
 
 
 def learnt(tokens: Tokens, tokenizer: PreTrainedTokenizerBase) -> str:
-    """The tokens that bear loss, each in brackets."""
+    """The text, with each token that the loss is on in brackets."""
     return "".join(f"[{tokenizer.decode([token])}]" for token in tokens.ids[tokens.start :])
 
 
-# --- the mask, token by token ---
+# --- the loss mask, token by token ---
 
 IN_COLUMNS = {
     # state tracking
@@ -149,7 +149,7 @@ IN_COLUMNS = {
 
 
 @pytest.mark.parametrize("name", IN_COLUMNS)
-def test_in_columns_the_output_and_the_end_token_bear_loss(
+def test_in_columns_the_loss_is_on_the_output_and_the_end_token(
     name: str, rows: dict[str, Row], own: PreTrainedTokenizerBase
 ) -> None:
     row = rows[name]
@@ -188,7 +188,7 @@ IN_MESSAGES = {
 
 
 @pytest.mark.parametrize(("name", "thoughts"), IN_MESSAGES)
-def test_in_messages_the_last_message_bears_loss(
+def test_in_messages_the_loss_is_on_the_last_message(
     name: str, thoughts: bool, rows: dict[str, Row], own: PreTrainedTokenizerBase
 ) -> None:
     example, tokens = tokenize(rows[f"coalm_it_plus:{name}"], "messages", thoughts, own)
@@ -197,7 +197,7 @@ def test_in_messages_the_last_message_bears_loss(
     assert thoughts or "<|thought|>" not in example.prompt
 
 
-def test_the_prompt_has_the_tools_and_all_that_came_before(rows: dict[str, Row], own: PreTrainedTokenizerBase) -> None:
+def test_the_prompt_has_the_tools_and_all_earlier_messages(rows: dict[str, Row], own: PreTrainedTokenizerBase) -> None:
     example, _ = tokenize(rows["coalm_it_plus:sgd/train/1_00002/4/react_response"], "messages", True, own)
     assert example.prompt.startswith("<|tools|>[{")
     pieces = ["<|user|>Book me a table at Via Tomasi", "<|thought|>", "<|call|>BookTable", '<|tool|>{"matches": 1']
@@ -206,7 +206,7 @@ def test_the_prompt_has_the_tools_and_all_that_came_before(rows: dict[str, Row],
 
 
 @pytest.mark.parametrize("form", ["columns", "messages"])
-def test_prompt_and_target_are_the_whole_of_what_the_template_writes(
+def test_prompt_and_target_are_the_whole_output_of_the_template(
     form: Form, rows: dict[str, Row], letters: Tokenizer
 ) -> None:
     own = wrap(letters, OWN_TEMPLATE)
@@ -249,7 +249,7 @@ def test_the_mask_is_the_one_that_trl_marks_in_templates_that_it_knows(
 # --- thoughts ---
 
 
-def test_a_template_that_thinks_is_told_whether_to(rows: dict[str, Row], words: Tokenizer) -> None:
+def test_a_template_with_thinking_is_told_whether_thoughts_are_wanted(rows: dict[str, Row], words: Tokenizer) -> None:
     tokenizer = wrap(words, trl_template("qwen3"))
     row = rows["coalm_it_plus:multiwoz/train/SNG0105/1/react_response"]
     example, _ = tokenize(row, "messages", True, tokenizer)
@@ -290,13 +290,13 @@ def test_templates_that_know_thoughts_and_calls_show_every_row_whole(
 # --- where a target ends ---
 
 
-def test_a_line_break_behind_the_end_token_is_not_learnt(rows: dict[str, Row], words: Tokenizer) -> None:
+def test_a_line_break_after_the_end_token_is_not_in_the_target(rows: dict[str, Row], words: Tokenizer) -> None:
     row = rows["coalm_it:sgd/train/1_00004/0/react_action"]
     example, _ = tokenize(row, "columns", True, wrap(words, PLAIN_CHATML))
     assert example.target == "Action: SearchStay(city='Boston')<|end|>"
 
 
-def test_a_template_that_ends_a_target_with_nothing_gets_the_end_token(rows: dict[str, Row], words: Tokenizer) -> None:
+def test_a_target_without_an_end_token_gets_the_tokenizers(rows: dict[str, Row], words: Tokenizer) -> None:
     row = rows["coalm_it:sgd/train/1_00004/0/react_action"]
     example, _ = tokenize(row, "columns", True, wrap(words, trl_template("glm4moe")))
     assert example.target == "\nAction: SearchStay(city='Boston')<|end|>"
@@ -325,13 +325,13 @@ def test_plain_text_begins_as_the_tokenizer_begins_its_texts(rows: dict[str, Row
     assert [token for token in tokens.ids if token == system] == tokens.ids[:1]
 
 
-def test_messages_without_a_template_are_refused(rows: dict[str, Row], words: Tokenizer) -> None:
+def test_messages_need_a_template(rows: dict[str, Row], words: Tokenizer) -> None:
     conversation = read_conversation(rows["coalm_it:sgd/train/1_00004/0/react_action"], "messages")
-    with pytest.raises(ChatError, match="has no chat template, which conversations need; form columns does without"):
+    with pytest.raises(ChatError, match="has no chat template, which form messages needs; use form columns"):
         write_prompt(conversation, wrap(words, None))
 
 
-def test_a_token_that_would_reach_over_the_end_of_the_prompt_is_none(rows: dict[str, Row]) -> None:
+def test_no_token_crosses_the_end_of_the_prompt(rows: dict[str, Row]) -> None:
     letters = {letter: place for place, letter in enumerate("?\nA~", start=1)}
     merges = Tokenizer(models.BPE(vocab={"<|end|>": 0, **letters, "\nA": 5}, merges=[("\n", "A")]))
     tokenizer = wrap(merges, None)
@@ -342,7 +342,7 @@ def test_a_token_that_would_reach_over_the_end_of_the_prompt_is_none(rows: dict[
     assert tokens.start == len(tokens.ids) - 2
 
 
-# --- what templates leave out is an error that names them ---
+# --- a template that leaves something out is an error ---
 
 
 def write_messages(target: Row, template: str, words: Tokenizer, **more: Any) -> Example:
@@ -374,7 +374,7 @@ LOSSES = {
         "leaves out an earlier call of GetForecast",
     ),
     "thought": (trl_template("qwen2_5"), THOUGHT, {}, "leaves out the thought of the target"),
-    "user": ("{% for m in messages[1:] %}{{ m.content }}{% endfor %}", REPLY, {}, "leaves out what the user said"),
+    "user": ("{% for m in messages[1:] %}{{ m.content }}{% endfor %}", REPLY, {}, "leaves out a message of the user"),
     "observation": (
         "{% for m in messages if m.role != 'tool' %}{{ m }}{% endfor %}",
         REPLY,
@@ -397,20 +397,20 @@ LOSSES = {
         trl_template("deepseekv3"),
         REPLY,
         {},
-        "shows the conversation otherwise once it is answered",
+        "renders the prompt differently when the answer follows",
     ),
 }
 
 
 @pytest.mark.parametrize("case", LOSSES)
-def test_what_a_template_leaves_out_is_an_error(case: str, words: Tokenizer) -> None:
+def test_a_template_that_leaves_something_out_is_an_error(case: str, words: Tokenizer) -> None:
     template, target, more, message = LOSSES[case]
     with pytest.raises(ChatError) as caught:
         write_messages(target, template, words, **more)
     assert str(caught.value) == f"the chat template of models/some {message}"
 
 
-def test_an_argument_that_is_left_out_is_an_error(words: Tokenizer) -> None:
+def test_a_template_that_leaves_an_argument_out_is_an_error(words: Tokenizer) -> None:
     template = PLAIN_CHATML.replace(
         "m.content", "m.content ~ m.tool_calls[0].function.name if m.tool_calls else m.content"
     )

@@ -1,4 +1,4 @@
-"""What real chat templates make of messages and tools: three of them in full, more for what they leave out.
+"""The output of real chat templates for messages and tools: of three in full, of more for what they leave out.
 
 The templates are trl's copies of what models ship; transformers renders them.
 """
@@ -77,13 +77,13 @@ def pieces_in_order(messages: list[Message], thoughts: list[Message]) -> Iterato
 
 
 @pytest.mark.parametrize("name", THOUGHTS)
-def test_calls_observations_and_thoughts_stand_in_place(
+def test_calls_observations_and_thoughts_are_in_order(
     name: str, conversations: list[tuple[list[Message], list[dict[str, Any]]]]
 ) -> None:
     rendered = 0
     for messages, tools in conversations:
         if name == "llama3_1" and any(len(message.get("tool_calls", ())) > 1 for message in messages):
-            continue  # see test_llama_3_1_refuses_calls_made_at_once
+            continue  # see test_llama_3_1_refuses_parallel_calls
         text = render(name, messages, tools)
         rendered += 1
         at, thoughts = 0, shown_thoughts(messages, THOUGHTS[name])
@@ -97,7 +97,7 @@ def test_calls_observations_and_thoughts_stand_in_place(
 
 
 @pytest.mark.parametrize("name", THOUGHTS)
-def test_every_argument_stands_behind_its_function(
+def test_every_argument_follows_its_function(
     name: str, conversations: list[tuple[list[Message], list[dict[str, Any]]]]
 ) -> None:
     for messages, tools in conversations:
@@ -117,7 +117,7 @@ def test_every_tool_is_shown(conversations: list[tuple[list[Message], list[dict[
         assert all(json.dumps(tool, ensure_ascii=False) in text for tool in tools)
 
 
-# --- what templates cannot take ---
+# --- what templates do not support ---
 
 AT_ONCE: list[Message] = [
     {"role": "user", "content": "Is it dry, and where do we eat?"},
@@ -131,7 +131,7 @@ AT_ONCE: list[Message] = [
 ]
 
 
-def test_llama_3_1_refuses_calls_made_at_once() -> None:
+def test_llama_3_1_refuses_parallel_calls() -> None:
     with pytest.raises(Exception, match="only supports single tool-calls at once"):
         render("llama3_1", AT_ONCE, [])
     assert "FindRestaurant" in render("qwen3", AT_ONCE, [])
@@ -147,6 +147,6 @@ def test_gpt_oss_fails_on_a_number_that_is_a_default_beside_an_enum() -> None:
     assert "guests" in render("gptoss", AT_ONCE[:1], [tool])
 
 
-def test_deepseek_v3_needs_the_content_of_a_call_to_be_there() -> None:
+def test_deepseek_v3_needs_content_beside_calls() -> None:
     with pytest.raises(Exception, match="no attribute 'content'"):
         render("deepseekv3", AT_ONCE, [])

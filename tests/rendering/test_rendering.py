@@ -259,7 +259,7 @@ def test_the_messages_of_an_action_end_with_its_call(sgd_dialogues: Dialogues, s
     ]
 
 
-def test_the_messages_of_a_response_go_on_to_the_reply(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
+def test_the_messages_of_a_response_end_with_the_reply(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
     rows = rows_of(sgd_dialogues["1_00007"], sgd_inventory)
     action, response = rows["1/react_action"].messages, rows["1/react_response"].messages
     assert response[: len(action)] == action
@@ -278,7 +278,7 @@ def test_every_message_has_every_key_and_a_call_has_no_content(
             assert (message["reasoning_content"] is not None) == (message["role"] == "assistant")
 
 
-def test_calls_made_at_once_are_one_message_and_each_has_its_result(
+def test_parallel_calls_are_one_message_and_each_has_its_result(
     sgd_dialogues: Dialogues, sgd_inventory: Inventory
 ) -> None:
     messages, _ = decoded(rows_of(sgd_dialogues["2_00003"], sgd_inventory)["0/react_response"])

@@ -16,9 +16,9 @@ from coalm_it.calls import Syntax, parse_calls
 from coalm_it.pipeline.build import build
 from coalm_it.rendering import Renderer, decode_messages
 from coalm_it.rendering.columns import read_state
-from coalm_it.rendering.templates import list_macros
 from coalm_it.rendering.varied import Form, Kind, draw_form, find_kind, list_syntaxes
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
+from coalm_it.templates import list_macros
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_the_instruction_shows_the_format_that_is_wanted_and_no_other(plus: list
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
-def test_a_dozen_wordings_occur_and_none_prevails(plus: list[dict[str, Any]], kind: Kind) -> None:
+def test_a_dozen_wordings_occur_evenly(plus: list[dict[str, Any]], kind: Kind) -> None:
     forms = [form_of(row) for row in plus if kind_of(row) == kind]
     wordings = Counter(form.wording for form in forms)
     assert len(wordings) >= 12
-    assert max(wordings.values()) <= 2 * len(forms) / len(list_macros(f"varied/{kind}"))
+    assert max(wordings.values()) <= 2 * len(forms) / len(list_macros(f"rows/varied/{kind}"))
 
 
 @pytest.mark.parametrize("calls", [True, False], ids=["calls", "replies"])
@@ -100,7 +100,7 @@ def test_calls_and_replies_are_asked_for_in_the_same_dozen_wordings(plus: list[d
     for drawn in ("wording", "syntax", "tools"):
         count = Counter(getattr(form, drawn) for form in forms)
         assert max(count.values()) <= 2 * len(forms) / len(count)
-    assert {form.wording for form in forms} == set(list_macros("varied/agent"))
+    assert {form.wording for form in forms} == set(list_macros("rows/varied/agent"))
     assert {form.syntax for form in forms} == set(get_args(Syntax))
 
 
@@ -165,7 +165,7 @@ def find_id(**wanted: Any) -> str:
     return next(name for name in names if wanted.items() <= draw_form(name, "agent")._asdict().items())
 
 
-def test_no_thought_stands_in_instruction_or_input_and_the_targets_begins_the_output() -> None:
+def test_only_the_output_has_a_thought_and_begins_with_it() -> None:
     row = Renderer(Inventory()).render_row(make_sample(1))
     assert "They name" not in row.instruction + row.input
     assert "One came back" not in row.instruction + row.input
@@ -176,7 +176,7 @@ def test_no_thought_stands_in_instruction_or_input_and_the_targets_begins_the_ou
     assert action.input == "User: A ferry from Oban?"
 
 
-def test_function_calling_rows_ask_for_no_thought_lest_it_tell_calls_from_replies() -> None:
+def test_function_calling_rows_ask_for_no_thought() -> None:
     for step in (0, None):
         row = Renderer(Inventory()).render_row(make_sample(0, "function_call", step))
         assert "thought" not in (row.instruction + row.output).lower()
@@ -227,7 +227,7 @@ def test_functions_that_share_a_name_are_told_apart() -> None:
     assert "night_boats_find_ferry" in row.instruction
 
 
-def test_what_is_rendered_before_changes_no_row() -> None:
+def test_a_row_does_not_depend_on_earlier_rows() -> None:
     samples = [make_sample(0, "react_action", 0), make_sample(0), make_sample(1), make_sample(1, "state_tracking")]
     renderer = Renderer(Inventory())
     assert [renderer.render_row(s) for s in samples] == [Renderer(Inventory()).render_row(s) for s in samples]
@@ -258,7 +258,7 @@ def test_a_value_keeps_its_first_surface_while_it_is_annotated() -> None:
     assert states == [{"ferries": {"pier": "Oban"}}, {"ferries": {"pier": "Oban"}}, {"ferries": {"pier": "OB"}}, {}]
 
 
-# --- requests that no call can answer ---
+# --- unanswerable requests ---
 
 
 def test_shares_of_function_calls_are_made_unanswerable(tmp_path: Path) -> None:
@@ -294,5 +294,5 @@ def leave_only(name: str) -> list[str]:
 def test_multiwoz_can_be_left_out(tmp_path: Path) -> None:
     changes = ["parts.multiwoz=null", "parts.multiwoz_state=null"]
     built = build("coalm_it_plus", out=tmp_path / "out", changes=changes)
-    assert not {"multiwoz", "multiwoz_state"} & built.manifest["parts"].keys()
-    assert "multiwoz" not in built.manifest["sources"]
+    assert not {"multiwoz", "multiwoz_state"} & built.manifest.parts.keys()
+    assert "multiwoz" not in built.manifest.sources

@@ -82,14 +82,14 @@ def names_of(sample: Sample) -> list[str]:
 
 
 def plain(sample: Sample) -> str:
-    """The sample as text, in which the order of keys and the types of numbers are seen too."""
+    """The sample as text, which shows the order of keys and the types of numbers too."""
     return sample.model_dump_json()
 
 
 # Names
 
 
-def test_names_change_in_tools_and_calls_alike() -> None:
+def test_names_change_in_both_tools_and_calls() -> None:
     sample = make_sample([XLAM], WEATHER)
     masked = mask_sample(sample, seed=3)
     (tool,), (call,) = masked.tools, masked.calls
@@ -117,7 +117,7 @@ def test_names_change_in_tools_and_calls_alike() -> None:
 
 
 @pytest.mark.parametrize("spec", [XLAM, TOOLACE, OPENAI, SEAL_TOOLS], ids=["xlam", "toolace", "openai", "seal_tools"])
-def test_every_raw_form_of_a_tool_is_masked_wholly(spec: dict[str, Any]) -> None:
+def test_every_raw_form_of_a_tool_is_masked_completely(spec: dict[str, Any]) -> None:
     sample = make_sample([spec])
     masked = mask_sample(sample)
     assert read_tools([masked.tools[0].spec]) == masked.tools
@@ -125,7 +125,7 @@ def test_every_raw_form_of_a_tool_is_masked_wholly(spec: dict[str, Any]) -> None
     assert unmask_sample(masked) == sample
 
 
-def test_a_parameter_may_be_called_as_the_function_or_as_a_word_of_json_schema() -> None:
+def test_a_parameter_may_have_the_name_of_the_function_or_of_a_json_schema_key() -> None:
     inner = {name: {"type": "string", "description": f"Tells {name}."} for name in ("type", "properties", "f")}
     flat = {name: inner[name] for name in ("type", "properties")}
     specs = [
@@ -150,19 +150,19 @@ def test_earlier_calls_are_masked_with_the_target() -> None:
     assert step.observations == ({"city": "Bergen"},)
 
 
-def test_what_the_conversation_calls_by_name_keeps_its_name() -> None:
+def test_names_in_the_conversation_stay() -> None:
     said = "Is the blog_id of getBlog 7, and where is the day_counter?"
     masked = mask_sample(make_sample([SEAL_TOOLS, XLAM], user=said))
     kept = {"getBlog", "blog_id", "get_weather", "city", "day_count"} & set(names_of(masked))
     assert kept == {"getBlog", "blog_id"}
 
 
-def test_a_plain_word_in_the_query_is_no_name() -> None:
+def test_a_plain_word_in_the_query_is_not_a_name() -> None:
     sample = make_sample([XLAM], WEATHER, user="Which city is the wettest?")
     assert "city" not in names_of(mask_sample(sample))
 
 
-def test_what_only_its_name_tells_apart_keeps_it() -> None:
+def test_names_without_a_description_of_their_own_stay() -> None:
     end = {"type": "float", "description": "Latitude."}
     parameters = {"lat1": end, "lat2": end, "unit": {"type": "str"}, "digits": {"description": "How exact."}}
     specs = [{"name": "distance", "description": "", "parameters": parameters}]
@@ -171,7 +171,7 @@ def test_what_only_its_name_tells_apart_keeps_it() -> None:
     assert "digits" not in names_of(masked)
 
 
-def test_what_no_tool_defines_keeps_its_name() -> None:
+def test_names_that_no_tool_defines_stay() -> None:
     unknown = Call(name="get_time", arguments={"zone": "CET"})
     extra = Call(name="get_weather", arguments={"city": "Oslo", "zone": "CET"})
     masked = mask_sample(make_sample([XLAM], unknown, extra))
@@ -198,7 +198,7 @@ def test_tools_are_shuffled() -> None:
     assert [int(tool.description) for tool in masked.tools] == masked.provenance["mask"]["order"]
 
 
-def test_names_hang_on_seed_and_id_alone() -> None:
+def test_names_depend_only_on_seed_and_id() -> None:
     sample = make_sample([XLAM, TOOLACE], WEATHER)
     copy = sample.model_copy(update={"id": sample.id + "~1"})
     assert mask_sample(sample, seed=5) == mask_sample(sample, seed=5)
@@ -240,7 +240,7 @@ def sample_with_default(user: str, name: str, entry: dict[str, Any], **other: An
 
 
 def masked_default(sample: Sample) -> Any:
-    """The default after masking; tool, raw tool and call are seen to agree."""
+    """The default after masking, the same in tool, raw tool and call."""
     masked = mask_sample(sample, seed=1)
     name = list(masked.tools[0].properties)[-1]
     spec = masked.tools[0].spec
@@ -261,7 +261,7 @@ def masked_default(sample: Sample) -> Any:
         ("grade", {"type": "int", "description": "How pure.", "enum": [1, 2], "default": 1}),
     ],
 )
-def test_a_default_that_only_the_call_states_gives_way_to_one_of_its_type(name: str, entry: dict[str, Any]) -> None:
+def test_a_default_that_only_the_call_states_becomes_another_of_its_type(name: str, entry: dict[str, Any]) -> None:
     value = masked_default(sample_with_default(COST, name, entry))
     assert value != entry["default"]
     assert type(value) is type(entry["default"])
@@ -296,13 +296,13 @@ PRICES = {"name": "find_price", "description": "Prices of goods.", "parameters":
         pytest.param(COST, "rows", NUMBER | {"description": "At most 50."}, id="bounds described"),
     ],
 )
-def test_a_default_stays_where_it_may_be_meant_otherwise(user: str, name: str, entry: dict[str, Any]) -> None:
+def test_a_default_stays_if_the_conversation_may_mean_it(user: str, name: str, entry: dict[str, Any]) -> None:
     value = masked_default(sample_with_default(user, name, entry))
     assert value == entry["default"]
     assert type(value) is type(entry["default"])
 
 
-def test_a_default_stays_where_the_call_does_not_state_it() -> None:
+def test_a_default_stays_if_the_call_does_not_state_it() -> None:
     sample = make_sample([{"name": "f", "parameters": {"rows": NUMBER}}], Call(name="f"), user="Go on.")
     masked = mask_sample(sample)
     assert [entry["default"] for entry in masked.tools[0].properties.values()] == [20]
@@ -323,7 +323,7 @@ def test_earlier_calls_with_the_default_change_with_it() -> None:
     assert repr(second) == "20.0"
 
 
-def test_a_default_stays_where_every_other_value_is_taken() -> None:
+def test_a_default_stays_if_every_other_value_is_used() -> None:
     sample = sample_with_default(COST, "rows", NUMBER, history=earlier_calls(21, 22, 23, 24))
     assert masked_default(sample) == 20
 
@@ -415,7 +415,7 @@ def samples(draw: st.DrawFn) -> Sample:
 
 
 @given(samples(), st.sampled_from(["plain", "hammer"]), st.integers(0, 5))
-def test_unmasking_undoes_masking(sample: Sample, style: Style, seed: int) -> None:
+def test_unmasking_restores_the_sample(sample: Sample, style: Style, seed: int) -> None:
     masked = mask_sample(sample, style=style, seed=seed)
     assert plain(unmask_sample(masked)) == plain(sample)
     stored = Sample.model_validate_json(masked.model_dump_json())

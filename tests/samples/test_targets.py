@@ -33,7 +33,7 @@ def test_a_dialogue_gives_an_action_for_each_turn_with_calls_and_a_response_for_
     ]
 
 
-def test_a_sample_knows_its_target_and_what_came_before_it(sgd_dialogues: Dialogues) -> None:
+def test_a_sample_has_its_target_and_the_turns_before_it(sgd_dialogues: Dialogues) -> None:
     dialogue = sgd_dialogues["1_00007"]
     samples = {sample.id: sample for sample in samples_of(dialogue, "react_action", "react_response")}
 
@@ -53,14 +53,14 @@ def test_a_sample_knows_its_target_and_what_came_before_it(sgd_dialogues: Dialog
     assert response.thought == "say 1"
 
 
-def test_where_a_sample_comes_from_goes_with_it(sgd_dialogues: Dialogues) -> None:
+def test_a_sample_keeps_its_provenance(sgd_dialogues: Dialogues) -> None:
     sample = samples_of(sgd_dialogues["2_00002"], "react_action")[0]
     assert (sample.part, sample.source, sample.split, sample.dialogue_id) == ("mine", "sgd", "train", "2_00002")
     assert (sample.licence, str(sample.clock)) == ("CC0-1.0", "2019-03-01")
     assert sample.provenance == {"file": "train/dialogues_002.json", "record": 2}
 
 
-def test_calls_made_at_once_are_one_target(sgd_dialogues: Dialogues) -> None:
+def test_parallel_calls_are_one_target(sgd_dialogues: Dialogues) -> None:
     sample = samples_of(sgd_dialogues["2_00003"], "react_action")[0]
     assert [call.name for call in sample.calls] == ["GetForecast", "FindRestaurant"]
 
@@ -76,7 +76,7 @@ def test_a_turn_with_several_steps_gives_an_action_for_each() -> None:
     assert [[call.name for call in sample.calls] for sample in samples] == [["f0"], ["f1"], ["f2"], []]
 
 
-def test_an_annotated_state_is_a_target_where_that_is_the_task() -> None:
+def test_an_annotated_state_is_a_target_of_state_tracking() -> None:
     turn = Turn(user="play it", state={"PlayMusic": {}})
     dialogue = Dialogue(id="d", source="snips", split="train", licence="", turns=(turn,))
     (sample,) = samples_of(dialogue, "state_tracking")
@@ -111,7 +111,7 @@ def test_tools_are_drawn_by_seed_and_dialogue(sgd_dialogues: Dialogues, sgd_inve
     assert set(map(repr, shown(one, sgd_inventory))) != set(map(repr, shown(another, sgd_inventory)))
 
 
-def test_no_place_in_the_list_gives_the_right_tool_away(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
+def test_the_position_does_not_give_the_right_tool_away(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
     places = set()
     for dialogue in sgd_dialogues.values():
         tools = shown(dialogue, sgd_inventory)
@@ -127,7 +127,7 @@ def test_a_small_corpus_gives_the_distractors_that_it_has(sgd_dialogues: Dialogu
     assert len(everything) == len(sgd_inventory.tools) - 1
 
 
-def test_where_a_corpus_has_no_tools_in_common_a_dialogue_shows_its_own_in_their_order(
+def test_without_common_tools_a_dialogue_shows_its_own_in_their_order(
     sgd_dialogues: Dialogues,
 ) -> None:
     assert shown(sgd_dialogues["2_00000"], Inventory()) == sgd_dialogues["2_00000"].tools
@@ -184,18 +184,18 @@ def kept(dialogue: Dialogue, others: int = 2) -> list[str]:
         "only read back",
     ],
 )
-def test_a_long_observation_keeps_what_is_spoken_of_and_two_others(
+def test_a_long_observation_keeps_the_used_results_and_two_others(
     turns: list[tuple[Act, ...]], names: list[str]
 ) -> None:
     assert kept(search(*turns)) == names
 
 
-def test_the_number_of_others_is_the_recipes() -> None:
+def test_the_number_of_other_results_can_be_set() -> None:
     assert kept(search((offer("name", "N4"),)), others=0) == ["N4"]
     assert kept(search((offer("name", "N4"),)), others=20) == [f"N{n}" for n in range(10)]
 
 
-def test_what_is_said_after_the_services_next_call_is_of_that_one() -> None:
+def test_results_are_used_until_the_next_call_of_the_service() -> None:
     dialogue = search((offer("name", "N4"),), (offer("name", "N8"),))
     first, second = dialogue.turns
     again = dialogue.model_copy(update={"turns": (first, second.model_copy(update={"steps": first.steps}))})
@@ -238,7 +238,5 @@ def test_a_bundled_search_shows_three_of_its_ten_songs(sgd_dialogues: Dialogues)
     ],
     ids=str,
 )
-def test_a_part_takes_the_dialogues_that_its_filter_asks_for(
-    sgd_dialogues: Dialogues, wanted: Filter, count: int
-) -> None:
+def test_a_part_takes_the_dialogues_that_pass_its_filter(sgd_dialogues: Dialogues, wanted: Filter, count: int) -> None:
     assert sum(passes_filter(dialogue, wanted) for dialogue in sgd_dialogues.values()) == count

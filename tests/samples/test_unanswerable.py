@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from coalm_it.assets import asset
 from coalm_it.calls import decode_calls
 from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.samples.unanswerable import MAX_DISTRACTORS, take_tool_away, take_value_away
+from coalm_it.samples.unanswerable import MAX_DISTRACTORS, remove_tool, remove_value
 from coalm_it.samples.unanswerable.phrases import name_parameter
 from coalm_it.samples.unanswerable.topics import find_topic, read_words
 from coalm_it.schema import Call, Sample, Step, Tool, Turn
@@ -75,9 +75,9 @@ def make_sample(
 # A function is taken away
 
 
-def test_without_the_right_function_the_reply_says_that_none_serves() -> None:
+def test_without_the_right_function_the_reply_says_that_none_can_answer() -> None:
     sample = make_sample()
-    made = take_tool_away(sample, seed=3)
+    made = remove_tool(sample, seed=3)
     assert made is not None
     assert made.id == "xlam/train/17/0/function_call~no_tool"
     assert made.tools == (JOKE,)
@@ -89,10 +89,10 @@ def test_without_the_right_function_the_reply_says_that_none_serves() -> None:
     assert made.provenance == {"record": 17, "unanswerable": taken}
 
 
-def test_all_functions_that_the_target_calls_are_taken() -> None:
+def test_all_functions_that_the_target_calls_are_removed() -> None:
     user = "What is the stock price of SQ, and please delete the scene Dawn."
     calls = (ASK_STOCK, ASK_STOCK, Call(name="delete_scene", arguments={"name": "Dawn"}))
-    made = take_tool_away(make_sample(user, (SCENE, JOKE, STOCK), calls))
+    made = remove_tool(make_sample(user, (SCENE, JOKE, STOCK), calls))
     assert made is not None
     assert made.tools == (JOKE,)
     assert made.provenance["unanswerable"]["tools"] == ["QueryStock", "delete_scene"]
@@ -109,15 +109,15 @@ def test_all_functions_that_the_target_calls_are_taken() -> None:
         pytest.param(make_tool("lookup", "Returns it.", stock_code="A code.", day="A day."), id="the same parameters"),
     ],
 )
-def test_nothing_is_made_where_another_function_may_serve(other: Tool) -> None:
-    assert take_tool_away(make_sample(tools=(STOCK, JOKE, other))) is None
+def test_no_sample_if_another_function_may_answer(other: Tool) -> None:
+    assert remove_tool(make_sample(tools=(STOCK, JOKE, other))) is None
 
 
-def test_parameters_that_are_everywhere_make_no_function_alike() -> None:
+def test_common_parameters_do_not_make_functions_similar() -> None:
     page = make_tool("list_scenes", "Lists scenes.", page="The page.", limit="How many.")
     jokes = make_tool("list_jokes", "Lists jokes.", page="The page.", limit="How many.")
     calls = (Call(name="list_scenes", arguments={"page": 1, "limit": 5}),)
-    made = take_tool_away(make_sample("Which scenes are there?", (page, jokes), calls))
+    made = remove_tool(make_sample("Which scenes are there?", (page, jokes), calls))
     assert made is not None
     assert made.tools == (jokes,)
 
@@ -138,28 +138,28 @@ EARLIER = Turn(user="Hello.", steps=(Step(calls=(ASK_STOCK,)),), reply="It is 6.
         pytest.param(make_sample(tools=(STOCK,)), id="none left, and no pool"),
     ],
 )
-def test_nothing_is_made_of_other_samples(sample: Sample) -> None:
-    assert take_tool_away(sample) is None
+def test_other_samples_stay_answerable(sample: Sample) -> None:
+    assert remove_tool(sample) is None
 
 
-def test_nothing_is_made_of_a_later_step() -> None:
+def test_a_later_step_stays_answerable() -> None:
     sample = make_sample()
     (step,) = sample.current.steps
     first = Step(calls=(Call(name="get_joke"),), observations=("Ha.",))
     later = sample.current.model_copy(update={"steps": (first, step)})
     sample = sample.model_copy(update={"turns": (later,), "step": 1})
     assert sample.calls == (ASK_STOCK,)
-    assert take_tool_away(sample) is None
-    assert take_value_away(sample) is None
+    assert remove_tool(sample) is None
+    assert remove_value(sample) is None
 
 
-def test_distractors_come_from_the_pool_and_cannot_serve_either() -> None:
+def test_distractors_come_from_the_pool_and_cannot_answer_either() -> None:
     others = tuple(make_tool(name, "Says it.") for name in ("alarm", "bird", "curtain", "diet", "egg"))
     pool = (STOCK, JOKE, SCENE, make_tool("get_quote", "Quote of a share."), *others)
     drawn = set()
     for number in range(40):
         sample = make_sample(tools=(STOCK,)).model_copy(update={"id": f"xlam/train/{number}"})
-        made = take_tool_away(sample, pool=pool)
+        made = remove_tool(sample, pool=pool)
         assert made is not None
         names = [tool.name for tool in made.tools]
         assert names == made.provenance["unanswerable"]["distractors"]
@@ -185,7 +185,7 @@ def test_distractors_come_from_the_pool_and_cannot_serve_either() -> None:
         ("Show me the stock.", "stock price", ""),
     ],
 )
-def test_a_topic_is_a_phrase_of_the_request_that_stands_by_itself(query: str, about: str, topic: str) -> None:
+def test_a_topic_is_a_complete_phrase_of_the_request(query: str, about: str, topic: str) -> None:
     assert find_topic(query, read_words(about)) == topic
 
 
@@ -194,7 +194,7 @@ def test_a_topic_is_a_phrase_of_the_request_that_stands_by_itself(query: str, ab
 
 def test_without_the_value_the_reply_asks_for_it() -> None:
     sample = make_sample()
-    made = take_value_away(sample, seed=3)
+    made = remove_value(sample, seed=3)
     assert made is not None
     assert made.id == "xlam/train/17/0/function_call~no_value"
     assert made.tools == sample.tools
@@ -218,9 +218,9 @@ BLOG = make_tool("get_blog", "Details of a fashion blog in a town.", blog_id="Th
 
 
 def cut(user: str, name: str, value: Any, tool: Tool = BLOG) -> str | None:
-    """The request without the value, where only that one can go."""
+    """The request without the value, if only this value can be removed."""
     call = Call(name=tool.name, arguments={name: value})
-    made = take_value_away(make_sample(user, (tool, JOKE), (call,)))
+    made = remove_value(make_sample(user, (tool, JOKE), (call,)))
     return made.current.user if made else None
 
 
@@ -238,7 +238,7 @@ def cut(user: str, name: str, value: Any, tool: Tool = BLOG) -> str | None:
         ("Give details of blogs with ID 70.", "blog_id", 70, "Give details of blogs."),
     ],
 )
-def test_a_value_goes_with_its_phrase(user: str, name: str, value: Any, rest: str | None) -> None:
+def test_a_value_is_removed_with_its_phrase(user: str, name: str, value: Any, rest: str | None) -> None:
     assert cut(user, name, value) == rest
 
 
@@ -268,7 +268,7 @@ def test_a_value_goes_with_its_phrase(user: str, name: str, value: Any, rest: st
         pytest.param("Найди blog in Oslo.", "town", "Oslo", id="not in Latin letters"),
     ],
 )
-def test_a_value_stays_where_the_sentence_or_the_meaning_would_suffer(user: str, name: str, value: Any) -> None:
+def test_a_value_stays_if_the_sentence_or_its_meaning_would_suffer(user: str, name: str, value: Any) -> None:
     assert cut(user, name, value) is None
 
 
@@ -280,11 +280,11 @@ def test_a_value_stays_where_the_sentence_or_the_meaning_would_suffer(user: str,
         pytest.param({"type": "string", "description": "Where (optional)."}, id="optional in the description"),
     ],
 )
-def test_a_value_stays_where_the_function_can_do_without(town: dict[str, Any]) -> None:
+def test_a_value_stays_if_the_function_does_not_need_it(town: dict[str, Any]) -> None:
     assert cut("Find a blog in Oslo.", "town", "Oslo", make_tool("get_blog", "A blog.", town=town)) is None
 
 
-def test_a_value_stays_where_it_is_not_required_or_has_a_usual_one() -> None:
+def test_a_value_stays_if_it_is_optional_or_has_a_default() -> None:
     tool = make_tool("get_blog", "A blog.", town="Where.", language="Its language.")
     free = tool.model_copy(update={"parameters": {**tool.parameters, "required": []}})
     assert cut("Find a blog in Oslo.", "town", "Oslo", tool) == "Find a blog."
@@ -301,27 +301,27 @@ def test_a_value_stays_where_it_is_not_required_or_has_a_usual_one() -> None:
         (Turn(user="Go on.", steps=(Step(calls=(Call(name="locate", arguments={"town": "Oslo"}),)),)),),
     ],
 )
-def test_a_value_stays_where_the_history_has_it(history: tuple[Turn, ...]) -> None:
+def test_a_value_stays_if_the_history_has_it(history: tuple[Turn, ...]) -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo"}),)
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is not None
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG,), calls, history)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is not None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls, history)) is None
 
 
-def test_a_value_stays_where_another_argument_has_it() -> None:
+def test_a_value_stays_if_another_argument_has_it() -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo", "blog_id": "oslo 7"}),)
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is None
 
 
-def test_a_value_stays_where_another_function_may_serve_the_rest() -> None:
+def test_a_value_stays_if_another_function_may_answer_the_rest() -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo"}),)
     every, by_name = make_tool("all_blogs", "All blogs."), make_tool("open_blog", "Opens a blog.", name="Its name.")
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG, every), calls)) is None
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG, by_name), calls)) is not None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, every), calls)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, by_name), calls)) is not None
 
 
-def test_a_value_stays_where_several_calls_are_made() -> None:
+def test_a_value_stays_if_there_are_several_calls() -> None:
     calls = (Call(name="get_blog", arguments={"town": "Oslo"}), Call(name="get_joke"))
-    assert take_value_away(make_sample("Find a blog in Oslo.", (BLOG, JOKE), calls)) is None
+    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, JOKE), calls)) is None
 
 
 @pytest.mark.parametrize(
@@ -358,16 +358,16 @@ def test_wordings_are_many_and_filled(situation: str, slot: str) -> None:
         )
 
 
-def test_wordings_hang_on_seed_and_id() -> None:
+def test_wordings_depend_on_seed_and_id() -> None:
     replies: Counter[str | None] = Counter()
     for number in range(300):
-        made = take_value_away(make_sample().model_copy(update={"id": f"xlam/train/{number}"}), seed=3)
+        made = remove_value(make_sample().model_copy(update={"id": f"xlam/train/{number}"}), seed=3)
         assert made is not None
         replies[made.current.reply] += 1
     assert len(replies) == len(WORDINGS["no_value"])
     assert max(replies.values()) < 45
-    assert take_tool_away(make_sample(), seed=1) == take_tool_away(make_sample(), seed=1)
-    assert len({repr(take_tool_away(make_sample(), seed=seed)) for seed in range(30)}) > 8
+    assert remove_tool(make_sample(), seed=1) == remove_tool(make_sample(), seed=1)
+    assert len({repr(remove_tool(make_sample(), seed=seed)) for seed in range(30)}) > 8
 
 
 # Anything, and real rows
@@ -380,14 +380,14 @@ TEXTS = st.lists(
 @given(
     TEXTS, st.sampled_from(["Oslo", "7", 7, 7.0, "", ".", "a", "in", "{x}"]), st.sampled_from(["town", "blog_id", "x"])
 )
-def test_whatever_is_said_the_value_is_gone_or_nothing_is_made(words: list[str], value: Any, name: str) -> None:
+def test_for_any_request_the_value_is_gone_or_there_is_no_sample(words: list[str], value: Any, name: str) -> None:
     user = " ".join(words)
     call = Call(name="get_blog", arguments={name: value})
-    made = take_value_away(make_sample(user, (BLOG, JOKE), (call,)))
+    made = remove_value(make_sample(user, (BLOG, JOKE), (call,)))
     if made is not None:
         assert str(value) not in made.current.user
         assert made.current.user in user or len(made.current.user) < len(user)
-    take_tool_away(make_sample(user, (BLOG, JOKE), (call,)))
+    remove_tool(make_sample(user, (BLOG, JOKE), (call,)))
 
 
 @pytest.mark.corpora
@@ -399,13 +399,13 @@ def test_real_rows_give_both_kinds(corpora: Path) -> None:
         pool = tuple(tool for several in tools for tool in several)
         for row, own in zip(rows, tools, strict=True):
             sample = make_sample(row["query"], own, decode_calls(row["answers"]))
-            without_tool, without_value = take_tool_away(sample, pool=pool), take_value_away(sample)
+            without_tool, without_value = remove_tool(sample, pool=pool), remove_value(sample)
             if without_tool is not None:
                 made["tool"] += 1
                 assert not {call.name for call in sample.calls} & {tool.name for tool in without_tool.tools}
             if without_value is not None:
                 made["value"] += 1
                 assert str(without_value.provenance["unanswerable"]["value"]) not in without_value.current.user
-    # Their lists are of functions that are much alike, so that another one may nearly always serve.
+    # Their lists are of similar functions, so that nearly always another one may answer.
     assert made["tool"] >= 5
     assert made["value"] >= 45

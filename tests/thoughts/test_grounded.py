@@ -1,4 +1,4 @@
-"""What the grounded thoughts say and never say, situation by situation, whichever phrasing the hash picks."""
+"""What grounded thoughts say and never say in each situation, with any phrasing that the hash may choose."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coalm_it.observations import count_matches, read_records
 from coalm_it.readers import read_dialogues
 from coalm_it.samples.targets import shorten_observations
 from coalm_it.schema import Act, Call, Dialogue, Labels, Step, Tool, Turn
 from coalm_it.thoughts.grounded import write_thoughts
+from coalm_it.thoughts.grounded.knowledge import find_differences
 from coalm_it.thoughts.grounded.phrasing import join_sentences, read_phrasings
-from coalm_it.thoughts.grounded.situation import count_matches, find_differences, read_records
 
 SEEDS = range(40)
 
@@ -126,7 +127,7 @@ def test_before_a_search_the_new_values_and_the_function_are_named() -> None:
         assert re.search("FindRestaurants|restaurants|they (would )?(want|like|need)|for", thought)
 
 
-def test_a_value_that_goes_by_another_name_is_explained() -> None:
+def test_a_value_with_another_name_is_explained() -> None:
     assert all("Latin American" in thought for thought in step_thoughts(FIRST))
 
 
@@ -144,14 +145,14 @@ def test_no_thought_begins_like_the_label_of_a_line() -> None:
     assert join_sentences(["Action films: that is all."]) == "Action films: that is all."
 
 
-def test_a_relative_date_is_worked_out() -> None:
+def test_a_relative_date_is_resolved() -> None:
     friday = act("INFORM", "date", "next Friday", meant="2019-03-08")
     for thought in step_thoughts(search(friday, city="San Bruno", cuisine="Mexican", date="2019-03-08")):
         assert "next friday" in thought.lower()
         assert "March 8th" in thought or "2019-03-08" in thought
 
 
-def test_another_search_says_what_is_new_what_falls_and_what_stays() -> None:
+def test_another_search_says_what_is_new_dropped_and_kept() -> None:
     music = act("INFORM", "has_live_music", "True")
     again = search(music, act("REQUEST_ALTS"), city="San Bruno", cuisine="Mexican", has_live_music=True)
     for thought in step_thoughts(FIRST, again):
@@ -178,7 +179,7 @@ def test_a_value_from_another_service_names_its_source() -> None:
         assert "201 El Camino Real" in thought
 
 
-def test_a_search_borrows_its_city_from_the_restaurant() -> None:
+def test_a_search_takes_its_city_from_the_restaurant() -> None:
     heard = [act("INFORM_INTENT", "intent", "LookupMusic", service="Music_2")]
     lookup = (call("LookupMusic", "Music_2", artist="San Bruno"), {"matches": 0, "results": []})
     for thought in step_thoughts(
@@ -201,14 +202,14 @@ def test_a_slot_left_open_is_said_to_be_open() -> None:
     assert all("price range" in thought for thought in step_thoughts(FIRST, again))
 
 
-def test_before_a_booking_the_go_ahead_and_the_values_are_named_and_no_outcome() -> None:
+def test_before_a_booking_values_are_named_but_no_outcome() -> None:
     went_through = book({"matches": 1, "results": [BOOKED]}, act("NOTIFY_SUCCESS"))
     for thought in step_thoughts(FIRST, CONFIRMING, went_through):
         assert "Celia's" in thought
         assert not re.search(r"\b(is|are) (booked|reserved)|went through|failed", thought)
 
 
-def test_a_question_beside_the_go_ahead_is_noted_with_where_its_answer_is() -> None:
+def test_a_question_asked_while_confirming_is_noted() -> None:
     price = act("REQUEST", "price_range")
     failed = book({"matches": 0, "results": []}, act("NOTIFY_FAILURE"), act("REQ_MORE"), heard=(price,))
     for thought in step_thoughts(FIRST, CONFIRMING, failed):
@@ -227,7 +228,7 @@ def test_what_is_missing_is_asked_for_and_nothing_else() -> None:
         assert "San Bruno" in thought
 
 
-def test_questions_left_for_later_are_told_apart() -> None:
+def test_questions_for_later_are_mentioned() -> None:
     asks = turn([act("INFORM_INTENT", "intent", "FindRestaurants")], [act("REQUEST", "city")])
     for thought in reply_thoughts(asks):
         assert "city" in thought
@@ -273,8 +274,8 @@ def test_an_offer_of_several_names_them() -> None:
         assert "Celia's and Chili's Grill & Bar" in thought
 
 
-def test_an_offer_that_no_result_bears_out_is_not_repeated() -> None:
-    """A fault of the corpus stays the corpus's: the thought names nothing that it has not seen."""
+def test_an_offer_that_is_in_no_result_is_not_repeated() -> None:
+    """An error of the corpus is not repeated: the thought names only what the agent has seen."""
     offered = [act("OFFER", "restaurant_name", "Nowhere Inn")]
     made = (call("FindRestaurants", city="San Bruno", cuisine="Mexican"), FOUND)
     assert all("Nowhere" not in thought for thought in reply_thoughts(turn([MEXICAN], offered, made)))
@@ -290,14 +291,14 @@ def test_no_result_is_said_to_be_none() -> None:
         assert re.search(r"\b(no|nothing|none|zero|empty|exhausted)\b", thought, re.IGNORECASE)
 
 
-def test_a_booking_that_went_through_is_told_from_its_record() -> None:
+def test_a_successful_booking_is_described_from_its_record() -> None:
     went_through = book({"matches": 1, "results": [BOOKED]}, act("NOTIFY_SUCCESS"))
     for thought in reply_thoughts(FIRST, CONFIRMING, went_through):
         assert "Celia's" in thought
         assert not re.search(r"\b(fail|not\b|sorry|empty|unfortunately)", thought)
 
 
-def test_a_booking_with_an_empty_answer_did_not_go_through_and_no_reason_is_made_up() -> None:
+def test_a_booking_with_an_empty_result_failed_and_no_reason_is_invented() -> None:
     failed = book({"matches": 0, "results": []}, act("NOTIFY_FAILURE"), act("REQ_MORE"))
     for thought in reply_thoughts(FIRST, CONFIRMING, failed):
         assert re.search(r"\b(no|not|nothing|failed|zero|empty|didn't|can't)\b", thought, re.IGNORECASE)
@@ -325,7 +326,7 @@ def test_a_record_at_another_time_that_the_agent_takes_as_booked_keeps_the_diffe
 
 
 def test_values_of_other_types_are_no_difference() -> None:
-    """A service that returns "2" for 2 has returned what was asked."""
+    """A service that returns "2" for 2 has returned the requested value."""
     record = {**BOOKED, "party_size": "2"}
     assert find_differences(BOOKING, record) == []
 
@@ -351,7 +352,7 @@ def test_an_answer_from_an_earlier_search_needs_no_call() -> None:
     assert sum("Celia's" in thought for thought in thoughts) > len(thoughts) / 3
 
 
-def test_an_answer_that_stands_in_no_record_is_not_given() -> None:
+def test_an_answer_that_is_in_no_record_is_not_given() -> None:
     asks = turn([act("REQUEST", "phone_number")], [act("INFORM", "phone_number", "555-0100")])
     assert all("555" not in thought for thought in reply_thoughts(FIRST, asks))
 
@@ -387,14 +388,14 @@ def test_a_goodbye_is_short() -> None:
     assert len(set(thoughts)) > len(thoughts) / 2
 
 
-def test_a_corpus_without_acts_gets_a_thought_all_the_same() -> None:
+def test_a_corpus_without_acts_gets_thoughts_too() -> None:
     bare = Turn(user="Hi", steps=(Step(calls=(BOOKING,), observations=(None,)),), reply="Hello")
     written = write_thoughts(make_dialogue(bare, Turn(user="And?", reply="Well.")), 1)
     assert all(turn.thought for turn in written.turns)
     assert written.turns[0].steps[0].thought
 
 
-def test_several_calls_at_once_are_all_in_the_thought() -> None:
+def test_parallel_calls_are_all_in_the_thought() -> None:
     thai, pop = call("FindRestaurants", city="Millbrae", cuisine="Thai"), call("LookupMusic", "Music_2", genre="Pop")
     two = Step(calls=(thai, pop))
     labels = Labels(user_acts=(act("INFORM", "city", "Millbrae"),))
@@ -429,7 +430,7 @@ def test_the_same_seed_writes_the_same_thoughts_and_another_seed_others() -> Non
     assert write_thoughts(dialogue, 7) != write_thoughts(dialogue, 8)
 
 
-def test_thoughts_do_not_hang_on_dialogues_written_before(sgd_dialogues: dict[str, Dialogue]) -> None:
+def test_thoughts_do_not_depend_on_earlier_dialogues(sgd_dialogues: dict[str, Dialogue]) -> None:
     dialogues = list(sgd_dialogues.values())
     forwards = [write_thoughts(dialogue, 1) for dialogue in dialogues]
     backwards = [write_thoughts(dialogue, 1) for dialogue in reversed(dialogues)]
@@ -446,7 +447,7 @@ def hide_outcome(dialogue: Dialogue, number: int) -> Dialogue:
 
 
 def assert_nothing_leaks(dialogue: Dialogue) -> None:
-    """A step's thought is the same when all that follows it is hidden; a reply's when all later turns are."""
+    """The thought of a step does not change if all that follows is hidden; that of a reply, if later turns are."""
     written = write_thoughts(dialogue, 5)
     for number, turn in enumerate(written.turns):
         if len(turn.steps) == 1:
@@ -456,7 +457,7 @@ def assert_nothing_leaks(dialogue: Dialogue) -> None:
         assert turn.thought == write_thoughts(cut, 5).turns[number].thought, f"{dialogue.id}, turn {number}"
 
 
-def test_no_thought_knows_what_is_still_to_come(sgd_dialogues: dict[str, Dialogue]) -> None:
+def test_no_thought_knows_what_follows(sgd_dialogues: dict[str, Dialogue]) -> None:
     for dialogue in sgd_dialogues.values():
         assert_nothing_leaks(shorten_observations(dialogue, 2))
 
@@ -503,7 +504,7 @@ def test_every_phrasing_uses_known_placeholders() -> None:
                 assert known, f"{situation}: {name}"
 
 
-def test_no_phrasing_stands_twice_in_its_situation() -> None:
+def test_no_phrasing_occurs_twice_in_its_situation() -> None:
     for situation, phrasings in read_phrasings().items():
         assert len(set(phrasings)) == len(phrasings), situation
 
@@ -518,7 +519,7 @@ def dev(corpora: Path) -> list[Dialogue]:
 
 
 @pytest.mark.corpora
-def test_no_thought_on_real_dialogues_knows_what_is_still_to_come(dev: list[Dialogue]) -> None:
+def test_no_thought_on_real_dialogues_knows_what_follows(dev: list[Dialogue]) -> None:
     for dialogue in dev[::10]:
         assert_nothing_leaks(dialogue)
 

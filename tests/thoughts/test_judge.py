@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from inquiring import answer, drive, failure, read_bundled
+from multisteps import answer, drive, failure, read_bundled
 
 from coalm_it.schema import Place
 from coalm_it.thoughts.judge import plan_judgement
 
-ASKED = read_bundled("1_00002")
+FRAMED = read_bundled("1_00002")
 THOUGHTS = {Place(0, None): "A table, but when?", Place(2, 0): "They agreed: BookTable."}
 
 
 def test_the_judge_sees_each_thought_in_its_place_and_nothing_of_places_without_one() -> None:
-    (request,) = (next(inquiry) for inquiry in plan_judgement(ASKED, THOUGHTS, 50))
+    (request,) = (next(multistep) for multistep in plan_judgement(FRAMED, THOUGHTS, 50))
     lines = request.messages[1]["content"].splitlines()
     assert lines[lines.index("<1> A table, but when?") + 1] == "Answer: Sure. What time would you like to come?"
     assert lines[lines.index("<2> They agreed: BookTable.") + 1].startswith("Call: BookTable(")
@@ -21,17 +21,17 @@ def test_the_judge_sees_each_thought_in_its_place_and_nothing_of_places_without_
     assert request.schema["properties"] == {"1": {"type": "integer"}, "2": {"type": "integer"}}
 
 
-def test_scores_are_read_by_place_and_those_that_are_none_are_left_out() -> None:
-    (inquiry,) = plan_judgement(ASKED, THOUGHTS, 50)
-    assert drive(inquiry, [answer({"1": 4, "2": 9})])[0] == {Place(0, None): 4}
+def test_scores_are_read_by_place_and_invalid_ones_are_left_out() -> None:
+    (multistep,) = plan_judgement(FRAMED, THOUGHTS, 50)
+    assert drive(multistep, [answer({"1": 4, "2": 9})])[0] == {Place(0, None): 4}
 
 
-def test_what_cannot_be_read_is_asked_for_once_more_and_then_counts_as_no_judgement() -> None:
-    (inquiry,) = plan_judgement(ASKED, THOUGHTS, 50)
-    scores, requests = drive(inquiry, [answer("fine, both"), failure("length")])
+def test_unreadable_scores_are_requested_once_more_and_then_left_out() -> None:
+    (multistep,) = plan_judgement(FRAMED, THOUGHTS, 50)
+    scores, requests = drive(multistep, [answer("fine, both"), failure("length")])
     assert scores == {}
     assert [request.sample for request in requests] == [0, 1]
 
 
 def test_a_stretch_without_thoughts_is_not_judged() -> None:
-    assert len(list(plan_judgement(ASKED, {Place(2, 0): "They agreed: BookTable."}, 2))) == 1
+    assert len(list(plan_judgement(FRAMED, {Place(2, 0): "They agreed: BookTable."}, 2))) == 1

@@ -283,13 +283,13 @@ def forget_files(build: Path, start: str) -> None:
 
 def test_a_folder_without_manifest_is_no_data_set(copied: Path, tmp_path: Path) -> None:
     (copied / "manifest.json").unlink()
-    line = f"coalm-it: {copied} is no finished build: there is no manifest.json in it"
+    line = f"coalm-it: {copied} is not a finished build: it has no manifest.json"
     assert run_train(copied, tmp_path / "model") == (2, [line])
 
 
 def test_a_manifest_that_is_none_is_said_to_be_none(copied: Path, tmp_path: Path) -> None:
     (copied / "manifest.json").write_text('{"files": []')
-    line = f"coalm-it: {copied}/manifest.json is no manifest of a build: build it again"
+    line = f"coalm-it: {copied}/manifest.json is not JSON; build it again"
     assert run_train(copied, tmp_path / "model") == (2, [line])
 
 

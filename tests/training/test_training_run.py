@@ -203,7 +203,7 @@ def hold_out(build: Path, out: Path, rows: int) -> Path:
         pq.write_table(table.slice(len(table) - rows), held)
         for file in (path, held):
             name = file.relative_to(out).as_posix()
-            manifest["files"][name] = {"sha256": hash_bytes(file.read_bytes())}
+            manifest["files"][name] = {"bytes": file.stat().st_size, "sha256": hash_bytes(file.read_bytes())}
     (out / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return out
 
@@ -246,4 +246,4 @@ def test_accelerate_finds_the_command_behind_the_module(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coalm_it.training", "smoke", "--data", "nowhere", "--out", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 2
-    assert ran.stderr == "coalm-it: nowhere is no finished build: there is no manifest.json in it\n"
+    assert ran.stderr == "coalm-it: nowhere is not a finished build: it has no manifest.json\n"

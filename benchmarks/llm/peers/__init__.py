@@ -1,3 +1,5 @@
-"""One file a peer, and its pinned requirements beside it. Each asks the prompts of an order through the library's own
-interface, as its documentation shows it, with its store switched on. A peer runs in an environment of its own.
+"""One module per peer, with its pinned requirements beside it.
+
+Each sends the prompts of a job through the public API of the library, as in its documentation, with its cache or
+checkpoints enabled. Each peer runs in its own environment.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from client import MAX_TOKENS, Order, carry_out, make_prompt
+from client import MAX_TOKENS, Job, make_prompt, run_job
 from sdg_hub import Flow
 
 SAVE_EVERY = 500
@@ -27,20 +27,20 @@ blocks:
 PROMPT = "- {role: user, content: '{{ text }}'}\n"
 
 
-def ask(order: Order) -> int:
-    folder = Path(order.folder)
+def ask(job: Job) -> int:
+    folder = Path(job.folder)
     (folder / "flow.yaml").write_text(FLOW)
     (folder / "prompt.yaml").write_text(PROMPT)
     flow = Flow.from_yaml(str(folder / "flow.yaml"))
-    flow.set_model_config(model="openai/small", api_base=order.base_url, api_key="none")
+    flow.set_model_config(model="openai/small", api_base=job.base_url, api_key="none")
     rows = flow.generate(
-        pd.DataFrame({"text": [make_prompt(number) for number in range(order.count)]}),
+        pd.DataFrame({"text": [make_prompt(number) for number in range(job.count)]}),
         checkpoint_dir=str(folder / "checkpoints"),
         save_freq=SAVE_EVERY,
-        max_concurrency=order.in_flight,
+        max_concurrency=job.in_flight,
     )
     return len({text for text, answer in zip(rows["text"], rows["answer_content"], strict=True) if answer})
 
 
 if __name__ == "__main__":
-    carry_out(ask)
+    run_job(ask)

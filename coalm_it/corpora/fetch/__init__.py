@@ -1,11 +1,11 @@
-"""Downloads what sources/*.yaml names, into DATA/SOURCE/LAYOUT/, where a build finds it.
+"""Downloads the files that sources/*.yaml lists to DATA/SOURCE/LAYOUT/, where a build finds them.
 
-Several files at once, each gone on with where it was cut off; what is there and right is not brought again. A file or
-a folder takes its name only when it is whole and right, so that a build never reads half of one.
+Files are downloaded in parallel. Interrupted downloads are resumed, and complete files are not downloaded again. A
+file or a folder gets its name only when it is complete and verified, so that a build never reads a partial one.
 
-A folder on GitHub (SGD) comes out of the archive of its commit, unpacked on the way: one request and 23 MB instead
-of 184 and 400 MB. GitHub makes that archive anew for each who asks, not always in the same bytes, so it is not the
-archive that is pinned but git's id of the folder.
+A folder on GitHub (SGD) is taken from the archive of its commit, unpacked while it is received: one request and 23 MB
+instead of 184 and 400 MB. GitHub generates that archive for each request, not always with the same bytes, so the
+pin is not a hash of the archive but the git id of the folder.
 """
 
 from __future__ import annotations
@@ -27,38 +27,38 @@ from coalm_it.corpora.fetch.job import FIRST_PAUSE, FetchError, Job, Stopped
 from coalm_it.corpora.sources import Fetch, RemoteFile, Source, SourceError, is_safe_path, list_sources, load_source
 from coalm_it.listener import Listener, Silent
 
-AT_ONCE = 4
-"""Files that are brought at the same time."""
+MAX_PARALLEL = 4
+"""Maximum number of parallel downloads."""
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """Who answers for GitHub and the Hub; mirrors have other names."""
+    """Base URLs of GitHub and the Hub, which differ for mirrors."""
 
     raw: str = "https://raw.githubusercontent.com"
     archives: str = "https://codeload.github.com"
     hub: str | None = None
-    """None: the one of huggingface_hub, which HF_ENDPOINT changes."""
+    """None: the default of huggingface_hub, which HF_ENDPOINT changes."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of one layout of a source."""
+    """The result for one layout of a source."""
 
     source: str
     layout: str
     folder: Path
     bytes: int
-    """Written in this run."""
+    """Bytes written in this run."""
     status: str
-    """"fetched", "was there" or "failed"."""
+    """"fetched", "up to date" or "failed"."""
     failure: str = ""
-    """One line."""
+    """The reason, in one line."""
 
 
 @dataclass
 class _Batch:
-    """The jobs of one layout. What one of them fails at spares the others."""
+    """The jobs of one layout. After a failure, its other jobs are skipped."""
 
     source: str
     layout: str
@@ -72,14 +72,14 @@ def fetch_corpora(
     data: Path,
     *,
     listener: Listener | None = None,
-    at_once: int = AT_ONCE,
+    parallel: int = MAX_PARALLEL,
     pause: float = FIRST_PAUSE,
     hosts: Hosts | None = None,
 ) -> list[Fetched]:
-    """Brings sources into `data`, without names all that are known; one result each, also where it failed.
+    """Downloads sources to `data`, all known ones if no names are given; returns one result each, failures included.
 
-    A name is that of a source, which gives the layout that its YAML names first, or SOURCE/LAYOUT, or the path of a
-    YAML file. `pause` is the seconds before a second try. Raises SourceError before anything is fetched.
+    A name is SOURCE, which means its first layout to fetch, or SOURCE/LAYOUT, or the path of a YAML file. `pause` is
+    the time before the first retry, in seconds. Raises SourceError before anything is downloaded.
     """
     wanted = [_find_layout(name) for name in names or [source.name for source in list_sources() if source.fetch]]
     if data.exists() and not data.is_dir():
@@ -93,25 +93,25 @@ def fetch_corpora(
                 if fetch.layout != layout:
                     continue
                 if not fetch.pinned and not all(file.sha256 or file.tree for file in fetch.files):
-                    listener.say(f"{source.name}: {fetch.hub or fetch.url} is not pinned: what comes may change")
+                    listener.say(f"{source.name}: {fetch.hub or fetch.url} is not pinned: its content may change")
                 try:
                     works = list(_plan_works(fetch, batch.folder, client, hosts))
                 except FetchError as error:
                     batch.failure = str(error)
                     continue
                 batch.jobs += [Job(work, total, stop, pause) for work, total in works]
-        _run(list(batches.values()), at_once, stop, listener)
-    return [_sum_up(batch) for batch in batches.values()]
+        _run(list(batches.values()), parallel, stop, listener)
+    return [_summarise(batch) for batch in batches.values()]
 
 
 def _find_layout(name: str) -> tuple[Source, str]:
-    """The source and the layout that a name on the command line means."""
+    """The source and the layout that a name on the command line refers to."""
     is_path = name.endswith((".yaml", ".yml"))
     source_name, _, layout = (name, "", "") if is_path else name.partition("/")
     source = load_source(source_name)
     layouts = list(dict.fromkeys(fetch.layout for fetch in source.fetch))
     if not layouts:
-        raise SourceError(f"{source.name}: nothing says from where to fetch it; see {source.homepage}")
+        raise SourceError(f"{source.name}: its YAML has no section `fetch`; see {source.homepage}")
     if layout and layout not in layouts:
         raise SourceError(f"{source.name} has no layout {layout!r} to fetch; there are: {', '.join(layouts)}")
     layout = layout or layouts[0]
@@ -123,7 +123,7 @@ def _find_layout(name: str) -> tuple[Source, str]:
 def _plan_works(
     fetch: Fetch, folder: Path, client: httpx2.Client, hosts: Hosts
 ) -> Iterator[tuple[Callable[[Job], None], int | None]]:
-    """What is to be done for an entry, and how many bytes each piece of work brings. Raises SourceError, FetchError."""
+    """The work for an entry, each part with its size in bytes if known. Raises SourceError, FetchError."""
     if fetch.hub:
         for file in list_files(fetch, hosts.hub):
             yield partial(fetch_hub_file, fetch, file, folder, hosts.hub), file.size
@@ -150,18 +150,18 @@ def _strip_suffix(file: RemoteFile) -> str:
     return name
 
 
-# --- at once ---
+# --- in parallel ---
 
 
-def _run(batches: Sequence[_Batch], at_once: int, stop: threading.Event, listener: Listener) -> None:
-    """Does all jobs. Ctrl-C ends it at once, even while a server keeps everyone waiting: the threads are daemons."""
+def _run(batches: Sequence[_Batch], parallel: int, stop: threading.Event, listener: Listener) -> None:
+    """Runs all jobs. Ctrl-C stops them at once, even while a server does not respond: the threads are daemons."""
     queue: SimpleQueue[tuple[_Batch, Job]] = SimpleQueue()
     for batch in batches:
         for job in batch.jobs:
             queue.put((batch, job))
     crashes: list[Exception] = []
     work = partial(_work, queue, stop, crashes)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(at_once)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(parallel)]
     for thread in threads:
         thread.start()
     told: dict[str, int] = {}
@@ -200,7 +200,7 @@ def _work(queue: SimpleQueue[tuple[_Batch, Job]], stop: threading.Event, crashes
 
 
 def _report(batches: Sequence[_Batch], told: dict[str, int], listener: Listener) -> None:
-    """Says what is new: lines, and how much of each batch is there, once it is known how much there will be."""
+    """Reports new lines, and the progress of each batch whose total size is known."""
     for batch in batches:
         for job in batch.jobs:
             while job.notes:
@@ -213,7 +213,7 @@ def _report(batches: Sequence[_Batch], told: dict[str, int], listener: Listener)
             listener.advance(stage, done, total)
 
 
-def _sum_up(batch: _Batch) -> Fetched:
+def _summarise(batch: _Batch) -> Fetched:
     written = sum(job.written for job in batch.jobs)
-    status = "failed" if batch.failure else "fetched" if written else "was there"
+    status = "failed" if batch.failure else "fetched" if written else "up to date"
     return Fetched(batch.source, batch.layout, batch.folder, written, status, batch.failure)

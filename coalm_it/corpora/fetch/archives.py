@@ -1,4 +1,4 @@
-"""Unpacks archives that may be hostile, and pins folders by the id that git gives them."""
+"""Unpacks untrusted archives, and verifies folders by their git id."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ MOST_FILES = 200_000
 
 
 class ArchiveError(ValueError):
-    """An archive that is not unpacked; one line that does not name it."""
+    """The archive cannot be unpacked; the message is one line, without the name of the archive."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file in an archive. It can be read until the next one is asked for."""
+    """A file in an archive. It can be read until the next member is requested."""
 
     name: str
     content: IO[bytes] | None
-    """None where it is no plain file: a link, a device."""
+    """None if it is not a plain file: a link, a device."""
 
 
-def unpack_file(path: Path, folder: Path, tell: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
-    """Unpacks a zip or a tar file, compressed or not, as `unpack` does. Raises ArchiveError."""
+def unpack_file(path: Path, folder: Path, report: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
+    """Unpacks a zip or tar file, compressed or not, by `unpack`. Raises ArchiveError."""
     try:
         with path.open("rb") as file:
             members = _read_zip(file) if path.suffix.lower() == ".zip" else read_tar(file)
-            unpack(members, folder, tell, most_bytes)
-    # RuntimeError is an encrypted member, NotImplementedError a compression that Python lacks.
+            unpack(members, folder, report, most_bytes)
+    # RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise ArchiveError(f"it cannot be read: {error}") from None
 
 
 def read_tar(stream: IO[bytes]) -> Iterator[Member]:
-    """The files of a tar file as they come, so that it need not be kept. What is broken raises as in tarfile."""
+    """The files of a tar file while it is received, so that it need not be stored. Raises the errors of tarfile."""
     with tarfile.open(fileobj=stream, mode="r|*", bufsize=CHUNK) as archive:
         for info in archive:
             if not info.isdir():
@@ -63,10 +63,12 @@ def _read_zip(file: IO[bytes]) -> Iterator[Member]:
                     yield Member(info.filename, content)
 
 
-def unpack(members: Iterator[Member], folder: Path, tell: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
-    """Writes plain files into the new folder `folder`, hidden ones left out; `tell` hears of the bytes written.
+def unpack(
+    members: Iterator[Member], folder: Path, report: Callable[[int], None], most_bytes: int = MOST_BYTES
+) -> None:
+    """Writes plain files to the new folder `folder`, except hidden ones; `report` gets the number of bytes written.
 
-    Nothing is written elsewhere, and no more than `most_bytes`. Raises ArchiveError, and leaves what is there by then.
+    Nothing is written elsewhere, and no more than `most_bytes`. Raises ArchiveError; files written so far remain.
     """
     folder.mkdir(parents=True)
     files = written = 0
@@ -93,13 +95,13 @@ def unpack(members: Iterator[Member], folder: Path, tell: Callable[[int], None],
                 if written > most_bytes:
                     raise ArchiveError(f"it unpacks to more than {most_bytes:,} bytes")
                 out.write(chunk)
-                tell(len(chunk))
+                report(len(chunk))
 
 
 def hash_tree(folder: Path) -> str:
-    """The id of a folder's content in git (`git rev-parse COMMIT:FOLDER`): it pins every name and every byte.
+    """The git id of a folder (`git rev-parse COMMIT:FOLDER`), which depends on every name and every byte.
 
-    Hidden files are left out, and none is taken to be executable.
+    Hidden files are left out, and no file counts as executable.
     """
     return _hash_folder(folder).hex()
 

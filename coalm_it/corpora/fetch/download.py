@@ -1,7 +1,7 @@
-"""HTTPS: files that go on where they were cut off, and folders of a repository out of its archive.
+"""Downloads by HTTPS: resumable files, and folders of a repository from its archive.
 
-Whether what came is right is said by a sha256 (of a file) or a git id (of a folder), not by the server. So a part is
-only gone on with where there is a sha256 to say afterwards that the halves belong together.
+A download is verified by a sha256 (of a file) or a git id (of a folder), not by what the server says. So a partial
+file is resumed only if there is a sha256 to verify the result.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import hashlib
 import io
 import shutil
 import tarfile
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,18 +31,19 @@ from coalm_it.corpora.fetch.archives import (
 )
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import RemoteFile, is_safe_url
+from coalm_it.retry_after import read_retry_after
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 TRIES = 5
-"""How often the same byte is asked for."""
+"""Attempts without progress before a download fails."""
 LONGEST_WAIT = 120.0
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
-class _Again(Exception):
-    """It may be better next time, after `wait` seconds where the server names them."""
+class _RetryLater(Exception):
+    """The attempt may succeed later, after `wait` seconds if the server gives a time."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -52,11 +51,11 @@ class _Again(Exception):
 
 
 def open_client() -> httpx2.Client:
-    """One for all threads. It takes the machine's proxies and certificates, and follows redirects only to HTTPS."""
+    """The client for all threads: with the proxies and certificates of the machine; redirects only to HTTPS."""
     return httpx2.Client(
         follow_redirects=True,
         timeout=httpx2.Timeout(30, connect=10),
-        # The bytes as they lie there: a range of a compressed answer would be of another file.
+        # Without compression: a range of a compressed response would belong to another file.
         headers={"User-Agent": f"coalm-it/{__version__}", "Accept-Encoding": "identity"},
         event_hooks={"request": [_refuse_unsafe]},
     )
@@ -64,35 +63,35 @@ def open_client() -> httpx2.Client:
 
 def _refuse_unsafe(request: httpx2.Request) -> None:
     if not is_safe_url(str(request.url)):
-        raise FetchError(f"{request.url}: not HTTPS; a redirect leads there")
+        raise FetchError(f"{request.url}: a redirect to a URL without HTTPS")
 
 
 # --- files ---
 
 
 def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
-    """Brings one file to `target`, whole and right, or raises FetchError; what came so far waits beside it."""
+    """Downloads one file to `target` and verifies it; after an interruption, a part remains. Raises FetchError."""
     if target.is_file():
-        fault = find_fault(target, file)
-        if not fault:
+        mismatch = describe_mismatch(target, file)
+        if not mismatch:
             job.skip()
             return
-        job.notes.append(f"{target} is brought anew: {fault}")
+        job.notes.append(f"{target} is downloaded again: {mismatch}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
-    # What goes on with a part and turns out wrong is tried once from the start: the part may be of something else.
+    # If a resumed file is wrong, it is downloaded once more from the start: the part may be of another file.
     for _ in range(1 + part.exists()):
-        _insist(job, url, lambda: _receive(client, url, part, file, job))
-        fault = find_fault(part, file)
-        if not fault:
+        _retry(job, url, lambda: _receive(client, url, part, file, job))
+        mismatch = describe_mismatch(part, file)
+        if not mismatch:
             part.replace(target)
             return
         part.unlink()
-    raise FetchError(f"{url}: {fault}")
+    raise FetchError(f"{url}: {mismatch}")
 
 
-def find_fault(path: Path, file: RemoteFile) -> str:
-    """What is wrong with the file at `path`, or ""."""
+def describe_mismatch(path: Path, file: RemoteFile) -> str:
+    """How the file at `path` differs from what is expected, or ""."""
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         return f"{size:,} bytes instead of {file.size:,}"
@@ -105,7 +104,7 @@ def find_fault(path: Path, file: RemoteFile) -> str:
 
 
 def _receive(client: httpx2.Client, url: str, part: Path, file: RemoteFile, job: Job) -> None:
-    """One attempt: writes to `part` what it lacks."""
+    """One attempt: appends to `part` what is missing."""
     size = file.size
     start = part.stat().st_size if file.sha256 and part.exists() else 0
     if start and start == size:
@@ -114,12 +113,12 @@ def _receive(client: httpx2.Client, url: str, part: Path, file: RemoteFile, job:
     with _open(client, url, start) as response:
         if response.status_code == 416:
             part.unlink()
-            raise _Again("the part is longer than the file", wait=0)
+            raise _RetryLater("the partial file is longer than the file", wait=0)
         if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-            start = 0  # a server that knows no ranges sends everything
+            start = 0  # a server without range requests sends everything
         offered = _count_offered(response, start)
         if size is not None and offered is not None and offered != size:
-            raise FetchError(f"{url}: {offered:,} bytes are offered instead of {size:,}")
+            raise FetchError(f"{url}: the server offers {offered:,} bytes instead of {size:,}")
         job.total, job.done = size or offered, start
         with part.open("r+b" if start else "wb") as out:
             out.seek(start)
@@ -127,11 +126,11 @@ def _receive(client: httpx2.Client, url: str, part: Path, file: RemoteFile, job:
                 job.advance(len(chunk))
                 out.write(chunk)
                 if size is not None and job.done > size:
-                    raise FetchError(f"{url}: more than {size:,} bytes come")
+                    raise FetchError(f"{url}: the server sends more than {size:,} bytes")
 
 
 def _count_offered(response: httpx2.Response, start: int) -> int | None:
-    """The length of the whole file, where the server says it."""
+    """The length of the whole file, if the server gives it."""
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
 
@@ -140,11 +139,11 @@ def _count_offered(response: httpx2.Response, start: int) -> int | None:
 
 
 def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[RemoteFile], job: Job) -> None:
-    """Brings folders of a repository to `folder`, out of the tar file at `url`, in which all lies in one top folder.
+    """Extracts folders of a repository to `folder` from the tar file at `url`, which has one top-level folder.
 
-    The archive is unpacked as it comes. Folders that are there and right stay. Raises FetchError.
+    The archive is unpacked while it is received. Folders that are complete are not replaced. Raises FetchError.
     """
-    missing = [file for file in wanted if not _is_there(folder / file.path, file, job)]
+    missing = [file for file in wanted if not _is_complete(folder / file.path, file, job)]
     if not missing:
         job.skip()
         return
@@ -157,14 +156,14 @@ def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[Re
         with _open(client, url) as response:
             members = read_tar(io.BufferedReader(_Body(response.iter_bytes()), CHUNK))
             try:
-                unpack(_choose(members, [file.path for file in missing]), staging, job.advance, most_bytes)
+                unpack(_select_members(members, [file.path for file in missing]), staging, job.advance, most_bytes)
             except (tarfile.TarError, zlib.error, EOFError) as error:
-                raise _Again(f"the archive is cut off or broken: {error}") from None
+                raise _RetryLater(f"the archive is truncated or broken: {error}") from None
 
     try:
-        _insist(job, url, receive)
+        _retry(job, url, receive)
         for file in missing:
-            _put_folder(staging / file.path, folder / file.path, file, url)
+            _install_folder(staging / file.path, folder / file.path, file, url)
     except ArchiveError as error:
         raise FetchError(f"{url}: {error}") from None
     finally:
@@ -172,8 +171,8 @@ def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[Re
 
 
 def unpack_fetched(client: httpx2.Client, url: str, target: Path, file: RemoteFile, job: Job) -> None:
-    """Brings an archive and unpacks it to the folder `target`. Raises FetchError."""
-    if _is_there(target, file, job):
+    """Downloads an archive and unpacks it to the folder `target`. Raises FetchError."""
+    if _is_complete(target, file, job):
         job.skip()
         return
     archive = target.with_name(file.path.rpartition("/")[2])
@@ -182,7 +181,7 @@ def unpack_fetched(client: httpx2.Client, url: str, target: Path, file: RemoteFi
     shutil.rmtree(staging, ignore_errors=True)
     try:
         unpack_file(archive, staging, lambda _: job.wait(0))
-        _put_folder(staging, target, file, url)
+        _install_folder(staging, target, file, url)
     except ArchiveError as error:
         raise FetchError(f"{url}: {error}") from None
     finally:
@@ -191,7 +190,7 @@ def unpack_fetched(client: httpx2.Client, url: str, target: Path, file: RemoteFi
 
 
 class _Body(io.RawIOBase):
-    """An answer as a file that can be read once."""
+    """A response as a file object, which can be read once."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -208,27 +207,27 @@ class _Body(io.RawIOBase):
         return count
 
 
-def _choose(members: Iterator[Member], folders: list[str]) -> Iterator[Member]:
-    """The members that lie in `folders`, their names without the top folder."""
+def _select_members(members: Iterator[Member], folders: list[str]) -> Iterator[Member]:
+    """The members in `folders`, with names relative to the top-level folder."""
     for member in members:
         name = member.name.partition("/")[2]
         if name.startswith(tuple(folders)):
             yield Member(name, member.content)
 
 
-def _is_there(folder: Path, file: RemoteFile, job: Job) -> bool:
+def _is_complete(folder: Path, file: RemoteFile, job: Job) -> bool:
     if not folder.is_dir():
         return False
     if file.tree is None or hash_tree(folder) == file.tree:
         return True
-    job.notes.append(f"{folder} is brought anew: its files are not those of git tree {file.tree}")
+    job.notes.append(f"{folder} is downloaded again: its files are not those of git tree {file.tree}")
     return False
 
 
-def _put_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
-    """Puts an unpacked folder in its place, in one step, once it is right."""
+def _install_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
+    """Verifies an unpacked folder and renames it to its place."""
     if not staged.is_dir():
-        raise FetchError(f"{url}: there is no folder {file.path} in the archive")
+        raise FetchError(f"{url}: the archive has no folder {file.path}")
     tree = hash_tree(staged)
     if file.tree is not None and tree != file.tree:
         raise FetchError(f"{url}: {file.path} unpacks to git tree {tree} instead of {file.tree}")
@@ -238,18 +237,18 @@ def _put_folder(staged: Path, folder: Path, file: RemoteFile, url: str) -> None:
     staged.rename(folder)
 
 
-# --- trying again ---
+# --- retries ---
 
 
-def _insist(job: Job, url: str, attempt: Callable[[], None]) -> None:
-    """Makes the attempt until it succeeds, or until TRIES in a row got no further. Raises FetchError, Stopped."""
+def _retry(job: Job, url: str, attempt: Callable[[], None]) -> None:
+    """Repeats the attempt until it succeeds, or until TRIES in a row made no progress. Raises FetchError, Stopped."""
     furthest = tries = 0
     while True:
         wait = None
         try:
             attempt()
             return
-        except _Again as error:
+        except _RetryLater as error:
             reason, wait = str(error), error.wait
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
@@ -263,28 +262,17 @@ def _insist(job: Job, url: str, attempt: Callable[[], None]) -> None:
         if wait is None:
             wait = job.pause * 2 ** (tries - 1)
         elif wait > LONGEST_WAIT:
-            raise FetchError(f"{url}: {reason}; the server asks to come back in {wait:,.0f} s")
+            raise FetchError(f"{url}: {reason}; the server asks to retry after {wait:,.0f} s")
         job.wait(wait)
 
 
 @contextmanager
 def _open(client: httpx2.Client, url: str, start: int = 0) -> Iterator[httpx2.Response]:
-    """The answer, from byte `start` on if the server can. Raises _Again, FetchError, and what httpx2 raises."""
+    """The response, from byte `start` if the server can. Raises _RetryLater, FetchError, and the errors of httpx2."""
     with client.stream("GET", url, headers={"Range": f"bytes={start}-"} if start else {}) as response:
         status = f"the server answers {response.status_code} {response.reason_phrase}"
         if response.status_code in BUSY:
-            raise _Again(status, _read_wait(response))
+            raise _RetryLater(status, read_retry_after(response.headers))
         if not response.is_success and not (start and response.status_code == 416):
             raise FetchError(f"{url}: {status}")
         yield response
-
-
-def _read_wait(response: httpx2.Response) -> float | None:
-    """Seconds from now that the server asks for: it names a number or a date."""
-    value = response.headers.get("Retry-After", "")
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None

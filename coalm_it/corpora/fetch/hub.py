@@ -1,4 +1,4 @@
-"""Files of data sets on the Hugging Face Hub, through huggingface_hub, which is imported only here."""
+"""Downloads from the Hugging Face Hub by huggingface_hub, which is imported only here."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, cast
 
 import httpx2
 
-from coalm_it.corpora.fetch.download import find_fault
+from coalm_it.corpora.fetch.download import describe_mismatch
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import Fetch, RemoteFile
 
 GLOB = set("*?[")
-# What huggingface_hub raises: its own errors, which are also these; of names, of the disk, of the network, of Xet.
+# The errors of huggingface_hub, most of which are subclasses of these: names, disk, network, Xet.
 _FAILURES = (ValueError, OSError, httpx2.HTTPError, RuntimeError)
 
 
 def list_files(fetch: Fetch, endpoint: str | None) -> list[RemoteFile]:
-    """The files that the entry names; a glob stands for those in the repository that fit it. Raises FetchError."""
+    """The files of an entry; a glob stands for the matching files of the repository. Raises FetchError."""
     files = []
     names: list[str] | None = None
     for file in fetch.files:
@@ -43,20 +43,20 @@ def _list_names(fetch: Fetch, endpoint: str | None) -> list[str]:
             fetch.hub, revision=fetch.revision, repo_type="dataset"
         )
     except _FAILURES as error:
-        raise _explain(error, fetch, "", endpoint) from None
+        raise _describe_failure(error, fetch, "", endpoint) from None
     return names
 
 
 def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str | None, job: Job) -> None:
-    """Brings one file of a data set into `folder`; what is there of that commit already stays. Raises FetchError."""
+    """Downloads one file of a data set to `folder`, unless it is there already. Raises FetchError."""
     target = folder / file.path
     if target.is_file():
-        fault = find_fault(target, file)
-        if not fault and (file.sha256 or fetch.pinned):
+        mismatch = describe_mismatch(target, file)
+        if not mismatch and (file.sha256 or fetch.pinned):
             job.skip()
             return
-        if fault:
-            job.notes.append(f"{target} is brought anew: {fault}")
+        if mismatch:
+            job.notes.append(f"{target} is downloaded again: {mismatch}")
             target.unlink()
     hub = _import_hub()
     try:
@@ -71,15 +71,15 @@ def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str |
             tqdm_class=cast(Any, lambda **bar: _Bar(job, **bar)),
         )
     except _FAILURES as error:
-        raise _explain(error, fetch, file.path, endpoint) from None
-    fault = find_fault(target, file)
-    if fault:
+        raise _describe_failure(error, fetch, file.path, endpoint) from None
+    mismatch = describe_mismatch(target, file)
+    if mismatch:
         target.unlink()
-        raise FetchError(f"{fetch.hub}: {file.path}: {fault}")
+        raise FetchError(f"{fetch.hub}: {file.path}: {mismatch}")
 
 
 class _Bar:
-    """Stands where huggingface_hub expects a tqdm, and tells the job instead."""
+    """Replaces the tqdm of huggingface_hub, and reports to the job instead."""
 
     def __init__(self, job: Job, total: int | None = None, initial: int = 0, **_: Any) -> None:
         self._job = job
@@ -87,7 +87,7 @@ class _Bar:
         job.total = job.total or total
 
     def update(self, count: float = 1) -> None:
-        # Where a file comes in chunks (Xet), one bar counts what is received and another what is written.
+        # For a file in chunks (Xet), one bar counts the bytes received and another the bytes written.
         self._count += int(count)
         self._job.advance(max(0, self._count - self._job.done))
 
@@ -111,32 +111,32 @@ def _import_hub() -> ModuleType:
     try:
         import huggingface_hub
     except ImportError:
-        raise FetchError("it lies on the Hub, which needs: pip install 'coalm-it[hub]'") from None
+        raise FetchError("downloads from the Hub need: pip install 'coalm-it[hub]'") from None
     return huggingface_hub
 
 
-def _explain(error: BaseException, fetch: Fetch, path: str, endpoint: str | None) -> FetchError:
-    """One line for the person who must act."""
+def _describe_failure(error: BaseException, fetch: Fetch, path: str, endpoint: str | None) -> FetchError:
+    """The error with a message of one line for the user."""
     from huggingface_hub import constants, errors, get_token
 
     hub = endpoint or constants.ENDPOINT
     page = f"{hub}/datasets/{fetch.hub}"
     if isinstance(error, errors.GatedRepoError):
-        refused = " and the token at hand is not let in" if get_token() else ""
+        refused = " and the current token has no access" if get_token() else ""
         account = f"set HF_TOKEN to a token of the account that accepted ({hub}/settings/tokens)"
         return FetchError(f"{fetch.hub} is gated{refused}: accept its terms at {page} and {account}")
     if isinstance(error, errors.RepositoryNotFoundError):
-        return FetchError(f"{page}: not there, or private and HF_TOKEN is not let in")
+        return FetchError(f"{page}: does not exist, or is private and HF_TOKEN has no access")
     if isinstance(error, errors.RevisionNotFoundError):
         return FetchError(f"{page}: there is no revision {fetch.revision}")
     if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__:
-        error = error.__cause__  # why it is not even known whether the file is there
+        error = error.__cause__  # the reason why the Hub could not be asked for the file
     elif isinstance(error, errors.EntryNotFoundError):
         return FetchError(f"{page}: there is no file {path} at revision {fetch.revision}")
     if isinstance(error, errors.HfHubHTTPError):
         answer = f"the server answers {error.response.status_code} {error.response.reason_phrase}"
         said = f": {error.server_message}" if error.server_message else ""
-        token = "; is the token in HF_TOKEN still good?" if error.response.status_code == 401 else ""
+        token = "; is the token in HF_TOKEN still valid?" if error.response.status_code == 401 else ""
         return FetchError(f"{page}: {answer}{said}{token}")
     return FetchError(f"{page}: {_one_line(error)}")
 

@@ -1,4 +1,4 @@
-"""What a thread that downloads shares with the one that watches it."""
+"""The state that a downloading thread shares with the thread that watches it."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from dataclasses import dataclass, field
 from coalm_it.errors import OutsideError
 
 FIRST_PAUSE = 0.5
-"""Seconds before something that failed is tried again; each further pause is twice as long."""
+"""Time before the first retry, in seconds; each further pause is twice as long."""
 
 
 class FetchError(OutsideError):
-    """Something outside failed: network, server, Hub or disk; one line for the person who must act."""
+    """Network, server, Hub or disk failed; the message is one line for the user."""
 
 
 class Stopped(Exception):
-    """The person who waits has stopped it."""
+    """The user has stopped the download."""
 
 
 @dataclass
 class Job:
-    """One thing to bring: a file, or the folders of a repository, which come in one archive."""
+    """One download: a file, or the folders of a repository, which come in one archive."""
 
     work: Callable[[Job], None]
     total: int | None
-    """Bytes, where they are known."""
+    """Bytes, if known."""
     stop: threading.Event
     pause: float = FIRST_PAUSE
     done: int = 0
     written: int = 0
-    """Bytes, in this run."""
+    """Bytes written in this run."""
     notes: list[str] = field(default_factory=list)
-    """Lines that the watching thread is to say."""
+    """Lines for the watching thread to report."""
 
     def advance(self, count: int) -> None:
-        """Counts bytes that are about to be written. Raises Stopped."""
+        """Counts bytes before they are written. Raises Stopped."""
         self.done += count
         self.written += count
         if self.stop.is_set():
             raise Stopped
 
     def skip(self) -> None:
-        """There is nothing to bring."""
+        """Marks the job as done: there is nothing to download."""
         self.done = self.total = self.total or 0
 
     def wait(self, seconds: float) -> None:
-        """Raises Stopped as soon as it is to stop."""
+        """Waits; raises Stopped as soon as the user stops the download."""
         if self.stop.wait(seconds):
             raise Stopped

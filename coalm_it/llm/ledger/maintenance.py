@@ -1,4 +1,4 @@
-"""What one does with ledgers beside asking: put them together, hand on what a build used, look inside."""
+"""Maintenance of ledgers: merge several, export the answers of a build, list the contents."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 
 from coalm_it.errors import RequestError
 from coalm_it.llm.ledger import Ledger, open_ledger
-from coalm_it.llm.ledger.database import COLUMNS, TABLES, DamagedError, LedgerError, digest_row
-from coalm_it.llm.ledger.export_format import is_answers_file, read_answers, write_lines
+from coalm_it.llm.ledger.database import COLUMNS, COUNT, TABLES, DamagedError, LedgerError, digest_row
+from coalm_it.llm.ledger.export_format import is_answers_file, read_answers, write_answers
 from coalm_it.llm.ledger.salvage import read_damaged
 from coalm_it.llm.request import Answer, Failure, Outcome
 
 Say = Callable[[str], None]
-A_COMMIT = 1_000
-"""Outcomes that are stored at once."""
+CHUNK = 1_000
+"""Outcomes per transaction."""
 
 
 class FileError(RequestError):
-    """The file is not one to write answers into; one line for the person who must act."""
+    """The file is not to be overwritten with answers; one line for the user."""
 
 
 def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) -> dict[str, int]:
-    """Stores in `into` (by default the user's ledger) what the others have and it has not.
+    """Copies the outcomes of other ledgers to `into` (by default the user's ledger).
 
-    `sources` are ledgers, whole or damaged, and files of answers. Where two have an answer to the same request, the one
-    that `into` had, or came first, stays. Returns how many answers and failures each source brought that were new.
-    Raises LedgerError, before anything is stored where a source is not there.
+    `sources` are ledgers, intact or damaged, and files of answers. Of several answers to the same request, that of
+    `into`, or else the first, is kept. Returns the number of new answers and failures of each source.
+    Raises LedgerError; nothing is stored if a source does not exist.
     """
-    sources, brought = list(sources), {}
+    sources, added = list(sources), {}
     for path in sources:
         if not path.is_file():
             raise LedgerError(f"{path}: there is no ledger")
@@ -39,53 +39,53 @@ def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) 
         for path in sources:
             before = _count(ledger)
             outcomes = read_outcomes(path, say)
-            while some := list(islice(outcomes, A_COMMIT)):
-                ledger.store(some).result()
-            brought[str(path)] = _count(ledger) - before
-    return brought
+            while chunk := list(islice(outcomes, CHUNK)):
+                ledger.store(chunk).result()
+            added[str(path)] = _count(ledger) - before
+    return added
 
 
 def _count(ledger: Ledger) -> int:
-    count: int = ledger.query("SELECT (SELECT count(*) FROM answers) + (SELECT count(*) FROM failures)")[0][0]
+    count: int = ledger.query(COUNT)[0][0]
     return count
 
 
 def read_outcomes(path: Path, say: Say = print) -> Iterator[Outcome]:
-    """Everything in a ledger or a file of answers; of one that is damaged, what is whole. Raises LedgerError."""
+    """All outcomes of a ledger or a file of answers; of a damaged one, those that are intact. Raises LedgerError."""
     if is_answers_file(path):
         try:
             yield from read_answers(path, say)
         except (ValueError, OSError) as error:
             raise LedgerError(str(error)) from None
         return
-    found = 0
+    count = 0
     try:
         with open_ledger(path, readonly=True) as ledger:
             for outcome in ledger.read_all():
                 yield outcome
-                found += 1
+                count += 1
     except DamagedError:
-        found = 0
+        count = 0
         for table, row in read_damaged(path, TABLES, digest_row):
             kind = Answer if table == "answers" else Failure
             yield kind(*row[: len(COLUMNS[kind])])
-            found += 1
-        say(f"{path}: the ledger is damaged; {found:,} answers in it are whole")
+            count += 1
+        say(f"{path}: the ledger is damaged; {count:,} intact answers were recovered")
 
 
 def export_answers(ledger: Ledger, keys: Iterable[str], path: Path) -> int:
-    """Writes the outcomes of these requests to a file of answers, to be published beside what was built with them.
+    """Writes the outcomes of these requests to a file of answers, to be published with the data set built from them.
 
-    Returns how many. Raises LedgerError: a key that the ledger does not know, a file that cannot be written; FileError:
-    a file with something else in it.
+    Returns their number. Raises LedgerError: a key that is not in the ledger, a file that cannot be written; FileError:
+    `path` is another kind of file.
     """
-    if path.exists() and not _holds_answers(path):
-        raise FileError(f"{path} holds something else: name a new file, or an earlier file of answers")
+    if path.exists() and not _is_valid_answers_file(path):
+        raise FileError(f"{path} is not a file of answers and is not overwritten: choose another file")
     wanted = sorted(set(keys))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_lines(part, (_insist(ledger, key) for key in wanted))
+        write_answers(part, (_require_outcome(ledger, key) for key in wanted))
         part.replace(path)
     except OSError as error:
         raise LedgerError(f"{path} cannot be written: {error.strerror or error}") from None
@@ -95,7 +95,7 @@ def export_answers(ledger: Ledger, keys: Iterable[str], path: Path) -> int:
     return len(wanted)
 
 
-def _holds_answers(path: Path) -> bool:
+def _is_valid_answers_file(path: Path) -> bool:
     try:
         next(read_answers(path, say=lambda line: None), None)
     except (ValueError, OSError):
@@ -103,7 +103,7 @@ def _holds_answers(path: Path) -> bool:
     return True
 
 
-def _insist(ledger: Ledger, key: str) -> Outcome:
+def _require_outcome(ledger: Ledger, key: str) -> Outcome:
     outcome = ledger.find(key)
     if outcome is None:
         raise LedgerError(f"{ledger.path}: no answer to request {key}, which the build used")
@@ -111,7 +111,7 @@ def _insist(ledger: Ledger, key: str) -> Outcome:
 
 
 def describe_ledger(ledger: Ledger) -> list[dict[str, object]]:
-    """A row for each model and each way in which its requests ended: how many, tokens, first and last time."""
+    """A row per model and outcome (answered, or the reason of failure): requests, tokens, first and last time."""
     sums = "count(*), sum(prompt_tokens), sum(completion_tokens), min(at), max(at)"
     rows = ledger.query(f"SELECT model, 'answered', {sums} FROM answers GROUP BY model ORDER BY model")
     rows += ledger.query(f"SELECT model, reason, {sums} FROM failures GROUP BY model, reason ORDER BY model, reason")
@@ -120,7 +120,7 @@ def describe_ledger(ledger: Ledger) -> list[dict[str, object]]:
 
 
 def list_failures(ledger: Ledger) -> list[dict[str, object]]:
-    """Every request that has no answer: its key, model, why there is none, and what came all the same."""
+    """Every failure: key, model, reason, detail, and the unusable text that was received."""
     names = ("key", "model", "reason", "detail", "text")
     rows = ledger.query(f"SELECT {', '.join(names)} FROM failures ORDER BY model, reason, key")
     return [dict(zip(names, row, strict=True)) for row in rows]

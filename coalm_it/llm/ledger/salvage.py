@@ -1,8 +1,8 @@
-"""What is whole in a SQLite file that is damaged or cut off: its rows, read page by page.
+"""Recovers the intact rows of a damaged or truncated SQLite file, page by page.
 
-SQLite reads a table down a tree of pages; where one page of the tree is bad, all that hangs on it is out of reach. But
-each leaf of the tree says by itself which rows lie in it. So every page of the file is looked at, and those that are
-leaves are read as https://www.sqlite.org/fileformat2.html has it. What is no row by accident fails its digest.
+SQLite reads a table through a tree of pages; below a damaged page of the tree, no row can be reached. But each leaf
+page describes its own rows. So every page of the file is examined, and leaf pages are read as described in
+https://www.sqlite.org/fileformat2.html. The digest of a row reveals damage, and bytes that only look like a row.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ MAGIC = b"SQLite format 3\0"
 LEAF = 0x0D
 """The first byte of a page that holds rows of a table."""
 INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
-"""Code of a whole number -> its bytes."""
+"""Serial type of an integer -> its size in bytes."""
 Row = tuple[Any, ...]
 
 
 def is_database(path: Path) -> bool:
+    """Whether the file starts like an SQLite database."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -36,9 +37,9 @@ def is_database(path: Path) -> bool:
 def read_damaged(
     path: Path, tables: Mapping[str, Sequence[str]], digest_row: Callable[[Row], str]
 ) -> Iterator[tuple[str, Row]]:
-    """Table and row for each row that is whole: its last column is the digest of the others.
+    """Table and values of each intact row; its last value is the digest of the others.
 
-    `tables`: name -> columns, without the row's number, which the first column of each table is.
+    `tables`: name -> columns, without the first column of each table, its integer primary key.
     """
     widths = {len(columns): table for table, columns in tables.items()}
     with tempfile.TemporaryDirectory(prefix=".coalm-it-", dir=path.parent) as folder:
@@ -46,7 +47,7 @@ def read_damaged(
         for suffix in ("", "-wal"):
             if Path(f"{path}{suffix}").exists():
                 shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
-        # What lies only in the write-ahead log comes into its pages, as far as the log is whole.
+        # Moves rows that are only in the write-ahead log to their pages, as far as the log is intact.
         with suppress(sqlite3.Error), closing(sqlite3.connect(copy)) as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         content = copy.read_bytes()
@@ -58,8 +59,8 @@ def read_damaged(
                 yield widths[len(row)], row
 
 
-def set_aside(path: Path) -> Path:
-    """Gives the damaged file another name, and its write-ahead log, which belongs to no other. Returns the name."""
+def move_aside(path: Path) -> Path:
+    """Renames the damaged file, and its write-ahead log with it. Returns the new path."""
     names = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
     aside = next(name for name in names if not name.exists())
     path.replace(aside)
@@ -70,77 +71,77 @@ def set_aside(path: Path) -> Path:
 
 
 def _read_leaf(content: bytes, start: int, size: int) -> Iterator[Row]:
-    """The rows of one page, if it is a leaf; those that cannot be read are passed over."""
+    """The rows of one page, if it is a leaf; rows that cannot be read are skipped."""
     page = content[start : start + size]
-    head = 100 if start == 0 else 0  # the first page begins with the head of the file
-    if len(page) < size or page[head] != LEAF:
+    header = 100 if start == 0 else 0  # the first page begins with the header of the file
+    if len(page) < size or page[header] != LEAF:
         return
-    cells = int.from_bytes(page[head + 3 : head + 5], "big")
-    for number in range(cells):
-        place = head + 8 + 2 * number
+    cells = int.from_bytes(page[header + 3 : header + 5], "big")
+    for index in range(cells):
+        pointer = header + 8 + 2 * index
         with suppress(IndexError, ValueError, struct.error):
-            yield _read_row(_read_payload(content, page, int.from_bytes(page[place : place + 2], "big"), size))
+            yield _read_row(_read_payload(content, page, int.from_bytes(page[pointer : pointer + 2], "big"), size))
 
 
-def _read_payload(content: bytes, page: bytes, place: int, size: int) -> bytes:
-    """The bytes of a row; what does not fit on its page goes on in a chain of others."""
-    length, place = _read_varint(page, place)
-    _, place = _read_varint(page, place)
+def _read_payload(content: bytes, page: bytes, offset: int, size: int) -> bytes:
+    """The bytes of a row; those that do not fit on its page are in a chain of overflow pages."""
+    length, offset = _read_varint(page, offset)
+    _, offset = _read_varint(page, offset)
     usable = size - content[20]
     local, least = length, (usable - 12) * 32 // 255 - 23
     if length > usable - 35:
         local = least + (length - least) % (usable - 4)
         local = local if local <= usable - 35 else least
-    payload = page[place : place + local]
-    following = int.from_bytes(page[place + local : place + local + 4], "big") if local < length else 0
+    payload = page[offset : offset + local]
+    following = int.from_bytes(page[offset + local : offset + local + 4], "big") if local < length else 0
     while following and len(payload) < length:
         start = (following - 1) * size
         payload += content[start + 4 : start + usable]
         following = int.from_bytes(content[start : start + 4], "big")
     if len(payload) < length:
-        raise ValueError("cut off")
+        raise ValueError("truncated")
     return payload[:length]
 
 
 def _read_row(payload: bytes) -> Row:
-    """The values behind the first, which is the row's number and is not stored here."""
-    end, place = _read_varint(payload, 0)
-    codes = []
-    while place < end:
-        code, place = _read_varint(payload, place)
-        codes.append(code)
+    """The values without the first, the integer primary key, which is not stored in the payload."""
+    end, offset = _read_varint(payload, 0)
+    types = []
+    while offset < end:
+        serial_type, offset = _read_varint(payload, offset)
+        types.append(serial_type)
     values = []
-    for code in codes:
-        length = _value_length(code)
-        values.append(_read_value(code, payload[place : place + length]))
-        place += length
+    for serial_type in types:
+        length = _value_length(serial_type)
+        values.append(_read_value(serial_type, payload[offset : offset + length]))
+        offset += length
     return tuple(values[1:])
 
 
-def _value_length(code: int) -> int:
-    if code >= 12:
-        return (code - 12) // 2
-    return 8 if code == 7 else INTEGERS.get(code, 0)
+def _value_length(serial_type: int) -> int:
+    if serial_type >= 12:
+        return (serial_type - 12) // 2
+    return 8 if serial_type == 7 else INTEGERS.get(serial_type, 0)
 
 
-def _read_value(code: int, raw: bytes) -> Any:
-    if code >= 12:
-        return raw.decode() if code % 2 else raw
-    if code == 7:
+def _read_value(serial_type: int, raw: bytes) -> Any:
+    if serial_type >= 12:
+        return raw.decode() if serial_type % 2 else raw
+    if serial_type == 7:
         return struct.unpack(">d", raw)[0]
-    if code in INTEGERS:
+    if serial_type in INTEGERS:
         return int.from_bytes(raw, "big", signed=True)
-    return {8: 0, 9: 1}.get(code)
+    return {8: 0, 9: 1}.get(serial_type)
 
 
-def _read_varint(raw: bytes, place: int) -> tuple[int, int]:
-    """A number of up to nine bytes of seven bits each, and the place behind it."""
+def _read_varint(raw: bytes, offset: int) -> tuple[int, int]:
+    """A variable-length integer (up to nine bytes, seven bits each), and the offset of the byte after it."""
     value = 0
     for count in range(9):
-        byte = raw[place + count]
+        byte = raw[offset + count]
         if count == 8:
-            return value << 8 | byte, place + 9
+            return value << 8 | byte, offset + 9
         value = value << 7 | byte & 0x7F
         if byte < 0x80:
             break
-    return value, place + count + 1
+    return value, offset + count + 1

@@ -1,8 +1,8 @@
 """MultiWOZ 2.0, 2.1, 2.2 and 2.4 (Budzianowski et al. 2018, Eric et al. 2020, Zang et al. 2020, Ye et al. 2022; MIT).
 
-People play a tourist in Cambridge and the clerk who helps; the clerk's searches and bookings are not in the data, so
-they are made again here, on the corpus's own databases (see searches.py and bookings.py). There are two forms (see
-forms.py); an example, cut:
+People play a tourist in Cambridge and a clerk who helps. The clerk's searches and bookings are not in the data; they
+are reconstructed here and executed on the corpus's own databases (see searches.py and bookings.py). There are two
+forms of the data (see forms.py); a shortened example:
 
     {"PMUL1635": {"goal": {...}, "log": [
       {"text": "I need to book a hotel in the east that has 4 stars .", "metadata": {},
@@ -12,11 +12,10 @@ forms.py); an example, cut:
        "metadata": {"hotel": {"semi": {"area": "east", "stars": "4", "name": "not mentioned", ...},
                               "book": {"booked": [], "people": "", "day": "", "stay": ""}}, ...}}, ...]}}
 
-The state of a turn stands in the metadata of the system turn after it. Services are the domains; the functions are
-those of environments/multiwoz.py. Values are normalised (see multiwoz_values.py), utterances joined again where 2.1
-took them apart.
+The state of a turn is in the metadata of the system turn after it. Services are the domains; the functions are those
+of databases.py. Values are normalised (see values.py), and the tokens of 2.1 are joined to text again.
 
-Lost in conversion: the goal, the spans, the acts that acts.py names, alternatives of spelling in states.
+Lost in conversion: the goal, the spans, the acts that acts.py names, alternative spellings in states.
 """
 
 from __future__ import annotations
@@ -26,10 +25,16 @@ from functools import lru_cache
 from typing import Any
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard
-from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.records import DialogueContent, convert_dialogues, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
 from coalm_it.readers.multiwoz.acts import read_system_acts, read_user_acts
-from coalm_it.readers.multiwoz.bookings import book, knows_booked, plan_booking, read_outcome, settle_domains
+from coalm_it.readers.multiwoz.bookings import (
+    assign_booking_domains,
+    book,
+    is_booked_record_known,
+    plan_booking,
+    read_outcome,
+)
 from coalm_it.readers.multiwoz.databases import DOMAINS, Databases, load_databases
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, read_frames, read_log
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
@@ -37,9 +42,9 @@ from coalm_it.readers.multiwoz.searches import SEARCH_BY, plan_search, search
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Step, Turn
 
 LISTS = {"validation": "valListFile", "test": "testListFile"}
-"""Where all splits are in one data.json: the files that list the others; the rest is train."""
+"""If all splits are in one data.json: the files that list the dialogues of these splits; the rest is train."""
 ACTS = ("dialogue_acts.json", "system_acts.json", "dialog_acts.json")
-"""Where acts may stand beside the dialogues: 2.0, 2.1, 2.2."""
+"""Files with the acts, where these are separate from the dialogues: 2.0, 2.1, 2.2."""
 
 _Record = tuple[str, Any]
 """Name and content of a dialogue."""
@@ -50,57 +55,33 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
     return Inventory(tools=load_databases(corpus.files).tools)
 
 
+@report_unreadable_file
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
-    """The dialogues of one shard; a record that does not hold together is a Fault and the rest goes on.
+    """The dialogues of one shard; an invalid record is a Fault, and the others are still read."""
+    databases = load_databases(corpus.files)
+    records = _read_records(shard.file, shard.file.version)
+    chosen = _read_split(corpus, split, records)
+    acts = _read_separate_acts(corpus)
 
-    A file that cannot be read is one Fault, however many shards it was cut into.
-    """
-    file = shard.file.name
-    try:
-        databases = load_databases(corpus.files)
-        records = _read_records(shard.file, *_stamp(shard.file))
-        chosen = _read_split(corpus, split, records)
-        acts = _read_acts_beside(corpus)
-    except SourceError as error:
-        if shard.index == 0:
-            yield Fault(file=file, reason=str(error).removeprefix(f"{file}: "))
-        return
-    first, taken = shard.take(records)
-    for number, (name, record) in enumerate(taken, first):
+    def convert(named: _Record) -> DialogueContent | None:
+        name, record = named
         if chosen is not None and name not in chosen:
-            continue
-        try:
-            read = read_frames if isinstance(record, dict) and "turns" in record else read_log
-            turns, services = _play(read(record, acts.get(name)), databases, name)
-        except BadRecord as error:
-            yield Fault(file=file, record=name, reason=str(error))
-            continue
-        yield Dialogue(
-            id=name,
-            source=corpus.source,
-            split=split,
-            licence=licence,
-            tools=tuple(tool for tool in databases.tools if tool.service in services),
-            turns=turns,
-            file=file,
-            record=number,
-        )
+            return None
+        read = read_frames if isinstance(record, dict) and "turns" in record else read_log
+        turns, services = _read_turns(read(record, acts.get(name)), databases, name)
+        return DialogueContent(turns, tuple(tool for tool in databases.tools if tool.service in services))
+
+    return convert_dialogues(
+        corpus, split, shard, licence, records=records, convert=convert, name=lambda named, index: named[0]
+    )
 
 
 # --- files ---
 
 
-def _stamp(file: RawFile) -> tuple[int, int]:
-    """What changes when a file does."""
-    try:
-        return file.size, file.path.stat().st_mtime_ns
-    except OSError as error:
-        raise SourceError(f"{file.name}: cannot be read: {error.strerror}") from None
-
-
 @lru_cache(maxsize=1)
-def _read_records(file: RawFile, size: int, changed: int) -> Sequence[_Record]:
-    """The dialogues of a file. Those of the file read last stay in memory: many shards share a data.json."""
+def _read_records(file: RawFile, version: tuple[int, int]) -> Sequence[_Record]:
+    """The dialogues of a file. Those of the last file stay in memory, since many shards share a data.json."""
     content = file.read_json()
     if isinstance(content, dict):
         return [(name.removesuffix(".json"), record) for name, record in content.items()]
@@ -116,7 +97,7 @@ def _name_record(record: Any, number: int) -> str:
 
 
 def _read_split(corpus: Corpus, split: str, records: Iterable[_Record]) -> frozenset[str] | None:
-    """The names of a split's dialogues in a file that holds all splits; None where the file is one split's own."""
+    """The names of the dialogues of a split, if a file contains all splits; None if each split has its own files."""
     if len(corpus.splits) == 1 or len(set(corpus.splits.values())) > 1:
         return None
     listed = {other: _read_list(corpus, name) for other, name in LISTS.items()}
@@ -132,14 +113,14 @@ def _read_list(corpus: Corpus, name: str) -> frozenset[str]:
     return frozenset(line.strip().removesuffix(".json") for line in file.read_text().splitlines() if line.strip())
 
 
-def _read_acts_beside(corpus: Corpus) -> dict[str, Any]:
-    """Dialogue -> the acts that stand in a file of their own, by turn; nothing where there is no such file."""
+def _read_separate_acts(corpus: Corpus) -> dict[str, Any]:
+    """Dialogue -> its acts by turn, from a separate file; empty if there is no such file."""
     file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
-    return _read_act_file(file, *_stamp(file)) if file else {}
+    return _read_act_file(file, file.version) if file else {}
 
 
 @lru_cache(maxsize=1)
-def _read_act_file(file: RawFile, size: int, changed: int) -> dict[str, Any]:
+def _read_act_file(file: RawFile, version: tuple[int, int]) -> dict[str, Any]:
     content = file.read_json()
     if not isinstance(content, dict):
         raise SourceError(f"{file.name}: acts by dialogue were expected at the top")
@@ -149,16 +130,16 @@ def _read_act_file(file: RawFile, size: int, changed: int) -> dict[str, Any]:
 # --- a record -> turns ---
 
 
-def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
-    """The turns with calls, observations and acts, and the domains that they are about."""
+def _read_turns(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
+    """The turns with calls, observations and acts, and the domains that occur in them."""
     memory = Memory(databases, name)
     turns: list[Turn] = []
     services: set[str] = set()
     intents: dict[str, str] = {}
     for turn in raw:
         memory.hear(turn)
-        acts = settle_domains(memory, turn)
-        steps = _act(memory, turn, acts)
+        acts = assign_booking_domains(memory, turn)
+        steps = _reconstruct_steps(memory, turn, acts)
         active = turn.intents or _find_intents(turn)
         begun = {domain: intent for domain, intent in active.items() if intents.get(domain) != intent}
         intents |= active
@@ -171,14 +152,14 @@ def _play(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tupl
     return tuple(turns), services
 
 
-def _act(memory: Memory, turn: RawTurn, acts: Sequence[RawAct]) -> tuple[Step, ...]:
+def _reconstruct_steps(memory: Memory, turn: RawTurn, acts: Sequence[RawAct]) -> tuple[Step, ...]:
     """The searches of a turn as one step, then its bookings as another."""
     domains = dict.fromkeys(act.domain for act in acts)
     outcomes = {domain: told for domain in domains if (told := read_outcome(memory, turn, acts, domain)) is not None}
     searches: list[tuple[Call, Any]] = []
     for domain in domains:
         if domain in SEARCH_BY:
-            needed = domain in outcomes and not knows_booked(memory, turn, domain, outcomes[domain])
+            needed = domain in outcomes and not is_booked_record_known(memory, turn, domain, outcomes[domain])
             call = plan_search(memory, turn, acts, domain, needed)
             if call is not None:
                 searches.append((call, search(memory, call)))
@@ -197,7 +178,7 @@ def _make_step(turn: int, first: int, made: Sequence[tuple[Call, Any]]) -> Step:
 
 
 def _find_intents(turn: RawTurn) -> dict[str, str]:
-    """Domain -> what the user is after in this turn: to book, once there is something to book with."""
+    """Domain -> the intent of the user in this turn: to book, as soon as the state has a slot for booking."""
     intents = {}
     for domain in dict.fromkeys(act.domain for act in turn.user_acts if act.domain in DOMAINS):
         given = turn.state.get(domain, {}).keys() & (BOOK_SLOTS if domain != "train" else {"people"})

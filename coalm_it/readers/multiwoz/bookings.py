@@ -1,7 +1,7 @@
-"""Where the agent of a MultiWOZ dialogue booked, and what became of it.
+"""The bookings of the agent in a MultiWOZ dialogue, and their outcomes.
 
-A booking shows in the acts (Booking-Book, Train-OfferBooked, a reference, a taxi's car) and in what the metadata has as
-booked, which sometimes stands there a turn or two before the reply tells it. A Booking-NoBook is a booking that failed.
+A booking is visible in the acts (Booking-Book, Train-OfferBooked, a reference, a taxi's car) and in the `booked`
+entries of the metadata, sometimes a turn or two before the reply mentions it. Booking-NoBook is a booking that failed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coalm_it.readers.multiwoz.databases import Observation, Outcome, Record, execute, find_named
+from coalm_it.calls import find_tool
+from coalm_it.observations import Record, read_records
+from coalm_it.readers.multiwoz.databases import BookingOutcome, Observation, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory, type_arguments
@@ -22,15 +24,15 @@ BOOK_BY = {
     "train": ("train_id", "people", "day"),
     "taxi": ("departure", "destination", "leave_at", "arrive_by"),
 }
-"""Domain -> what a booking takes, in the order of arguments."""
+"""Domain -> the arguments of a booking, in order."""
 BOOKED = frozenset({"book", "offerbooked"})
 
 
-# --- which domain a booking act is about ---
+# --- the domain of a booking act ---
 
 
-def settle_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
-    """The system's acts, those of `Booking` with the domain that they are about; its Inform offers to book."""
+def assign_booking_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
+    """The system acts, those of `Booking` with the domain that they concern; Booking-Inform is an offer to book."""
     if not any(act.domain == "booking" for act in turn.system_acts):
         return turn.system_acts
     domain = _find_booking_domain(memory, turn)
@@ -43,10 +45,10 @@ def settle_domains(memory: Memory, turn: RawTurn) -> tuple[RawAct, ...]:
 
 
 def _find_booking_domain(memory: Memory, turn: RawTurn) -> str:
-    """What was just booked, else what the slots belong to, else where the user gave something to book with, else
-    what was last spoken of."""
+    """The domain just booked, else the one of the slots, else the one whose booking slots the user changed, else the
+    last one mentioned."""
     for domain, entry in memory.pending.items():
-        if domain != "taxi" and _is_told(entry, turn.reply):
+        if domain != "taxi" and _gives_reference(entry, turn.reply):
             return domain
     told = {act.slot: act.value for act in turn.system_acts if act.domain == "booking"}
     if "stay" in told or "time" in told:
@@ -64,16 +66,16 @@ def _booking_slots(state: RawState, domain: str) -> dict[str, tuple[str, ...]]:
     return {slot: surfaces for slot, surfaces in state.get(domain, {}).items() if slot in BOOK_SLOTS}
 
 
-def _is_told(entry: Mapping[str, str], reply: str) -> bool:
+def _gives_reference(entry: Mapping[str, str], reply: str) -> bool:
     """Whether a reply gives the reference of a booking."""
     return bool(entry.get("reference")) and entry["reference"] in reply
 
 
-# --- what the annotation says of it ---
+# --- the outcome according to the annotation ---
 
 
-def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: str) -> Outcome | None:
-    """What became of a booking in this turn; None where none was tried, or it was told before."""
+def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: str) -> BookingOutcome | None:
+    """The outcome of a booking in this turn; None if nothing was booked, or the outcome was given before."""
     if domain not in BOOK_BY:
         return None
     own = [act for act in acts if act.domain == domain]
@@ -83,8 +85,8 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     said = any(act.intent in BOOKED for act in own)
     reference = told.get("reference", "")
     pending = memory.pending.get(domain, {})
-    if not (said or reference or _is_told(pending, turn.reply)):
-        return Outcome(refused=True) if any(act.intent == "nobook" for act in own) else None
+    if not (said or reference or _gives_reference(pending, turn.reply)):
+        return BookingOutcome(refused=True) if any(act.intent == "nobook" for act in own) else None
     earlier = memory.bookings.get(domain, {}).get("reference")
     if not pending and earlier and reference in ("", earlier):
         return None
@@ -92,10 +94,10 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     entry = {key: told[key]} if key in told and said else {}
     stated = {"reference": reference, "total_price": told.get("price", "")}
     memory.pending.pop(domain, None)
-    return Outcome(details=entry | pending | {slot: value for slot, value in stated.items() if value})
+    return BookingOutcome(details=entry | pending | {slot: value for slot, value in stated.items() if value})
 
 
-def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) -> Outcome | None:
+def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) -> BookingOutcome | None:
     car = {slot: told[slot] for slot in ("type", "phone") if slot in told}
     pending, earlier = memory.pending.get("taxi"), memory.bookings.get("taxi")
     if not car and (pending is None or any(act.intent == "request" for act in acts)):
@@ -103,19 +105,19 @@ def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) 
     if pending is None and earlier and all(earlier[slot] == value for slot, value in car.items()):
         return None
     memory.pending.pop("taxi", None)
-    return Outcome(details=(pending or {}) | car)
+    return BookingOutcome(details=(pending or {}) | car)
 
 
 def name_key(domain: str) -> str:
-    """The slot that names what is booked."""
+    """The slot that identifies what is booked."""
     return "train_id" if domain == "train" else "name"
 
 
 # --- the call ---
 
 
-def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> bool:
-    """Whether the agent knows what is booked without another search. A failed booking shows none."""
+def is_booked_record_known(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> bool:
+    """Whether the agent knows what it books without another search; assumed where a booking fails."""
     if outcome.refused or domain == "taxi":
         return True
     record = _find_booked(memory, turn, domain, outcome)
@@ -127,8 +129,8 @@ def knows_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
     )
 
 
-def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Record | None:
-    """What a booking is for: as annotated, else as the user just named it, else what was last spoken of."""
+def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
+    """The record that is booked: as annotated, else as just named by the user, else the current one."""
     key = name_key(domain)
     named = (outcome.details or {}).get(key)
     if named:
@@ -144,8 +146,8 @@ def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
     return found[0] if len(found) == 1 else None
 
 
-def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -> Call | None:
-    """The call of a booking; None where the agent cannot have known all that it needs."""
+def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Call | None:
+    """The call of a booking; None if the agent cannot have known every required argument."""
     wishes = memory.read_wishes(turn, turn.system_acts, domain, (*BOOK_BY[domain], "departure", "destination"))
     arguments = type_arguments({slot: wishes[slot] for slot in BOOK_BY[domain] if slot in wishes})
     if domain != "taxi":
@@ -155,10 +157,9 @@ def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: Outcome) -
         arguments = {key: record[key]} | {slot: value for slot, value in arguments.items() if slot != key}
         if domain == "train" and _is_ambiguous(memory, arguments):
             arguments |= {slot: wishes[slot] for slot in ("departure", "destination") if slot in wishes}
-    tool = memory.databases.tool(f"book_{domain}")
-    if tool is None or any(slot not in arguments for slot in tool.required):
-        return None
-    return Call(name=tool.name, service=domain, arguments=arguments)
+    call = Call(name=f"book_{domain}", service=domain, arguments=arguments)
+    tool = find_tool(call, memory.databases.tools)
+    return None if tool is None or any(slot not in arguments for slot in tool.required) else call
 
 
 def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
@@ -167,9 +168,9 @@ def _is_ambiguous(memory: Memory, arguments: Mapping[str, Any]) -> bool:
     return len([train for train in same if arguments.get("day", train["day"]) == train["day"]]) > 1
 
 
-def book(memory: Memory, call: Call, outcome: Outcome) -> Observation:
-    """What a booking returns."""
+def book(memory: Memory, call: Call, outcome: BookingOutcome) -> Observation:
+    """The observation of a booking, which the memory keeps."""
     observation = execute(memory.databases, call, memory.dialogue, outcome)
-    for booked in observation["results"]:
+    for booked in read_records(observation):
         memory.bookings[call.service] = memory.booked_now[call.service] = booked
     return observation

@@ -1,19 +1,19 @@
-"""MultiWOZ's databases as functions that can be called: find and book, as the people who wrote the dialogues did.
+"""The databases of MultiWOZ as functions that can be called to search and to book.
 
 The databases are the corpus's own `*_db.json` (Budzianowski et al. 2018): restaurants, hotels, attractions, trains,
-taxis, a hospital, a police station. How a search matches, and who says so (names as in multiwoz_values):
-- What is not given, or `dontcare`, does not constrain (EVALUATION, CONVLAB).
-- A value that the database does not know ("?") matches every wish (EVALUATION, CONVLAB).
+taxis, a hospital, a police station. The rules of a search, with their sources (abbreviated as in values.py):
+- A slot that is not given, or is `dontcare`, does not constrain (EVALUATION, CONVLAB).
+- A value that the database does not know ("?") matches every request (EVALUATION, CONVLAB).
 - `leave_at` finds trains that leave then or later, `arrive_by` those that arrive then or earlier (EVALUATION, CONVLAB,
-  the SQL of MultiWOZ 2.0), by the text of the time: one that arrives at 01:07 counts as early. (Of the counts that
-  people told in validation, 10 agree with this and 2 with the other reading.)
-- A name matches the venue that is called so; if there is none, each whose name is like it (`same_name`; EVALUATION too
-  compares names fuzzily). So do departments of the hospital.
-- A cuisine also matches one that it is a part of: "european" finds "modern european" (EVALUATION; of the counts in
+  the SQL of MultiWOZ 2.0), compared as text: a train that arrives at 01:07 counts as early. (Of the counts given by
+  people in validation, 10 agree with this and 2 with the other reading.)
+- A name matches the venue with exactly that name; if there is none, every venue with a similar name (`same_name`;
+  EVALUATION too compares names fuzzily). The same holds for departments of the hospital.
+- A cuisine also matches one that contains it: "european" finds "modern european" (EVALUATION; of the counts in
   validation, 7 agree with this and none with the other reading).
 - Everything else must be equal after `normalise` (CONVLAB).
-A booking needs a venue or train that is there; the databases hold no free tables or beds, so that it fails only there
-or where the annotation says so. References, cars and phone numbers that the annotation does not give are drawn by a
+A booking needs an existing venue or train; the databases have no availability, so a booking fails only without one, or
+where the annotation says so. References, cars and phone numbers that the annotation does not give are drawn by a
 stable hash of the call and its key.
 """
 
@@ -24,17 +24,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
-from coalm_it.assets import asset
+from coalm_it.calls import find_tool
 from coalm_it.corpora.corpus import RawFile
 from coalm_it.corpora.sources import SourceError
 from coalm_it.draw import stable_hash
+from coalm_it.observations import Record, make_observation
 from coalm_it.readers.multiwoz.matching import is_exact, is_part, plain_venue, same_name
-from coalm_it.readers.multiwoz.values import COUNTS, DONT_CARE, TIMES, format_pounds, name_slot, normalise
-from coalm_it.schema import Call, Tool
+from coalm_it.readers.multiwoz.values import COUNTS, TIMES, format_pounds, name_slot, normalise
+from coalm_it.schema import DONT_CARE, Call, Tool
+from coalm_it.templates import read_yaml
 
-Record = dict[str, Any]
 Observation = dict[str, Any]
 
 TRAIN_KEYS = ("train_id", "departure", "destination", "day")
@@ -49,18 +48,18 @@ _NEEDED = {
     "hospital": ("department",),
     "police": ("name",),
 }
-"""Domain -> what each of its records must have."""
+"""Domain -> the slots that each of its records must have."""
 DOMAINS = (*_NEEDED, "taxi")
-_MISSING: dict[str, Record] = {
+_MISSING: dict[str, dict[str, Any]] = {
     "hospital": {"address": "hills road, cambridge", "postcode": "cb20qq"},
     "police": {"postcode": "cb11jg"},
 }
-"""What the corpus's databases lack and its dialogues give: CONVLAB adds it in the same way."""
+"""Values that the databases lack and the dialogues give; CONVLAB adds the same."""
 _CARS: Record = {
     "taxi_colors": ["black", "white", "red", "yellow", "blue", "grey"],
     "taxi_types": "toyota skoda bmw honda ford audi lexus volvo volkswagen tesla".split(),
 }
-"""As taxi_db.json has them, which was no JSON when it was first published."""
+"""As in taxi_db.json, which was not valid JSON in its first publication."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +69,16 @@ class Databases:
     records: Mapping[str, Sequence[Record]]
     tools: tuple[Tool, ...]
     trains: Mapping[str, Mapping[str, Sequence[Record]]]
-    """Slot -> value -> the trains that have it: there are 2,828 of them, and most searches are for one line."""
-
-    def tool(self, name: str) -> Tool | None:
-        return next((tool for tool in self.tools if tool.name == name), None)
+    """Slot -> value -> trains. An index, as there are 2,828 trains and most searches are for one line."""
 
 
 # --- loading ---
 
 
 def load_databases(files: Mapping[str, RawFile]) -> Databases:
-    """The databases among a corpus's files: `restaurant_db.json` and so on, in whatever folder.
+    """The databases among the files of a corpus: `restaurant_db.json` and so on, in any folder.
 
-    Raises SourceError: a database is missing, or a record of it lacks what it must have.
+    Raises SourceError: a database is missing, or a record lacks a required slot.
     """
     records = {domain: _read_records(domain, files) for domain in _NEEDED} | {"taxi": [_read_cars(files)]}
     tools = tuple(_read_tool(name, spec, records[spec["service"]]) for name, spec in _read_specs().items())
@@ -91,7 +87,7 @@ def load_databases(files: Mapping[str, RawFile]) -> Databases:
 
 @cache
 def _read_specs() -> dict[str, dict[str, Any]]:
-    specs: dict[str, dict[str, Any]] = yaml.safe_load(asset("templates", "tools", "multiwoz.yaml").read_text("utf-8"))
+    specs: dict[str, dict[str, Any]] = read_yaml("tools/multiwoz.yaml")
     return specs
 
 
@@ -116,7 +112,7 @@ def _read_records(domain: str, files: Mapping[str, RawFile]) -> list[Record]:
 
 
 def _read_record(domain: str, raw: Mapping[str, Any], slots: Sequence[str]) -> Record:
-    """Slots in the order of the tool's results, typed; what the database does not know is left out."""
+    """Slots in the order of the tool's results, with typed values; unknown values are left out."""
     values = _MISSING.get(domain, {}) | {name_slot(domain, key): value for key, value in raw.items()}
     return {slot: _type_value(slot, values[slot]) for slot in slots if values.get(slot) not in (None, "", _UNKNOWN)}
 
@@ -165,31 +161,31 @@ def _read_tool(name: str, spec: dict[str, Any], records: Sequence[Record]) -> To
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the annotation says of a booking. Without it, the databases decide alone."""
+class BookingOutcome:
+    """The outcome of a booking according to the annotation; without it, the databases alone decide."""
 
     refused: bool = False
     details: Mapping[str, str] | None = None
-    """What it says came back: reference and fee, or a taxi's type and phone."""
+    """What the annotation says was returned: reference and fee, or type and phone of a taxi."""
 
 
-def execute(databases: Databases, call: Call, key: str = "", outcome: Outcome | None = None) -> Observation:
-    """What a call returns: `{"matches": N, "results": [records]}`, every record, in database order.
+def execute(databases: Databases, call: Call, key: str = "", outcome: BookingOutcome | None = None) -> Observation:
+    """The observation of a call: `{"matches": N, "results": [records]}`, with every record, in database order.
 
-    `key` sets the drawn references of one dialogue apart from another's. A call that the functions do not allow
-    returns `{"error": why}`: an agent may have written it.
+    `key` makes the drawn references of different dialogues different. An invalid call, which an agent may have
+    written, returns `{"error": reason}`.
     """
-    tool = databases.tool(call.name)
+    tool = find_tool(call, databases.tools)
     given = {slot: value for slot, value in call.arguments.items() if value not in (None, "", DONT_CARE)}
     error = _find_error(call, tool, given)
     if error or tool is None:
         return {"error": error}
-    if tool.transactional:
-        booked = None if outcome and outcome.refused else _book(databases, tool, given)
-        results = [] if booked is None else [booked | _draw_details(databases, tool, booked, key, outcome or Outcome())]
-    else:
-        results = find(databases, tool.service, given)
-    return {"matches": len(results), "results": results}
+    if not tool.transactional:
+        return make_observation(find(databases, tool.service, given))
+    booked = None if outcome and outcome.refused else _book(databases, tool, given)
+    if booked is None:
+        return make_observation([])
+    return make_observation([booked | _draw_details(databases, tool, booked, key, outcome or BookingOutcome())])
 
 
 def _find_error(call: Call, tool: Tool | None, given: Mapping[str, Any]) -> str:
@@ -209,7 +205,7 @@ def _find_error(call: Call, tool: Tool | None, given: Mapping[str, Any]) -> str:
 
 
 def find(databases: Databases, domain: str, wanted: Mapping[str, Any]) -> list[Record]:
-    """Every record of a domain that has what is wanted (see above for what counts as having it)."""
+    """Every record of a domain that matches the wanted values, by the rules above."""
     records: Sequence[Record] = databases.records[domain]
     if domain == "train":
         lines = (_find_trains(databases, slot, wanted) for slot in TRAIN_KEYS if slot in wanted)
@@ -239,8 +235,8 @@ def _filter(records: Sequence[Record], domain: str, slot: str, value: str) -> Se
 
 
 def find_named(records: Sequence[Record], slot: str, said: str) -> list[Record]:
-    """The records that are called exactly so; else those of which one name is a part of the other; else those with a
-    name like it."""
+    """The records with exactly that name; else those where one name contains the other; else those with a similar
+    name."""
     plain = plain_venue(said)
     named = [(plain_venue(record[slot]), record) for record in records if slot in record]
     exact = [record for name, record in named if name == plain]
@@ -253,8 +249,8 @@ def find_named(records: Sequence[Record], slot: str, said: str) -> list[Record]:
 # --- booking ---
 
 
-def _book(databases: Databases, tool: Tool, given: Mapping[str, Any]) -> Record | None:
-    """What is booked, in the order of the tool's results; None where it is not there, or not one."""
+def _book(databases: Databases, tool: Tool, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The booked record, with slots in the order of the tool's results; None if there is none, or not exactly one."""
     booked = {slot: int(normalise("", slot, str(value))) if slot in COUNTS else value for slot, value in given.items()}
     if tool.service == "train":
         trains = find(databases, "train", {slot: value for slot, value in given.items() if slot in TRAIN_KEYS})
@@ -270,8 +266,10 @@ def _book(databases: Databases, tool: Tool, given: Mapping[str, Any]) -> Record 
     return {slot: booked[slot] for slot in tool.results if slot in booked}
 
 
-def _draw_details(databases: Databases, tool: Tool, booked: Record, key: str, outcome: Outcome) -> Record:
-    """Reference, or car and phone number: the annotation's, else drawn."""
+def _draw_details(
+    databases: Databases, tool: Tool, booked: Record, key: str, outcome: BookingOutcome
+) -> dict[str, Any]:
+    """Reference, or car and phone number: as annotated, else drawn."""
     told = outcome.details or {}
     number = stable_hash(key, tool.name, *booked.items(), bits=128)
     if "reference" in tool.results:
@@ -285,7 +283,7 @@ def _draw_details(databases: Databases, tool: Tool, booked: Record, key: str, ou
 
 
 def _is_same_fee(booked: Record, told: str) -> bool:
-    """Whether a fee that was told is the computed one, up to the pennies by which the database rounds a ticket."""
+    """Whether an annotated fee equals the computed one, up to the rounding of ticket prices in the database."""
     if "total_price" not in booked or not told.endswith(("pound", "pounds")):
         return False
     difference = float(told.split()[0]) - float(booked["total_price"].split()[0])

@@ -1,4 +1,4 @@
-"""The two forms of MultiWOZ's files, read into one: the `data.json` of 2.0, 2.1 and 2.4, and the frames of 2.2."""
+"""The two forms of MultiWOZ files, read into one: the `data.json` of 2.0, 2.1 and 2.4, and the frames of 2.2."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RawAct(NamedTuple):
     intent: str
     slot: str
     value: str
-    """As it was said; "" where the act gives none."""
+    """As spoken; "" if the act has none."""
 
 
 class RawTurn(NamedTuple):
@@ -30,9 +30,9 @@ class RawTurn(NamedTuple):
     user_acts: tuple[RawAct, ...]
     system_acts: tuple[RawAct, ...]
     state: RawState
-    """What holds after the user spoke, normalised."""
+    """The state after the user's utterance, normalised."""
     booked: dict[str, list[dict[str, str]]]
-    """Domain -> what the annotation has as booked after the system spoke (not in 2.2)."""
+    """Domain -> the annotated bookings after the system's utterance (not in 2.2)."""
     intents: dict[str, str]
     """Domain -> active intent (only in 2.2)."""
 
@@ -63,7 +63,7 @@ def _read_acts(acts: Any, text: str) -> Iterator[RawAct]:
 
 
 def _complete(value: str, text: str) -> str:
-    """A value whose span has lost its last letter, whole: `The Kirkwood Hous`."""
+    """The complete value of a span that lacks its last letter: `The Kirkwood Hous`."""
     place = text.find(value)
     if place < 0 or not value[-1:].isalpha():
         return value
@@ -93,7 +93,7 @@ def _pair_turns(turns: list[Any]) -> Iterator[tuple[int, Any, Any]]:
 
 
 def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
-    """The turns of one dialogue of data.json; `acts` are those of a separate file (2.0: system turns, from "1").
+    """The turns of one dialogue of data.json; `acts` are from a separate file (2.0: system turns, from "1").
 
     Raises BadRecord.
     """
@@ -104,13 +104,13 @@ def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
         if not metadata:
             raise BadRecord(f"turn {number + 1}: the system's metadata is empty, where the state belongs")
         said, reply = (join_tokens(get_field(turn, "text", str)) for turn in (user, system))
-        beside = (acts or {}).get(str(number // 2 + 1))
+        separate = (acts or {}).get(str(number // 2 + 1))
         state, before = _read_metadata(metadata, before, state), metadata
         yield RawTurn(
             user=said,
             reply=reply,
             user_acts=tuple(_read_acts(user.get("dialog_act"), said)),
-            system_acts=tuple(_read_acts(system.get("dialog_act", beside), reply)),
+            system_acts=tuple(_read_acts(system.get("dialog_act", separate), reply)),
             state=state,
             booked=_read_booked(metadata),
             intents={},
@@ -118,7 +118,7 @@ def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
 
 
 def _read_metadata(metadata: dict[str, Any], before: dict[str, Any], state: RawState) -> RawState:
-    """The state of every domain that has one; of a domain that has not changed it is the one before."""
+    """The state of every domain that has one; for an unchanged domain, the previous state."""
     read = {}
     for domain, parts in metadata.items():
         if before.get(domain) == parts:
@@ -147,16 +147,16 @@ _REFERENCE = re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8}\b")
 
 
 def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
-    """The turns of one dialogue of 2.2; `acts` are those of dialog_acts.json, by turn.
+    """The turns of one dialogue of 2.2; `acts` are from dialog_acts.json, by turn.
 
-    Without them the frames say some of it: spans, what is new in the state, requested slots, and references in the
-    utterance. Raises BadRecord.
+    Without them, some acts are derived from the frames: from spans, changes of the state, requested slots, and
+    references in the utterance. Raises BadRecord.
     """
     state: RawState = {}
     for number, user, system in _pair_turns(get_field(record, "turns", list)):
-        for place, (turn, speaker) in enumerate(((user, "USER"), (system, "SYSTEM")), number):
+        for index, (turn, speaker) in enumerate(((user, "USER"), (system, "SYSTEM")), number):
             if get_field(turn, "speaker", str) != speaker:
-                raise BadRecord(f"turn {place} is by {turn['speaker']!r}; {speaker!r} was expected")
+                raise BadRecord(f"turn {index} is by {turn['speaker']!r}; {speaker!r} was expected")
         said, reply = (join_tokens(get_field(turn, "utterance", str)) for turn in (user, system))
         heard, told = (get_field(turn, "frames", list) for turn in (user, system))
         states = {get_field(frame, "service", str): frame["state"] for frame in heard if "state" in frame}
@@ -164,7 +164,10 @@ def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn
         intents = {domain: _INTENTS.get(intent, intent) for domain, intent in active.items() if intent != "NONE"}
         before, state = state, _read_states(states)
         if acts:
-            user_acts, system_acts = _read_beside(acts, number, said), _read_beside(acts, number + 1, reply)
+            user_acts, system_acts = (
+                _read_separate_acts(acts, number, said),
+                _read_separate_acts(acts, number + 1, reply),
+            )
         else:
             user_acts, system_acts = _read_user_frames(heard, state, before), _read_system_frames(told, reply, intents)
         yield RawTurn(said, reply, tuple(user_acts), tuple(system_acts), state, booked={}, intents=intents)
@@ -175,7 +178,7 @@ def _read_states(states: Mapping[str, Any]) -> RawState:
     return {domain: slots for domain, slots in read.items() if slots}
 
 
-def _read_beside(acts: Mapping[str, Any], number: int, text: str) -> Iterator[RawAct]:
+def _read_separate_acts(acts: Mapping[str, Any], number: int, text: str) -> Iterator[RawAct]:
     turn = acts.get(str(number))
     return _read_acts(turn.get("dialog_act") if isinstance(turn, dict) else None, text)
 

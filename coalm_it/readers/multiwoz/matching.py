@@ -1,4 +1,4 @@
-"""When what was said is what a record of MultiWOZ's databases has: names, addresses, and values after their rules."""
+"""Whether a spoken value is the value of a record in the MultiWOZ databases: names, addresses, normalised values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coalm_it.readers.multiwoz.values import COUNTS, DAYS, TIMES, join_tokens, n
 from coalm_it.values import plain_name
 
 SLIP = 0.88
-"""The least similarity of a name with a slip of spelling."""
+"""The minimum similarity of a misspelt name."""
 
 _SAME_WORDS = (
     (re.compile(r"\bguesthouse\b"), "guest house"),
@@ -33,10 +33,10 @@ def plain_venue(name: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def same_name(said: str, name: str) -> bool:
-    """Whether what was said names the venue: equal, the one a part of the other, or with a slip of spelling.
+    """Whether the spoken name denotes the venue: equal, one contained in the other, or misspelt.
 
-    The evaluation script compares names by the best match of the shorter one inside the longer, from 90 of 100; here
-    it is the match of both as wholes, and the best of the shorter one with as many whole words of the longer.
+    The evaluation script compares the shorter name with its best match inside the longer one, with a threshold of 90 of
+    100; here both names are compared as a whole, and the shorter one with as many whole words of the longer one.
     """
     one, other = sorted((plain_venue(said), plain_venue(name)), key=len)
     if len(one) < 3:
@@ -49,7 +49,7 @@ def same_name(said: str, name: str) -> bool:
 
 
 def is_part(one: str, other: str) -> bool:
-    """Whether a text stands in another as whole words: european in modern european."""
+    """Whether a text is contained in another as whole words: european in modern european."""
     return f" {one} " in f" {other} "
 
 
@@ -62,7 +62,7 @@ def _is_slip(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _plain_address(text: str) -> str:
-    """Without blanks and without the words that are often cut: `2 G Bridge St` and `2G Bridge Street` are one."""
+    """Without spaces and often shortened words: the same for `2 G Bridge St` and `2G Bridge Street`."""
     return _ADDRESS_WORDS.sub("", plain_name(join_tokens(text))).replace(" ", "")
 
 
@@ -74,7 +74,7 @@ def _same_address(said: str, address: str) -> bool:
 
 
 def agrees(domain: str, slot: str, said: str, value: str) -> bool:
-    """Whether what is said of a slot is the value that a record has."""
+    """Whether the spoken value of a slot is the value of a record."""
     if slot in ("name", "department"):
         return same_name(said, value)
     if slot in ("address", "open_hours"):
@@ -105,5 +105,5 @@ _FORMS = {
 
 
 def is_exact(slot: str, value: str) -> bool:
-    """Whether a normalised value is one that a record can have: no time `throughout the day`, no area `the city`."""
+    """Whether a record can have this normalised value: not the time `throughout the day`, not the area `the city`."""
     return slot not in _FORMS or _FORMS[slot].fullmatch(value) is not None

@@ -1,4 +1,4 @@
-"""What the agent of a MultiWOZ dialogue knows at a moment: what was said, wanted, found and booked so far."""
+"""What the agent of a MultiWOZ dialogue knows: what was said, wanted, found and booked so far."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coalm_it.readers.multiwoz.databases import Databases, Record, find_named
+from coalm_it.observations import Record
+from coalm_it.readers.multiwoz.databases import Databases, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees, is_exact
-from coalm_it.readers.multiwoz.values import COUNTS, DONT_CARE, normalise
+from coalm_it.readers.multiwoz.values import COUNTS, normalise
+from coalm_it.schema import DONT_CARE
 from coalm_it.values import mentions
 
 BOOK_SLOTS = frozenset({"day", "time", "stay", "people"})
-"""What only a booking needs; a train's day is searched by."""
+"""Slots that only a booking needs; the day of a train is a search slot too."""
 
 
 class Memory:
-    """Follows a dialogue: `hear` takes in the user's turn, `end` the reply; in between the agent acts."""
+    """Follows a dialogue: `hear` processes a user turn, `end` the reply; between them the agent acts."""
 
     def __init__(self, databases: Databases, dialogue: str) -> None:
         self.databases = databases
@@ -26,27 +28,27 @@ class Memory:
         self.heard: list[str] = []
         """Every utterance so far."""
         self.state: RawState = {}
-        """What the user wanted before this turn."""
+        """The state before this turn."""
         self.wished: set[str] = set()
-        """Domains of which the user has said something."""
+        """Domains that the user has mentioned."""
         self.searched: dict[str, dict[str, str]] = {}
-        """Domain -> what was wanted when it was last searched."""
+        """Domain -> the wanted values at its last search."""
         self.found: dict[str, list[Record]] = {}
         """Domain -> the results of the last search."""
         self.topic: dict[str, Record] = {}
-        """Domain -> the one record that was last spoken of."""
+        """Domain -> the current record: the one mentioned last."""
         self.bookings: dict[str, Record] = {}
-        """Domain -> what was last booked."""
+        """Domain -> its last booking."""
         self.booked_now: dict[str, Record] = {}
-        """Domain -> what this turn books."""
+        """Domain -> its booking in this turn."""
         self.pending: dict[str, dict[str, str]] = {}
-        """Domain -> a booking of the annotation's that no reply has told yet."""
+        """Domain -> an annotated booking that no reply has mentioned yet."""
         self.last = ""
-        """The domain that was last spoken of."""
+        """The domain mentioned last."""
         self._entries: dict[str, list[dict[str, str]]] = {}
 
     def hear(self, turn: RawTurn) -> None:
-        """Take in the user's words, and what the annotation has as booked by the end of the turn."""
+        """Processes the utterance of the user, and the annotated bookings at the end of the turn."""
         self.heard.append(turn.user)
         self.booked_now = {}
         self.wished |= {*turn.state, *(act.domain for act in turn.user_acts)}
@@ -57,7 +59,7 @@ class Memory:
                 self.pending[domain] = new[-1]
 
     def end(self, turn: RawTurn) -> None:
-        """Take in the reply."""
+        """Processes the reply."""
         self.heard.append(turn.reply)
         self.state = turn.state
         self.number += 1
@@ -65,7 +67,7 @@ class Memory:
     # --- questions ---
 
     def find_called(self, domain: str, said: str) -> list[Record]:
-        """The venues of that name or the trains of that id, among the last results, else in the whole database."""
+        """The venues with that name or the trains with that id: in the last results, else in the whole database."""
         found = self.found.get(domain, [])
         if domain == "train":
             trains = self.databases.trains["train_id"].get(normalise(domain, "train_id", said), ())
@@ -73,7 +75,7 @@ class Memory:
         return find_named(found, "name", said) or find_named(self.databases.records.get(domain, ()), "name", said)
 
     def read_wishes(self, turn: RawTurn, acts: Sequence[RawAct], domain: str, slots: Iterable[str]) -> dict[str, str]:
-        """What the user wants of those slots, as far as the agent knows it and a function can take it."""
+        """The wanted values of those slots that the agent knows and a function accepts."""
         state = turn.state.get(domain, {})
         booking = BOOK_SLOTS if domain != "train" else {"people"}
         return {
@@ -85,8 +87,8 @@ class Memory:
         }
 
     def _is_known(self, turn: RawTurn, acts: Sequence[RawAct], domain: str, slot: str, value: str) -> bool:
-        """Whether the user has given a value, or taken it from the agent. Some states already hold what the agent is
-        only about to say; not what a booking needs, since no agent makes that up."""
+        """Whether the user has given the value, or has accepted it from the agent. Some states contain values that the
+        agent gives only in the reply; this does not concern booking slots, which no agent invents."""
         if value in self.state.get(domain, {}).get(slot, ()):
             return True
         if any(act.slot == slot and agrees(domain, slot, act.value, value) for act in turn.user_acts):
@@ -101,12 +103,12 @@ _HINTS = {"internet": ("inte", "wifi"), "parking": ("park",)}
 
 
 def _is_hinted(text: str, slot: str, value: str) -> bool:
-    """Whether a text has a word that begins as the value does (`center`, `swimming`, `Leicaster`), or names a slot of
-    which the value is yes or no."""
+    """Whether a text has a word with the same beginning as the value (`center`, `swimming`, `Leicaster`), or mentions a
+    slot whose value is yes or no."""
     words = {word[:4] for word in re.findall(r"[a-z]{4,}", text.lower().replace("-", ""))}
     return not words.isdisjoint(_HINTS.get(slot, [word[:4] for word in value.split() if len(word) > 3]))
 
 
 def type_arguments(values: Mapping[str, str]) -> dict[str, Any]:
-    """Values as a call has them: counts as whole numbers."""
+    """Values as the arguments of a call: counts as integers."""
     return {slot: int(value) if slot in COUNTS and value.isdecimal() else value for slot, value in values.items()}

@@ -1,15 +1,16 @@
-"""Where the agent of a MultiWOZ dialogue must have searched.
+"""The searches that the agent of a MultiWOZ dialogue must have made.
 
-The annotation has no calls. That there was a search shows in what the reply says of a domain that the user has spoken
-of: a name, a count, an address, that there is nothing (REVEALING), or a value that the user did not give. It is made
-again only when what the user wants has changed since the last one, and what was found then will not do.
+The annotation has no calls. A search can be inferred from what the reply says about a domain that the user has
+mentioned: a name, a count, an address, no results (REVEALING), or a value that the user did not give. It is repeated
+only if the wanted values have changed since the last one and no earlier result has them all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coalm_it.readers.multiwoz.databases import Observation, Record, execute, find_named
+from coalm_it.observations import Record, read_records
+from coalm_it.readers.multiwoz.databases import Observation, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees
 from coalm_it.readers.multiwoz.memory import Memory, type_arguments
@@ -23,24 +24,24 @@ SEARCH_BY = {
     "hospital": ("department",),
     "police": (),
 }
-"""Domain -> what it can be searched by, in the order of arguments."""
+"""Domain -> the arguments of a search, in order."""
 REVEALING = frozenset(
     {"name", "count", "address", "phone", "postcode", "entrance_fee", "open_hours", "train_id", "price", "duration"}
 )
-"""What nobody can say of a domain without its database."""
+"""Slots whose values can be known only from the database."""
 _TELLING = frozenset({"inform", "recommend", "select", "offerbook"})
 
 
 def plan_search(memory: Memory, turn: RawTurn, acts: Sequence[RawAct], domain: str, needed: bool) -> Call | None:
-    """The search of a domain that the reply shows, or that a booking needed first; None where there was none."""
+    """The search that the reply implies, or that a booking needs first (`needed`); None if there was none."""
     own = [act for act in acts if act.domain == domain]
-    if not needed and not (domain in memory.wished and any(_reveals(turn, act) for act in own)):
+    if not needed and not (domain in memory.wished and any(_implies_search(turn, act) for act in own)):
         return None
     wanted = memory.read_wishes(turn, acts, domain, SEARCH_BY[domain])
     before = memory.searched.get(domain)
     memory.searched[domain] = wanted
     named = find_named(memory.found.get(domain, []), "name", wanted["name"]) if "name" in wanted else []
-    if wanted == before or any(_has_all(domain, record, wanted) for record in named):
+    if wanted == before or any(_satisfies(domain, record, wanted) for record in named):
         return None
     arguments = _choose_arguments(wanted, before or {}, memory.state.get(domain, {}))
     return Call(name=f"find_{domain}", service=domain, arguments=type_arguments(arguments))
@@ -49,7 +50,7 @@ def plan_search(memory: Memory, turn: RawTurn, acts: Sequence[RawAct], domain: s
 def _choose_arguments(
     wanted: Mapping[str, str], before: Mapping[str, str], state: Mapping[str, tuple[str, ...]]
 ) -> dict[str, str]:
-    """A name that is new is looked up with what came with it; an old one gives way to what has changed since."""
+    """A new name is searched with the values given along with it; an old one is dropped if others have changed."""
     fresh = {slot: value for slot, value in wanted.items() if value not in state.get(slot, ())}
     if "name" in fresh:
         return fresh
@@ -57,12 +58,12 @@ def _choose_arguments(
     return {slot: value for slot, value in wanted.items() if slot != "name" or changed <= {"name"}}
 
 
-def _has_all(domain: str, record: Record, wanted: Mapping[str, str]) -> bool:
+def _satisfies(domain: str, record: Record, wanted: Mapping[str, str]) -> bool:
     return all(slot not in record or agrees(domain, slot, value, str(record[slot])) for slot, value in wanted.items())
 
 
-def _reveals(turn: RawTurn, act: RawAct) -> bool:
-    """Whether an act says what only a search can have brought."""
+def _implies_search(turn: RawTurn, act: RawAct) -> bool:
+    """Whether an act contains something that only a search can have returned."""
     if act.intent == "nooffer":
         return True
     if not act.value or act.intent not in _TELLING:
@@ -75,8 +76,8 @@ def _reveals(turn: RawTurn, act: RawAct) -> bool:
 
 
 def search(memory: Memory, call: Call) -> Observation:
-    """What a search returns; from now on the talk is about that."""
+    """The observation of a search, which the memory keeps; there is no current record any more."""
     observation = execute(memory.databases, call)
-    memory.found[call.service] = observation["results"]
+    memory.found[call.service] = list(read_records(observation))
     memory.topic.pop(call.service, None)
     return observation

@@ -1,9 +1,9 @@
-"""How MultiWOZ writes slots, values and utterances in its versions, and the one form that they take here.
+"""The spellings of slots, values and utterances in the versions of MultiWOZ, normalised to one form.
 
-Every rule is a line of RULES, with its source: EVALUATION is the field's evaluation script (MultiWOZ_Evaluation,
+Every rule is a line of RULES, with its source: EVALUATION is the usual evaluation script (MultiWOZ_Evaluation,
 normalization.py and database.py), TRADE the preprocessing that state trackers share (create_data.py of MultiWOZ 2.1 and
-2.4), CONVLAB the databases of ConvLab-2 and ConvLab-3, SCHEMA the schema.json of 2.2, COUNTED what the validation split
-of 2.1 holds. Rules mend spelling; what a word means (a church is architecture) they leave alone.
+2.4), CONVLAB the databases of ConvLab-2 and ConvLab-3, SCHEMA the schema.json of 2.2, COUNTED counts in the validation
+split of 2.1. Rules correct spelling; they do not interpret words (a church is architecture).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from coalm_it.schema import DONT_CARE
 from coalm_it.values import read_value
 
-DONT_CARE = "dontcare"
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TIMES = frozenset({"leave_at", "arrive_by", "time"})
 COUNTS = frozenset({"stars", "people", "stay"})
-"""Slots that hold whole numbers."""
+"""Slots with integer values."""
 
 # --- slots ---
 
@@ -38,7 +38,7 @@ _TRAIN_SLOTS = {"price": "price", "time": "duration"}
 
 @lru_cache(maxsize=1 << 10)
 def name_slot(domain: str, raw: str) -> str:
-    """A slot by the name that arguments, states and records share, from any version's state, acts or database.
+    """The common name of a slot in arguments, states and records, from the state, acts or database of any version.
 
     `pricerange`, `Price`, `hotel-pricerange` -> price_range; `book day`, `bookday`, `Day` -> day; `none` -> "".
     """
@@ -52,7 +52,7 @@ def name_slot(domain: str, raw: str) -> str:
 
 
 class Rule(NamedTuple):
-    """One mending of values: what it is called, where it comes from, which slots it is for (none: all)."""
+    """One normalisation of values: its name, its source, the slots that it applies to (none: all)."""
 
     name: str
     source: str
@@ -62,7 +62,7 @@ class Rule(NamedTuple):
 
 ABSENT = frozenset({"", "not mentioned", "none", "not given", "n/a", "?"})
 _ANY = frozenset(
-    "dontcare|dont care|don't care|do n't care|do not care|doesn't care|does not care|doesn't matter|any|anything|"
+    f"{DONT_CARE}|dont care|don't care|do n't care|do not care|doesn't care|does not care|doesn't matter|any|anything|"
     "anytime|anywhere|no preference|no particular".split("|")
 )
 _FOODS = {
@@ -77,7 +77,7 @@ _TYPES = {
     **{"architectural": "architecture", "boating": "boat"},
     **{kind: kind for kind in "hotel guesthouse museum college park theatre cinema boat church nightclub".split()},
 }
-"""The spellings of a type, without a plural's s."""
+"""The spellings of a type, without the s of the plural."""
 _AREA = re.compile(r"(?<![a-z])(?:(north|south|east|west)(?:ern)?|(cent(?:re|er)|central|downtown))(?![a-z])")
 _PRICE_RANGE = re.compile(r"(?<![a-z])(?:(moderate|mid)|(cheap|inexpensive|low)|(expensive))")
 _DAY = re.compile(
@@ -99,7 +99,7 @@ _STATIONS = {"birmingham": "birmingham new street", "stansted": "stansted airpor
 
 
 def _join(text: str) -> str:
-    """Lower case, single blanks, and what the tokeniser of 2.1 took apart: do n't, it 's."""
+    """Lower case, single spaces, and tokens of 2.1 joined: do n't, it 's."""
     plain = " ".join(text.lower().replace("’", "'").split())
     return re.sub(r" (n't|'(?:s|m|re|ve|ll|d))\b", r"\1", plain).strip(" .,;!")
 
@@ -148,7 +148,7 @@ def _read_day(text: str) -> str:
 
 
 def _read_time(text: str) -> str:
-    """HH:MM, as the databases have it; hours past 24 stay, since late trains arrive at 24:07."""
+    """HH:MM, as in the databases; hours above 24 are kept, since late trains arrive at 24:07."""
     found = _TIME.fullmatch(text)
     if found is None:
         return _NAMED_TIMES.get(text, text)
@@ -172,7 +172,7 @@ def _read_money(text: str) -> str:
 
 
 def format_pounds(amount: float) -> str:
-    """An amount of money as the databases write it: 10.10 pounds, 5 pounds, 1 pound."""
+    """An amount of money as in the databases: 10.10 pounds, 5 pounds, 1 pound."""
     number = f"{amount:.0f}" if amount == int(amount) else f"{amount:.2f}"
     return f"{number} pound{'s' * (number != '1')}"
 
@@ -224,12 +224,12 @@ RULES = (
 )
 """In the order in which they are applied."""
 TRAIN_RULES = (Rule("stations by their full names", "SCHEMA", frozenset({"departure", "destination"}), _read_station),)
-"""Of trains only: a taxi goes from anywhere to anywhere."""
+"""For trains only, as a taxi goes from anywhere to anywhere."""
 
 
 @lru_cache(maxsize=1 << 16)
 def normalise(domain: str, slot: str, text: str) -> str:
-    """One value in the form that states, arguments and databases share; "" where it says that there is none."""
+    """A value in the common form of states, arguments and databases; "" if it means that there is none."""
     for rule in (*RULES, *TRAIN_RULES) if domain == "train" else RULES:
         if text != DONT_CARE and (not rule.slots or slot in rule.slots):
             text = rule.apply(text)
@@ -237,8 +237,8 @@ def normalise(domain: str, slot: str, text: str) -> str:
 
 
 def read_surfaces(domain: str, slot: str, raw: str | Iterable[str]) -> tuple[str, ...]:
-    """Every value that the annotation allows, normalised, each once: a list (2.2), or one text in which `|`, `<` or `>`
-    stands between alternatives (2.0, 2.1; TRADE reads these so). Empty where the slot is not set."""
+    """Every value that the annotation allows, normalised, without duplicates: of a list (2.2), or of a text with `|`,
+    `<` or `>` between alternatives (2.0, 2.1; as in TRADE). Empty if the slot is not set."""
     if isinstance(raw, str):
         return () if raw in ABSENT else _split_surfaces(domain, slot, raw)
     return _normalise_each(domain, slot, raw)
@@ -261,7 +261,7 @@ _WORD_PAIRS = re.compile(r"\b(gon|wan|got) (na|ta)\b", re.IGNORECASE)
 
 
 def join_tokens(text: str) -> str:
-    """An utterance as people write it: runs of white space are one blank, and what the tokeniser of 2.1 took apart is
-    joined ("I do n't know ." -> "I don't know.")."""
+    """An utterance as people write it: runs of white space become one space, and the tokens of 2.1 are joined
+    ("I do n't know ." -> "I don't know.")."""
     plain = " ".join(text.split())
     return _WORD_PAIRS.sub(r"\1\2", _OPENED.sub("", _ATTACHED.sub("", plain)))

@@ -1,4 +1,4 @@
-"""Values that can leave a request without breaking its sentence, and how to name what is missing then."""
+"""Removes a value from a request so that the sentence stays complete, and names the missing value."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from coalm_it.values import mentions, value_text
 
 
 class Cut(NamedTuple):
-    """A request without the words that held a value, those words, and where they began."""
+    """A request without the phrase of a value: the rest, the removed words, and their position."""
 
     rest: str
     words: str
-    place: int
+    position: int
 
 
 _ASSUMED = frozenset("country currency format lang language limit offset page size state timezone unit units".split())
-"""Words in the names of parameters for which a sensible agent assumes a value rather than asks."""
-_NOW = frozenset("current daily latest now today tonight".split())
+"""Words in names of parameters for which a sensible agent assumes a value instead of asking."""
+_PRESENT = frozenset("current daily latest now today tonight".split())
 _PREPOSITIONS = ("at", "for", "from", "in", "of", "on", "using", "with")
 _DETERMINERS = frozenset("a all an any each every her his its my our some that the their this your".split())
 _NAMED = frozenset("a an called code id my named number our the their titled".split())
-_NO_NOUNS = frozenset(
+_NOT_NOUNS = frozenset(
     """a about am an and any apply are arrive as ask at back be been both buy by call can check convert depart did do
     does down for from get give go going had has have he her here him how i if in into is it like listen live lives
     look looks me moving my near of off on only or our out pay play please put read search see send she sign so stay
     stays switch than that the their them there they this those to travel turn up us wait want was watch we were what
     when where which who will with work works write you your""".split()
 )
-"""Words to which a phrase with a preposition belongs: "look for", "interested in", "is in"."""
+"""Words before a preposition that make the phrase indispensable: "look for", "interested in", "is in"."""
 _ANY_PREPOSITION = "|".join(_PREPOSITIONS)
 _FRAME = re.compile(
     rf"""(?<=[A-Za-z])\ (?P<words>named|called|titled
@@ -44,10 +44,10 @@ _PRONOUN = re.compile(r"\b(?:he|her|him|his|it|its|she|their|them|they)\b", re.I
 
 
 def cut_value(sample: Sample, tool: Tool, name: str) -> Cut | None:
-    """The current request without the value that its one call has for a parameter; None where it cannot go.
+    """The current request without the value of a parameter of its only call; None if the value cannot be removed.
 
-    The value is a text or a number, required, without a default in the schema or in the description, and stands once
-    in the request and nowhere else in the sample.
+    It can be removed if it is a text or a number, required, without a default in the schema or in the description, and
+    occurs once in the request and nowhere else in the sample.
     """
     arguments, query = sample.calls[0].arguments, sample.current.user
     value, entry = arguments[name], tool.properties.get(name, {})
@@ -57,21 +57,21 @@ def cut_value(sample: Sample, tool: Tool, name: str) -> Cut | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = value_text(value).strip()
-    if not text or text.lower() in _NOW or not _ASSUMED.isdisjoint(split_words(name)):
+    if not text or text.lower() in _PRESENT or not _ASSUMED.isdisjoint(split_words(name)):
         return None
     if query.lower().count(text.lower()) != 1 or text not in query:
         return None
-    words = _find_words(query, text, name, described)
+    words = _find_phrase(query, text, name, described)
     if words is None:
         return None
     rest = query[: words.start] + query[words.stop :]
-    if read_tool_words(tool).isdisjoint(read_words(rest)) or _is_found(text, rest, name, sample):
+    if read_tool_words(tool).isdisjoint(read_words(rest)) or _occurs_elsewhere(text, rest, name, sample):
         return None
     return Cut(rest, query[words], words.start)
 
 
-def _is_found(text: str, rest: str, name: str, sample: Sample) -> bool:
-    """Whether a value can be had from the rest of the request, the other arguments or the history."""
+def _occurs_elsewhere(text: str, rest: str, name: str, sample: Sample) -> bool:
+    """Whether a value can be found in the rest of the request, the other arguments or the history."""
     said = [rest, *(value_text(other) for key, other in sample.calls[0].arguments.items() if key != name)]
     for turn in sample.history:
         said += (turn.user, turn.reply or "")
@@ -79,33 +79,33 @@ def _is_found(text: str, rest: str, name: str, sample: Sample) -> bool:
     return any(mentions(other, text) for other in said)
 
 
-def _find_words(query: str, text: str, name: str, described: str) -> slice | None:
-    """Where ` in Paris`, ` with ID "a1"`, ` called Dawn` stands: at a sentence's end or before another such phrase."""
+def _find_phrase(query: str, text: str, name: str, described: str) -> slice | None:
+    """The span of ` in Paris` or ` called Dawn`, at the end of a sentence or before another such phrase."""
     start = query.index(text)
     frame = _FRAME.search(query, max(0, start - 60), start)
     after = _AFTER.match(query, start + len(text))
     if frame is None or after is None:
         return None
     before, (link, *between) = query[: frame.start()].lower().split(), frame["words"].lower().split()
-    if before[-1] in _NO_NOUNS or before[-1].endswith(("ed", "ing")) or _is_bare(before):
+    if before[-1] in _NOT_NOUNS or before[-1].endswith(("ed", "ing")) or _is_incomplete(before):
         return None
-    if _PRONOUN.search(query, after.end()):  # it may stand for what is cut
+    if _PRONOUN.search(query, after.end()):  # a pronoun may refer to the removed value
         return None
     known = {stem(word) for word in split_words(f"{name} {described}")}
     if any(word not in _NAMED and stem(word) not in known for word in between):
         return None
-    # "the city of Paris", "a rate of 4.2": there the value is what the noun before it means
+    # "the city of Paris", "a rate of 4.2": there the value belongs to the noun before it
     belongs = before[-1] in split_words(name) or not any(map(str.isalpha, text))
     return None if belongs and not between and link in _PREPOSITIONS else slice(frame.start(), after.end())
 
 
-def _is_bare(words: Sequence[str]) -> bool:
-    """Whether they end in a preposition and a noun that cannot stand alone: "the status of device"."""
-    for number, word in enumerate(reversed(words[-4:])):
+def _is_incomplete(words: Sequence[str]) -> bool:
+    """Whether words end in a preposition and a noun that needs an article: "the status of device"."""
+    for index, word in enumerate(reversed(words[-4:])):
         if word in _DETERMINERS:
             return False
         if word in _PREPOSITIONS:
-            return number > 0 and not words[-1].endswith("s")
+            return index > 0 and not words[-1].endswith("s")
     return False
 
 
@@ -115,7 +115,7 @@ MAX_WORDS = 14
 
 
 def name_parameter(name: str, entry: Mapping[str, Any]) -> str:
-    """A noun phrase with an article: the first clause of the description, or else the words of the name."""
+    """A noun phrase for a parameter, with an article: the first clause of its description, or the words of its name."""
     words = _CLAUSE_END.split(str(entry.get("description", "")).strip())[0].split()
     if not words or len(words) > MAX_WORDS or words[0].lower() in _NO_STARTS:
         words = split_words(name) or [name]

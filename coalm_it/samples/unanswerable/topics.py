@@ -1,6 +1,7 @@
-"""What functions and requests are about, by their words, and so which function may serve a request.
+"""Compares the words of functions and requests to tell which function may answer a request.
 
-The rules are for English and for text in Latin letters. They err on one side: words that only look alike count as one.
+The rules are for English and for text in Latin letters. They err on the safe side: words that only look alike count as
+equal.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from coalm_it.schema import Tool
 
 Words = frozenset[str]
 
-_EMPTY = frozenset(
+_STOP_WORDS = frozenset(
     """a about all also am an and any are as at be been being between both but by can could did do does each for from
     had has have help her his how i if in into is it its just know let like may me more most must my need no not now of
     off on one only or other our out over please should so some such than that the their them then there these they
@@ -28,8 +29,8 @@ _EMPTY = frozenset(
     input item items json name named names number numbers object objects output parameter parameters rapidapi result
     results service services set string strings tool toolbench tools type types value values""".split()
 )
-"""Words that say nothing of what a function or a request is about."""
-_NEAR = (
+"""Words that do not tell the topic of a function or a request."""
+_SYNONYMS = (
     "account profile user username",
     "address coordinates geocode latitude location place",
     "airline airplane airport flight",
@@ -68,56 +69,59 @@ _NEAR = (
     "lyrics music playlist song track",
     "phone telephone",
 )
-_GENERAL = "ask bing browse chatbot chatgpt duckduckgo execute google gpt prompt question web wikipedia wolfram"
-"""Words of functions that may answer anything."""
-_EVERYWHERE = frozenset("id is_id page limit offset count size name query q format lang language".split())
-"""Parameters that functions for quite different things have."""
+"""Words near in meaning, which count as equal."""
+_GENERAL_PURPOSE = "ask bing browse chatbot chatgpt duckduckgo execute google gpt prompt question web wikipedia wolfram"
+"""Words of functions that may answer any request."""
+_COMMON_PARAMETERS = frozenset("id is_id page limit offset count size name query q format lang language".split())
+"""Parameters that functions for quite different purposes have."""
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u024f]")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z][a-z0-9]+")
 
 
 def is_readable(text: str) -> bool:
-    """Whether the rules can be asked: the text has Latin letters only."""
+    """Whether the rules apply to a text: all its letters are Latin."""
     return _OTHER_LETTER.search(text) is None
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text or a name in lower case: `cityName`, `city_name` and "City name" are city, name."""
+    """The words of a text or identifier in lower case: `cityName`, `city_name` and "City name" all give city, name."""
     return _WORD.findall(_HUMP.sub(" ", text).replace("_", " ").lower())
 
 
 def stem(word: str) -> str:
-    """The first five letters, without the s of a plural."""
+    """The first five letters of a word, without the s of a plural."""
     plural = len(word) > 3 and word.endswith("s") and not word.endswith("ss")
     return (word[:-1] if plural else word)[:5]
 
 
-_STEMS = {stem(word): stem(group.split()[0]) for group in _NEAR for word in group.split()}
-_GENERAL_STEMS = frozenset(map(stem, _GENERAL.split()))
+_STEMS = {stem(word): stem(group.split()[0]) for group in _SYNONYMS for word in group.split()}
+_GENERAL_PURPOSE_STEMS = frozenset(map(stem, _GENERAL_PURPOSE.split()))
 
 
 @lru_cache(maxsize=1 << 14)
 def read_words(text: str) -> Words:
-    """The words of content, as stems; those near in meaning are one."""
-    stems = map(stem, set(split_words(text)) - _EMPTY)
+    """The stems of the words that tell the topic of a text; words near in meaning have the same stem."""
+    stems = map(stem, set(split_words(text)) - _STOP_WORDS)
     return frozenset(_STEMS.get(word, word) for word in stems)
 
 
 def read_tool_words(tool: Tool) -> Words:
+    """The stems of the words that tell the topic of a function."""
     return read_words(f"{tool.name} {tool.description}")
 
 
-def may_serve(tool: Tool, taken: Sequence[Tool], barred: Words) -> bool:
-    """Whether a function may do what the `taken` ones did; `barred` are the words of these and of the request.
+def may_serve(tool: Tool, removed: Sequence[Tool], excluded_words: Words) -> bool:
+    """Whether a function may answer the request that the `removed` ones answered.
 
-    It may where it has one of those words, or a word of functions for every purpose, or the same parameters.
+    It may if it has one of the `excluded_words` (of the removed functions and of the request), a word of
+    general-purpose functions, or the same parameters.
     """
     words = read_tool_words(tool)
-    if not words.isdisjoint(barred) or not words.isdisjoint(_GENERAL_STEMS):
+    if not words.isdisjoint(excluded_words) or not words.isdisjoint(_GENERAL_PURPOSE_STEMS):
         return True
     names = tool.properties.keys()
-    return not names <= _EVERYWHERE and any(names == other.properties.keys() for other in taken)
+    return not names <= _COMMON_PARAMETERS and any(names == other.properties.keys() for other in removed)
 
 
 _TOKEN = re.compile(r"[A-Za-z][\w'’-]*|[^\sA-Za-z]")
@@ -129,23 +133,24 @@ _TAILS = frozenset(("data", "details", "information"))
 
 
 def find_topic(query: str, topics: Words) -> str:
-    """A phrase of the query, with its article, that names what a function of these words is about: "the stock price".
+    """A noun phrase of the query, with its article, that names the topic of a function: "the stock price".
 
-    At least two of its words must be the function's. "" where no such phrase stands by itself.
+    `topics` are the stems of the function; at least two words of the phrase must be among them. "" if there is no such
+    phrase.
     """
     tokens = [(match[0], match.start(), match.end()) for match in _TOKEN.finditer(query)]
     best, most = "", 1
-    for number, (article, start, _) in enumerate(tokens):
+    for index, (article, start, _) in enumerate(tokens):
         if article not in ("a", "an", "the"):
             continue
-        known, last = 0, number
-        for place in range(number + 1, len(tokens)):
-            word = tokens[place][0]
+        known, last = 0, index
+        for next_index in range(index + 1, len(tokens)):
+            word = tokens[next_index][0]
             if not read_words(word).isdisjoint(topics):
-                known, last = known + 1, place
-            elif word in _TAILS and last == place - 1:
-                last = place
-            elif word != "of" or last != place - 1:
+                known, last = known + 1, next_index
+            elif word in _TAILS and last == next_index - 1:
+                last = next_index
+            elif word != "of" or last != next_index - 1:
                 break
         after = tokens[last + 1][0] if last + 1 < len(tokens) else "."
         if known > most and (after in _BOUNDARIES or not after.isalnum()):

@@ -1,44 +1,42 @@
-"""Writes every thought of a dialogue from its annotation: no model, no network, the same for the same seed."""
+"""Writes every thought of a dialogue from its annotation: without a model or network, deterministic for a seed."""
 
 from __future__ import annotations
 
+from coalm_it.observations import booking_outcome
 from coalm_it.schema import Call, Dialogue, Step
 from coalm_it.thoughts.grounded.acting import think_before_calls
-from coalm_it.thoughts.grounded.moment import Moment
-from coalm_it.thoughts.grounded.phrasing import Pen
+from coalm_it.thoughts.grounded.context import ThoughtContext
+from coalm_it.thoughts.grounded.knowledge import AgentKnowledge
+from coalm_it.thoughts.grounded.phrasing import PhraseWriter
 from coalm_it.thoughts.grounded.replying import think_before_reply
-from coalm_it.thoughts.grounded.situation import Memory, count_matches, find_differences, read_records
 
 
 def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
     """The dialogue with a thought in every step (before its calls) and every turn (before its reply).
 
-    A step's thought draws on the dialogue so far, the user's turn and the step's own calls; a reply's thought
-    on these, the observations and the acts of the reply. Phrasings hang on a hash of seed, dialogue and turn.
-    Observations are best shortened first: whatever they show may be mentioned.
+    The thought of a step uses the dialogue so far, the user's utterance and the calls of the step; the thought before
+    a reply also uses the observations and the acts of the reply. Phrasings are chosen by a hash of seed, dialogue and
+    turn. Shorten the observations first: a thought may mention anything in them.
     """
-    pen = Pen(seed, dialogue.id)
-    memory = Memory(dialogue)
+    writer = PhraseWriter(seed, dialogue.id)
+    knowledge = AgentKnowledge(dialogue)
     turns = []
-    for number, turn in enumerate(dialogue.turns):
-        moment = Moment(pen, memory, turn, memory.hear(turn))
+    for index, turn in enumerate(dialogue.turns):
+        context = ThoughtContext(writer, knowledge, turn, knowledge.add_user_turn(turn))
         steps: list[Step] = []
-        for place, step in enumerate(turn.steps):
-            pen.begin(number, f"step{place}")
-            steps.append(step.model_copy(update={"thought": think_before_calls(moment, step.calls)}))
-            for call, observation in zip(step.calls, step.observations, strict=False):
-                memory.see(call, observation, _is_committed(memory, call, observation))
-        pen.begin(number, "reply")
-        thought = think_before_reply(moment)
-        memory.tell(turn.labels.system_acts)
+        for step_index, step in enumerate(turn.steps):
+            writer.begin_thought(index, f"step{step_index}")
+            steps.append(step.model_copy(update={"thought": think_before_calls(context, step.calls)}))
+            for call, observation in step.exchanges:
+                knowledge.add_call(call, observation, _is_committed(knowledge, call, observation))
+        writer.begin_thought(index, "reply")
+        thought = think_before_reply(context)
+        knowledge.add_reply(turn.labels.system_acts)
         turns.append(turn.model_copy(update={"steps": tuple(steps), "thought": thought}))
     return dialogue.model_copy(update={"turns": tuple(turns)})
 
 
-def _is_committed(memory: Memory, call: Call, observation: object) -> bool:
-    """Whether a booking went through: a record came back that agrees with what was asked for."""
-    tool = memory.tool(call.service, call.name)
-    records = read_records(observation)
-    if tool is None or not tool.transactional or not records or not count_matches(observation):
-        return False
-    return not find_differences(call, records[0])
+def _is_committed(knowledge: AgentKnowledge, call: Call, observation: object) -> bool:
+    """Whether the call is a booking that went through."""
+    tool = knowledge.tool(call.service, call.name)
+    return tool is not None and tool.transactional and booking_outcome(call, observation) == "done"

@@ -1,4 +1,4 @@
-"""The pen: chooses among the phrasings of templates/thoughts by a stable hash, and fills them."""
+"""Chooses among the phrasings of templates/thoughts by a stable hash, and fills their placeholders."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-import yaml
-
 from coalm_it.assets import asset
+from coalm_it.templates import read_yaml
 
 Phrasings = dict[str, tuple[str, ...]]
 
@@ -20,22 +19,22 @@ _LATER_START = re.compile(r"(?<=[.?!]) (?=\{)")
 
 @cache
 def read_phrasings() -> Phrasings:
-    """Every phrasing by FILE/SITUATION. Raises yaml.YAMLError for a file that does not parse."""
+    """FILE/SITUATION -> its phrasings. Raises yaml.YAMLError for a file that does not parse."""
     phrasings: Phrasings = {}
     for path in sorted(asset("templates", "thoughts").glob("*.yaml")):
         if path.name != "words.yaml":
-            for situation, sentences in yaml.load(path.read_text("utf-8"), yaml.CSafeLoader).items():
+            for situation, sentences in read_yaml(f"thoughts/{path.name}").items():
                 phrasings[f"{path.stem}/{situation}"] = tuple(map(_mark_starts, sentences))
     return phrasings
 
 
 def _mark_starts(phrasing: str) -> str:
-    """Mark where a sentence after the first begins with a placeholder, for a capital once it is filled."""
+    """Mark each later sentence that begins with a placeholder, so that it can be capitalised after filling."""
     return _LATER_START.sub(_START, phrasing)
 
 
-class Pen:
-    """Chooses phrasings for one dialogue: by a stable hash, and seldom one twice."""
+class PhraseWriter:
+    """Chooses phrasings for one dialogue by a stable hash, and avoids repeating them."""
 
     __slots__ = ("_base", "_number", "_phrasings", "_used")
 
@@ -45,8 +44,8 @@ class Pen:
         self._phrasings = read_phrasings()
         self._used: set[str] = set()
 
-    def begin(self, turn: int, place: str) -> None:
-        """Start a thought: its draws hang on seed, dialogue, turn and place, not on the thoughts before."""
+    def begin_thought(self, turn: int, place: str) -> None:
+        """Start a thought. Its draws depend on seed, dialogue, turn and place, not on earlier thoughts."""
         base = self._base.copy()
         base.update(f"/{turn}/{place}".encode())
         self._number = int.from_bytes(base.digest(), "big")
@@ -57,35 +56,38 @@ class Pen:
         return drawn
 
     def pick(self, forms: Sequence[str]) -> str:
-        """One of a few ways to say something; repetition is no matter."""
+        """One of a few forms, drawn without regard to repetition."""
         if len(forms) == 1:
             return forms[0]
         self._number, drawn = divmod(self._number, len(forms))
         return forms[drawn]
 
     def phrase(self, situation: str, values: Mapping[str, str]) -> str:
-        """A phrasing of the situation, filled, as it stands inside a sentence."""
+        """A phrasing of the situation with its placeholders filled, for use inside a sentence."""
         sentences = self._phrasings[situation]
-        place = self.draw(len(sentences))
+        index = self.draw(len(sentences))
         for _ in range(4):
-            if sentences[place] not in self._used:
+            if sentences[index] not in self._used:
                 break
-            place = (place + 1) % len(sentences)
-        self._used.add(sentences[place])
-        text = sentences[place].format_map(values)
+            index = (index + 1) % len(sentences)
+        self._used.add(sentences[index])
+        text = sentences[index].format_map(values)
         if _START in text:
             first, *later = text.split(_START)
             text = " ".join([first, *(part[0].upper() + part[1:] for part in later)])
         return text
 
     def write(self, situation: str, values: Mapping[str, str]) -> str:
-        """A sentence of the situation, filled, with a capital at its start."""
+        """A phrasing of the situation with its placeholders filled, capitalised as a sentence."""
         text = self.phrase(situation, values)
         return text[0].upper() + text[1:]
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """The sentences one after another; a name that ends in a period does not double it, and a value that would look
-    like the label of a line ("Action: that is all") stands in quotes."""
+    """The sentences as one text.
+
+    A period after a name that ends in one is not doubled. A start that looks like the label of a line ("Action: that
+    is all") is put in quotes.
+    """
     text = " ".join([sentence for sentence in sentences if sentence]).replace("..", ".")
     return _LABEL.sub(r'"\1":', text)

@@ -1,4 +1,4 @@
-"""Human words for slots, functions and values, from templates/thoughts/words.yaml or by rule from a name."""
+"""Words for slots, functions and values, from templates/thoughts/words.yaml or derived from their names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-import yaml
-
-from coalm_it.assets import asset
+from coalm_it.templates import read_yaml
 
 Forms = tuple[str, ...]
 
@@ -20,7 +18,7 @@ _VALUES = {"True": "true", "False": "false", "1": "one", "0": "zero"}
 
 @dataclass(frozen=True, slots=True)
 class SlotWords:
-    """How one slot is spoken of; see words.yaml. `rank` is its place in a description."""
+    """The words for one slot; see words.yaml. `rank` is its position in a description."""
 
     name: str
     ask: Forms
@@ -39,7 +37,7 @@ class SlotWords:
 
 @dataclass(frozen=True, slots=True)
 class FunctionWords:
-    """How one function is spoken of; see words.yaml."""
+    """The words for one function; see words.yaml."""
 
     want: Forms
     do: Forms
@@ -55,8 +53,8 @@ class FunctionWords:
 
 @cache
 def read_words() -> dict[str, Any]:
-    """words.yaml, each slot with its rank. Raises yaml.YAMLError where it does not parse."""
-    words: dict[str, Any] = yaml.load(asset("templates", "thoughts", "words.yaml").read_text("utf-8"), yaml.CSafeLoader)
+    """The content of words.yaml, each slot with its rank. Raises yaml.YAMLError if it does not parse."""
+    words: dict[str, Any] = read_yaml("thoughts/words.yaml")
     for rank, entry in enumerate(words["slots"].values()):
         entry["rank"] = rank
     return words
@@ -67,7 +65,7 @@ def read_words() -> dict[str, Any]:
 
 @cache
 def slot_words(slot: str, service: str = "") -> SlotWords:
-    """The words for a slot: the service's own, the slot's, and by rule what these do not say."""
+    """The words for a slot: of this service if listed, else of the slot; what is not listed follows from its name."""
     known, rules = read_words()["slots"], read_words()["rules"]["slot"]
     entry = known.get(f"{service}.{slot}") or known.get(slot) or _slot_by_rule(split_name(slot), rules)
     name, one = entry["name"], entry.get("one", [""])[0]
@@ -102,7 +100,7 @@ def slot_words(slot: str, service: str = "") -> SlotWords:
 
 
 def _slot_by_rule(plain: str, rules: dict[str, Any]) -> dict[str, Any]:
-    """What the name of an unknown slot tells: what it counts, whether it names a thing, its preposition."""
+    """The words that follow from the name of an unlisted slot: a count, the name of something, its preposition."""
     name = next((plain.removeprefix(start) for start in rules["dropped"] if plain.startswith(start)), plain)
     entry: dict[str, Any] = {"name": name}
     first, _, rest = plain.partition(" ")
@@ -127,7 +125,7 @@ def _fill_rule(rule: Any, **names: str) -> Any:
 
 @cache
 def function_words(function: str, service: str = "") -> FunctionWords:
-    """The words for a function: the service's own, the function's, and by rule what these do not say."""
+    """The words for a function: of this service if listed, else of the function; the rest follows from its name."""
     known, rules = read_words()["intents"], read_words()["rules"]["function"]
     entry = known.get(f"{service}.{function}") or known.get(function) or {}
     verb, _, rest = split_name(function).partition(" ")
@@ -156,7 +154,7 @@ def function_words(function: str, service: str = "") -> FunctionWords:
 
 
 def split_name(name: str) -> str:
-    """The words of a name in code: FindHotel, find_hotel and find-hotel are all "find hotel"."""
+    """The words of an identifier: FindHotel, find_hotel and find-hotel all give "find hotel"."""
     return re.sub(r"[_\s.-]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)).strip().lower()
 
 
@@ -164,31 +162,31 @@ def split_name(name: str) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def speak(slot: str, service: str, value: str) -> Forms:
-    """The noun phrases that name a value in a list of facts: "six people", "March 9th", "live music"."""
+def list_noun_phrases(slot: str, service: str, value: str) -> Forms:
+    """The noun phrases for a value in a list of facts: "six people", "March 9th", "live music"."""
     words = slot_words(slot, service)
     forms = words.value.get(_VALUES.get(value, ""), words.value[""])
     return tuple(_fill(form, slot, service, value) for form in forms)
 
 
 @lru_cache(maxsize=1 << 14)
-def add(slot: str, service: str, value: str) -> str:
-    """The value as an addition to a description: "in San Bruno", "for six", "without subtitles"."""
+def write_modifier(slot: str, service: str, value: str) -> str:
+    """The value as a modifier in a description: "in San Bruno", "for six", "without subtitles"."""
     words = slot_words(slot, service)
     return _fill(words.at.get(_VALUES.get(value, ""), words.at[""]), slot, service, value)
 
 
 @lru_cache(maxsize=1 << 14)
-def state(slot: str, service: str, value: str) -> Forms:
-    """The clauses that say what a slot's value is: "the address is ...", "pets are welcome"."""
+def list_clauses(slot: str, service: str, value: str) -> Forms:
+    """The clauses that state the value of a slot: "the address is ...", "pets are welcome"."""
     words = slot_words(slot, service)
     forms = words.says.get(_VALUES.get(value, ""), words.says[""])
     return tuple(_fill(form, slot, service, value) for form in forms)
 
 
 @lru_cache(maxsize=1 << 14)
-def call_by_name(slot: str, service: str, value: str) -> str:
-    """What a thing is called by a value that names it: "the 08:30 bus"; '' where the slot names nothing."""
+def name_by_value(slot: str, service: str, value: str) -> str:
+    """A name made from a value: "the 08:30 bus"; '' if values of the slot name nothing."""
     return _fill(slot_words(slot, service).called, slot, service, value)
 
 
@@ -198,7 +196,7 @@ def _fill(form: str, slot: str, service: str, value: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def plain_value(slot: str, service: str, value: str) -> str:
-    """The value alone: dates as people say them, titles in quotes, money in dollars."""
+    """The value alone: dates as spoken, titles in quotes, money in dollars."""
     if len(value) == 10 and (day := read_date(value)):
         return say_date(day)
     kind = slot_words(slot, service).kind
@@ -211,14 +209,14 @@ def plain_value(slot: str, service: str, value: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def short_value(slot: str, service: str, value: str) -> str:
-    """The value alone, small counts in words: March 9th, four, 18:30."""
+    """The value alone, with small counts in words: March 9th, four, 18:30."""
     if value.isdecimal() and len(value) < 3 and slot_words(slot, service).counts:
         return count_word(int(value))
     return plain_value(slot, service, value)
 
 
 def is_plural(slot: str, service: str, value: str, phrase: str) -> bool:
-    """Whether a phrase of `speak` takes a plural verb: "six people" does, "a table for six" does not."""
+    """Whether a noun phrase takes a plural verb: "six people" does, "a table for six" does not."""
     if phrase.startswith(("a ", "an ", "the ")):
         return False
     words = slot_words(slot, service)
@@ -227,7 +225,7 @@ def is_plural(slot: str, service: str, value: str, phrase: str) -> bool:
 
 @lru_cache(maxsize=1 << 10)
 def read_date(value: str) -> datetime.date | None:
-    """A date in ISO form, or None."""
+    """The date in an ISO text; None if it is not one."""
     try:
         return datetime.date.fromisoformat(value)
     except ValueError:
@@ -235,19 +233,19 @@ def read_date(value: str) -> datetime.date | None:
 
 
 def say_date(day: datetime.date) -> str:
-    """March 9th."""
+    """The date as spoken: March 9th."""
     ending = "th" if 10 < day.day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
     return f"{read_words()['months'][day.month - 1]} {day.day}{ending}"
 
 
 def count_word(number: int) -> str:
-    """three, 14."""
+    """The number in words if it is small: three, 14."""
     numbers: list[str] = read_words()["numbers"]
     return numbers[number] if 0 <= number < len(numbers) else str(number)
 
 
 def join_and(items: Sequence[str], joint: str = "and") -> str:
-    """a, b and c (or c)."""
+    """The items as a list in a sentence: "a, b and c", or with another joint "a, b or c"."""
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} {read_words()['joints'][joint]} {items[-1]}"

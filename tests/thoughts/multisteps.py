@@ -1,4 +1,4 @@
-"""A model by hand: inquiries are driven with answers that a test writes."""
+"""Multistep requests without a model, driven with answers that a test writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
-from coalm_it.llm.multistep import Inquiry
+from coalm_it.llm.multistep import MultistepRequest
 from coalm_it.llm.request import Answer, Failure, Outcome, Reason, Request
 from coalm_it.readers import read_dialogues
 from coalm_it.recipe import Reasoning
@@ -31,7 +31,7 @@ def read_bundled(dialogue: str) -> FramedDialogue:
 
 
 def settings(**changes: Any) -> Reasoning:
-    return Reasoning.model_validate({"writer": "annotate", "model": "m", "turns_a_request": 50, **changes})
+    return Reasoning.model_validate({"writer": "annotate", "model": "m", "turns_per_request": 50, **changes})
 
 
 def answer(text: Any, key: str = "k") -> Answer:
@@ -43,15 +43,15 @@ def failure(reason: Reason, key: str = "k") -> Failure:
     return Failure(key, reason, "why", "", "m", None, None, 0.0, "2026-01-01T00:00:00Z")
 
 
-def drive(inquiry: Inquiry[T], outcomes: Iterable[Outcome]) -> tuple[T, list[Request]]:
-    """What comes of an inquiry that is given these outcomes in turn, and what it asked. All of them must be taken."""
-    asked, given = [next(inquiry)], iter(outcomes)
+def drive(multistep: MultistepRequest[T], outcomes: Iterable[Outcome]) -> tuple[T, list[Request]]:
+    """The result of a multistep request that is sent these outcomes, and its requests. All outcomes must be used."""
+    requests, given = [next(multistep)], iter(outcomes)
     try:
         while True:
-            asked.append(inquiry.send(next(given)))
+            requests.append(multistep.send(next(given)))
     except StopIteration as end:
-        assert next(given, None) is None, "not every outcome was asked for"
-        return end.value, asked
+        assert next(given, None) is None, "not every outcome was used"
+        return end.value, requests
 
 
 def write_each(request: Request, write: Callable[[int], str]) -> dict[str, str]:

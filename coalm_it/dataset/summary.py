@@ -1,0 +1,51 @@
+"""The summary of a shard: what was read, kept, rejected and filtered out. It travels in the shard's Arrow file."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from coalm_it.schema import Fault
+
+Number = TypeVar("Number", int, float)
+
+
+class ShardSummary(BaseModel):
+    """Counts of one shard, or of several: `sum(summaries, ShardSummary())`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dialogues: int = 0
+    """Dialogues read, including those that the part's filter excludes."""
+    filtered: int = 0
+    """Dialogues that the part's filter excludes."""
+    rows: int = 0
+    """Samples that passed all checks."""
+    rejects: int = 0
+    rejected_by: dict[str, int] = {}
+    """Check -> samples that it rejected. A sample may fail several checks."""
+    unasked: int = 0
+    """Samples of the dialogues about which no model was asked."""
+    thoughts: dict[str, int] = {}
+    """Origin of the thoughts -> how many (see DialogueWithThoughts)."""
+    faults: tuple[Fault, ...] = ()
+    seconds: dict[str, float] = {}
+    """Stage -> seconds."""
+
+    def __add__(self, other: ShardSummary) -> ShardSummary:
+        return ShardSummary(
+            dialogues=self.dialogues + other.dialogues,
+            filtered=self.filtered + other.filtered,
+            rows=self.rows + other.rows,
+            rejects=self.rejects + other.rejects,
+            rejected_by=_add_counts(self.rejected_by, other.rejected_by),
+            unasked=self.unasked + other.unasked,
+            thoughts=_add_counts(self.thoughts, other.thoughts),
+            faults=self.faults + other.faults,
+            seconds=_add_counts(self.seconds, other.seconds),
+        )
+
+
+def _add_counts(one: dict[str, Number], other: dict[str, Number]) -> dict[str, Number]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in {**one, **other}}

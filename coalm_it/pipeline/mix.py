@@ -1,0 +1,151 @@
+"""Which candidates become rows: each part's quota, second copies, validation rows, and the order of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from coalm_it.dataset.tables import Pick, open_table, read_functions
+from coalm_it.mixture.quotas import (
+    Candidate,
+    Shortage,
+    ShortError,
+    allot_rows,
+    draw_candidates,
+    order_candidates,
+    repeat_candidates,
+)
+from coalm_it.mixture.split import Functions, Side, allot_validation, join_functions, split_candidates
+from coalm_it.pipeline.plan import PartSource
+from coalm_it.recipe import Part, Recipe
+from coalm_it.schema import parse_dialogue_name
+
+Tables = Mapping[str, Sequence[Path]]
+"""Part -> the tables of its shards."""
+Sides = Mapping[Side, Mapping[str, Sequence[Candidate]]]
+"""Side of the split -> part -> its candidates."""
+
+
+class MixCounts(NamedTuple):
+    """How many rows a part gives."""
+
+    wanted: int
+    rows: int
+    """Train rows, second copies included."""
+    repeated: int
+    """Second copies."""
+    validation: int
+    mixed: int
+    """Candidates that fit on neither side of the split (see mixture/split.py)."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The rows of a data set, in order, as picks from the tables."""
+
+    tables: list[Path]
+    train: list[Pick]
+    validation: list[Pick]
+    rejects: list[Pick]
+    counts: dict[str, MixCounts]
+    """By part."""
+
+
+class Candidates(NamedTuple):
+    """The rows of all tables."""
+
+    kept: dict[str, list[Candidate]]
+    """Part -> the rows that passed all checks."""
+    functions: dict[str, Functions]
+    """Dialogue -> the functions of its calls, if validation rows are held out."""
+    rejects: list[Pick]
+
+
+def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
+    kept: dict[str, list[Candidate]] = {name: [] for name in recipe.parts}
+    functions: list[tuple[str, Functions]] = []
+    rejects: list[Pick] = []
+    for index, (part, path) in enumerate((part, path) for part, paths in tables.items() for path in paths):
+        with open_table(path) as table:
+            ids, passed = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
+            if recipe.validation and "function_call" in recipe.parts[part].task:
+                functions += read_functions(table)
+        for row, (row_id, good) in enumerate(zip(ids, passed, strict=True)):
+            if good:
+                kept[part].append(Candidate(index, row, row_id, parse_dialogue_name(row_id)))
+            else:
+                rejects.append(Pick(index, row))
+    return Candidates(kept, join_functions(functions), rejects)
+
+
+def split_kept(recipe: Recipe, candidates: Candidates) -> Sides:
+    return split_candidates(candidates.kept, candidates.functions, recipe.validation, recipe.seed)
+
+
+def mix_candidates(
+    recipe: Recipe, part_sources: Sequence[PartSource], tables: Tables, unasked: Mapping[str, int]
+) -> Mix:
+    """Draws every part's rows, fills shortages, and orders all.
+
+    `unasked` (part -> samples about which no model was asked) count as available when shares are computed. Quotas are
+    of train rows. Raises ShortError if a part has too few rows, unless the recipe allows it.
+    """
+    candidates = list_candidates(recipe, tables)
+    sides = split_kept(recipe, candidates)
+    wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in sides["train"].items()})
+    absent = {name: _list_absent(name, part, part_sources) for name, part in recipe.parts.items()}
+    train: list[Candidate] = []
+    validation: list[Candidate] = []
+    counts: dict[str, MixCounts] = {}
+    for name, part in recipe.parts.items():
+        drawn = draw_candidates(sides["train"][name], wanted[name], recipe.seed)
+        # Second copies make up for rejected rows, never for a missing corpus.
+        fills = part.fill == "repeat" and not absent[name]
+        repeated = repeat_candidates(drawn, wanted[name] - len(drawn), recipe.seed) if fills else []
+        held_out = _hold_out(recipe, name, len(drawn), sides)
+        train += [*drawn, *repeated]
+        validation += held_out
+        rows, mixed = len(drawn) + len(repeated), len(sides["mixed"][name])
+        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed)
+    if not recipe.allow_short:
+        _refuse_shortages(recipe, counts, absent)
+    return Mix(
+        tables=[path for paths in tables.values() for path in paths],
+        train=_order_picks(train, recipe),
+        validation=_order_picks(validation, recipe),
+        rejects=candidates.rejects,
+        counts=counts,
+    )
+
+
+def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> list[str]:
+    """The sources of a part that were not found."""
+    found = {one.name_in_recipe for one in part_sources if one.part == name}
+    return [source for source in part.source if source not in found]
+
+
+def _hold_out(recipe: Recipe, name: str, drawn: int, sides: Sides) -> Sequence[Candidate]:
+    """The validation rows of a part; if it does not use all its train rows, in proportion to those it uses."""
+    held_out = sides["validation"][name]
+    if drawn == len(sides["train"][name]):
+        return held_out
+    return draw_candidates(held_out, allot_validation(drawn, recipe.validation), recipe.seed)
+
+
+def _refuse_shortages(recipe: Recipe, counts: Mapping[str, MixCounts], absent: Mapping[str, Sequence[str]]) -> None:
+    """Raises ShortError if a part has too few rows."""
+    shortages = [
+        Shortage(name, count.wanted, count.rows - count.repeated)
+        for name, count in counts.items()
+        if count.rows < count.wanted
+    ]
+    if shortages:
+        sources = {name: absent[name] or part.source for name, part in recipe.parts.items()}
+        raise ShortError(shortages, {name: f"coalm-it fetch {' '.join(names)}" for name, names in sources.items()})
+
+
+def _order_picks(candidates: Sequence[Candidate], recipe: Recipe) -> list[Pick]:
+    ordered = order_candidates(candidates, recipe.order, recipe.seed)
+    return [Pick(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered]
