@@ -1,10 +1,10 @@
-"""Our AST scorer against BFCL's own checker: gold answers, and mutations of them, judged by both.
+"""Compares our AST scorer with BFCL's own checker: both judge the gold answers and mutations of them.
 
     pip install --no-deps --target OFFICIAL bfcl-eval==2026.3.23
     PYTHONPATH=OFFICIAL python benchmarks/bfcl_agreement.py BFCL
 
-BFCL is the folder of the benchmark's files (those inside OFFICIAL will do). Prints how many outputs each has judged
-right, by category and by mutation, and every disagreement; ends with 1 where there is one.
+BFCL is a folder with the files of the benchmark (OFFICIAL contains them). Prints how many outputs each judges as right,
+by category and by mutation, and every disagreement; exits with 1 if there is one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from bfcl_outputs import make_outputs
 
-from coalm_it.evaluation.ast_score import find_fault
-from coalm_it.evaluation.bfcl_data import SCORED, Question, read_questions
+from coalm_it.evaluation.bfcl.ast_score import find_mismatch
+from coalm_it.evaluation.bfcl.questions import SCORED, Question, read_questions
 from coalm_it.schema import Call
 
 Judge = Callable[[Question, Sequence[Call]], bool]
@@ -31,11 +31,11 @@ Judge = Callable[[Question, Sequence[Call]], bool]
 
 
 def judge_ours(question: Question, calls: Sequence[Call]) -> bool:
-    return find_fault(calls, question.answers, question.functions, question.language) is None
+    return find_mismatch(calls, question.answers, question.functions, question.language) is None
 
 
 def load_official() -> Judge:
-    """The official checker; what it imports of its models' clients is stood in for. Raises ImportError."""
+    """The official checker, with a stub for the model clients that it imports. Raises ImportError."""
     stub = types.ModuleType("bfcl_eval.constants.model_config")
     vars(stub)["MODEL_CONFIG_MAPPING"] = {"any": types.SimpleNamespace(underscore_to_dot=False)}
     sys.modules[stub.__name__] = stub
@@ -49,7 +49,7 @@ def load_official() -> Judge:
         language = languages(question.language)
         try:
             verdict = ast_checker(question.functions, outputs, question.answers, language, question.category, "any")
-        except Exception:  # it breaks on some outputs that are of another form than it expects
+        except Exception:  # it crashes on some outputs of a form that it does not expect
             return False
         return bool(verdict["valid"])
 
@@ -76,17 +76,18 @@ def main() -> None:
         ("mutation", [one.mutation for one in outputs]),
     ):
         print_table(title, names, verdicts)
-    apart = [output for output, (ours, theirs) in zip(outputs, verdicts, strict=True) if ours is not theirs]
-    for output in apart:
+    disagreements = [output for output, (ours, theirs) in zip(outputs, verdicts, strict=True) if ours is not theirs]
+    for output in disagreements:
         calls = json.dumps([{call.name: call.arguments} for call in output.calls], ensure_ascii=False)
-        fault = find_fault(output.calls, output.question.answers, output.question.functions, output.question.language)
-        print(f"\n{output.question.id}, {output.mutation}: ours {fault or 'right'}\n  {calls}")
-        print(f"  {json.dumps(output.question.answers, ensure_ascii=False)}")
+        question = output.question
+        mismatch = find_mismatch(output.calls, question.answers, question.functions, question.language)
+        print(f"\n{question.id}, {output.mutation}: ours {mismatch or 'right'}\n  {calls}")
+        print(f"  {json.dumps(question.answers, ensure_ascii=False)}")
     print(
         f"\n{len(outputs):,} outputs of {sum(one.mutation == 'none (gold)' for one in outputs):,} questions; ", end=""
     )
-    print(f"{len(apart)} disagreements")
-    sys.exit(bool(apart))
+    print(f"{len(disagreements)} disagreements")
+    sys.exit(bool(disagreements))
 
 
 def print_table(title: str, names: Sequence[str], verdicts: Sequence[tuple[bool, bool]]) -> None:

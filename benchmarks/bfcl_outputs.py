@@ -1,4 +1,4 @@
-"""Outputs for bfcl_agreement.py: the gold answer of each BFCL question, and what mutations make of it."""
+"""Outputs for bfcl_agreement.py: the gold answer of each BFCL question, and mutations of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from coalm_it.draw import draw_items, stable_hash
-from coalm_it.evaluation.bfcl_data import Question
+from coalm_it.evaluation.bfcl.questions import Question
 from coalm_it.schema import Call
 
 ODD: list[Any] = [
@@ -36,7 +36,7 @@ class Output(NamedTuple):
 
 
 def make_outputs(question: Question) -> Iterator[Output]:
-    """The gold answer, and what each mutation makes of it."""
+    """The gold answer, and each mutation of it."""
     gold = [_make_call(question, answer) for answer in question.answers]
     yield Output(question, "none (gold)", gold)
     for name, mutate in MUTATIONS.items():
@@ -46,7 +46,7 @@ def make_outputs(question: Question) -> Iterator[Output]:
 
 
 def _make_call(question: Question, answer: Any) -> Call:
-    """A call with the first accepted value of each argument; what is to be left out is, unless it is required."""
+    """A call with the first accepted value of each argument; optional arguments that may be left out are left out."""
     (name,) = answer
     function = _describe(question, name)
     parameters = function["parameters"]
@@ -54,7 +54,7 @@ def _make_call(question: Question, answer: Any) -> Call:
     for key, accepted in answer[name].items():
         value = next((one for one in accepted if one != ""), "")
         if key in parameters["properties"] and (value != "" or key in parameters["required"]):
-            arguments[key] = _write_value(_first_of(value), parameters["properties"][key], question.language)
+            arguments[key] = _write_value(_pick_first(value), parameters["properties"][key], question.language)
     return Call(name=function["name"], arguments=arguments)
 
 
@@ -62,15 +62,15 @@ def _describe(question: Question, name: str) -> dict[str, Any]:
     return next((one for one in question.functions if one["name"] == name), question.functions[0])
 
 
-def _first_of(value: Any) -> Any:
-    """Of a dict whose values are lists of accepted values, the first of each."""
+def _pick_first(value: Any) -> Any:
+    """The first accepted value of each entry, for dicts whose values are lists of accepted values."""
     if isinstance(value, dict):
         return {key: options[0] for key, options in value.items() if options and options[0] != ""}
-    return [_first_of(item) for item in value] if isinstance(value, list) else value
+    return [_pick_first(item) for item in value] if isinstance(value, list) else value
 
 
 def _write_value(value: Any, described: dict[str, Any], language: str) -> Any:
-    """As the language writes it: Java and JavaScript values are source text."""
+    """The value in the language: source text in Java and JavaScript."""
     if language == "python":
         return value
     kind, items = described["type"], described.get("items", {}).get("type", "any")
@@ -97,11 +97,11 @@ def _write_item(item: Any, kind: str, language: str) -> str:
     return str(item) if language == "java" and isinstance(item, str) and kind == "any" else json.dumps(item)
 
 
-# --- mutations: of the answer's calls, or None where there is nothing to change ---
+# --- mutations of the calls of an answer; None if there is nothing to change ---
 
 
 def _change_argument(question: Question, calls: Sequence[Call], kind: str, change: Callable[[Any], Any]) -> Any:
-    """Changes one drawn argument for which `change` gives something else."""
+    """Changes one argument, drawn from those for which `change` returns another value."""
     places = [(number, key) for number, call in enumerate(calls) for key in call.arguments]
     for number, key in draw_items(places, len(places), kind, question.id):
         value = calls[number].arguments[key]
@@ -161,7 +161,7 @@ def _drop(question: Question, calls: Sequence[Call], required: bool) -> list[Cal
 
 
 def _add_argument(question: Question, calls: Sequence[Call]) -> list[Call]:
-    """One that the function has and the answer has not, else one that nothing has."""
+    """Adds a parameter of the function that the answer leaves out, or else an unknown one."""
     call = calls[0]
     known = [key for key in _describe(question, call.name)["parameters"]["properties"] if key not in call.arguments]
     return _replace(calls, 0, {**call.arguments, (known or ["more"])[0]: "x"})
@@ -174,7 +174,7 @@ def _rename(question: Question, calls: Sequence[Call]) -> list[Call]:
 
 
 def _reorder(question: Question, calls: Sequence[Call]) -> list[Call] | None:
-    """The calls the other way round; of one call its arguments, or the items of a list in it."""
+    """Reverses the calls; for a single call its arguments, or the items of a list in it."""
     if len(calls) > 1:
         return list(reversed(calls))
     found = _change_argument(question, calls, "order", lambda v: v[::-1] if isinstance(v, list) else None)
@@ -195,7 +195,7 @@ def _change_text(kind: str, change: Callable[[str], str]) -> Callable[[Question,
 
 
 def _change_inside(value: Any) -> Any:
-    """Changes, adds or drops something inside a list or a dict, or inside the text of one."""
+    """Changes, adds or drops something inside a list or a dict, or inside its source text."""
     drawn = stable_hash("inside", json.dumps(value)) % 3
     match value:
         case {**entries} if entries:
@@ -219,7 +219,7 @@ def _odd_value(value: Any) -> Any:
 
 
 def _as_number(value: Any) -> Any:
-    """Source text as the value that it stands for, where numbers are text."""
+    """The number, if the source text is one."""
     return int(value) if isinstance(value, str) and value.isdecimal() else None
 
 

@@ -1,10 +1,10 @@
-"""Measures a whole build of recipe tod on the real corpora, beside the floor of the same bytes on the same machine.
+"""Measures a complete build of recipe tod on the real corpora, next to a lower bound for the same bytes and machine.
 
     python benchmarks/build_tod.py CORPORA [--workers 2] [--runs 3]
 
-Prints Markdown, for the README. The floor is what no build can do without: orjson parses the raw files that the build
-reads, pyarrow writes the Parquet files that it gives, in one process. Memory is that of the whole process tree,
-sampled while it runs: PSS, in which a page that several processes share counts once. Linux only.
+Prints Markdown for the README. The lower bound ("floor") is work that no build can avoid: orjson parses the raw files,
+pyarrow writes the Parquet files, in one process. Memory is that of the whole process tree, sampled while it runs: PSS,
+in which a page that several processes share counts once. Linux only.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Run:
 
     seconds: float = 0.0
     processor: float = 0.0
-    """Seconds of processor time, of all processes together: what a busy machine changes least."""
+    """Processor time of all processes, seconds; other load on the machine affects it least."""
     peak: int = 0
-    """Bytes."""
+    """Peak memory, bytes."""
 
 
 def run_build(recipe: str, corpora: Path, out: Path, workers: int) -> Run:
@@ -78,18 +78,18 @@ def list_tree(process: int) -> Iterator[int]:
         if entry.name.isdigit():
             try:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:  # it has ended meanwhile
+            except OSError:  # it has ended in the meantime
                 continue
             children[parent].append(int(entry.name))
-    left = [process]
-    while left:
-        one = left.pop()
-        yield one
-        left += children[one]
+    pending = [process]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending += children[current]
 
 
 def read_pss(process: int) -> int:
-    """Bytes; 0 where the process has ended."""
+    """Bytes; 0 if the process has ended."""
     try:
         lines = (PROC / str(process) / "smaps_rollup").read_text().splitlines()
     except OSError:
@@ -106,7 +106,7 @@ class Floor:
 
 
 def measure_floor(corpora: Path, out: Path, inputs: list[str]) -> Floor:
-    """Seconds for parsing the build's inputs and for writing its Parquet files once more."""
+    """Measures parsing the build's inputs and writing its Parquet files again, in seconds."""
     found = find_corpora(corpora, [load_source(name) for name in {name.partition("/")[0] for name in inputs}])
     used = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
     parse = write = 0.0
@@ -149,7 +149,7 @@ def print_report(runs: list[Run], again: Run, floor: Floor, out: Path, workers: 
     manifest = json.loads((out / "manifest.json").read_bytes())
     timings = json.loads((out / "timings.json").read_bytes())
     seconds = sorted(run.seconds for run in runs)
-    median, bare = statistics.median(seconds), floor.parse + floor.write
+    median, floor_seconds = statistics.median(seconds), floor.parse + floor.write
     parts = manifest["parts"].values()
     rows = sum(part["rows"] for part in parts)
     rejects = sum(part["rejects"] for part in parts)
@@ -159,22 +159,22 @@ def print_report(runs: list[Run], again: Run, floor: Floor, out: Path, workers: 
         ),
         "processor time": f"{min(run.processor for run in runs):.1f} s",
         "rows, rejects": f"{rows:,}, {rejects:,}",
-        "rows a second": f"{rows / median:,.0f}",
+        "rows per second": f"{rows / median:,.0f}",
         "raw bytes read, Parquet bytes written": (
             f"{floor.raw_bytes / 1e6:,.0f} MB, {floor.written_bytes / 1e6:,.0f} MB"
         ),
         "peak memory of the process tree": f"{max(run.peak for run in runs) / 1e9:.2f} GB",
         "floor, one process: orjson parse + Parquet write": f"{floor.parse:.1f} s + {floor.write:.1f} s",
-        "build / floor": f"{median / bare:.1f}",
+        "build / floor": f"{median / floor_seconds:.1f}",
         "the same command again": f"{again.seconds:.1f} s",
     }
     print(f"| `coalm-it build {manifest['name']}` | |\n|---|---:|")
     for name, cell in cells.items():
         print(f"| {name} | {cell} |")
     stages = sum_stages(timings)
-    print("\nWhere the time of the last build went, in seconds summed over the workers: ", end="")
+    print("\nStages of the last build, in seconds summed over the workers: ", end="")
     print(", ".join(f"{stage} {spent:.1f}" for stage, spent in stages.items()), end="; ")
-    print(f"as it passed: shards {timings['shards']:.1f}, files {timings['files']:.1f}.")
+    print(f"elapsed: shards {timings['shards']:.1f}, files {timings['files']:.1f}.")
     print(f"\nMachine: {describe_machine()}.")
 
 
@@ -190,7 +190,7 @@ def main() -> None:
 
 
 def measure(recipe: str, corpora: Path, workers: int, runs: int) -> None:
-    """Builds the recipe so many times, each time anew, and once more; prints what it took, and the floor."""
+    """Builds the recipe `runs` times from scratch, and once more over the last build; prints the measurements."""
     with tempfile.TemporaryDirectory() as scratch:
         done, manifests = [], []
         for number in range(runs):

@@ -1,9 +1,9 @@
-"""What each check costs and turns away: over the samples of a whole split, thought through from the annotation.
+"""What each check costs and how many samples it rejects, over a whole split with grounded thoughts.
 
     python benchmarks/checks.py CORPORA [--source sgd] [--split train] [--seed 12] [--show 0]
 
-Prints for each check the processor time a sample, as it runs among the others in a build, and how many samples it
-turns away; with --show N, the first N of each.
+Prints for each check the processor time per sample, measured while all checks run in turn, as in a build, and how many
+samples it rejects; with --show N, the first N findings of each check.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def main() -> None:
     clock = time_clock()
     print(f"{samples:,} samples of {options.source}, {options.split}")
     for name in CHECKS:
-        print(f"  {name:14s} {(seconds[name] / samples - clock) * 1e6:6.1f} us  {found[name]:6,} turned away")
+        print(f"  {name:14s} {(seconds[name] / samples - clock) * 1e6:6.1f} us  {found[name]:6,} rejected")
     print(f"  {'all':14s} {(sum(seconds.values()) / samples - clock * len(CHECKS)) * 1e6:6.1f} us")
 
 
 def time_clock() -> float:
-    """What reading the clock takes, in seconds."""
+    """Duration of reading the clock, seconds."""
     started = time.thread_time()
     for _ in range(100_000):
         ended = time.thread_time()

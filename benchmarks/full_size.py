@@ -2,8 +2,8 @@
 
     python benchmarks/full_size.py CORPORA [--workers 2] [--runs 2]
 
-SNIPS and SGD are read from CORPORA as they are; xLAM-60k, its irrelevance rows and ToolACE are stand-ins of the same
-size and form (see stand_ins.py). Prints the same table as build_tod.py.
+SNIPS and SGD are read from CORPORA; xLAM-60k, its irrelevance rows and ToolACE are replaced by stand-ins of the same
+size and format (see stand_ins.py). Prints the same table as build_tod.py.
 """
 
 from __future__ import annotations

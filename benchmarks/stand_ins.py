@@ -1,11 +1,11 @@
-"""Stand-ins of the full size for corpora that are not freely at hand: xLAM-60k, its irrelevance rows, ToolACE.
+"""Full-size stand-ins for corpora that are not freely available: xLAM-60k, its irrelevance rows, ToolACE.
 
     python benchmarks/stand_ins.py CORPORA FOLDER
 
-Varied from real rows of the same forms (Seal-Tools, ToolAlpaca and API-Bank in xLAM's form, ToolACE conversations in
-ShareGPT form), so that no two are alike: numbers change in query and answer alike, other tools stand beside the right
-ones, requests open in other ways. They have the size and shape of the originals and none of their worth: never train
-on them.
+They are variations of real rows in the same formats (Seal-Tools, ToolAlpaca and API-Bank in xLAM's format, ToolACE
+conversations in ShareGPT format), no two of them identical: numbers change both in query and answer, other distractor
+tools are added, requests open differently. They have the size and shape of the originals but not their quality: never
+train on them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 def write_stand_ins(corpora: Path, folder: Path) -> None:
-    """The three corpora, each in a folder of its own, in files that are called as upstream."""
+    """Writes the three corpora, each into its own folder, in files named as upstream."""
     base = list(_read_base(corpora / "function_calling" / "xlam_format"))
     replies = list(_read_replies(corpora / "function_calling" / "toolace" / "sharegpt_func_fixed.json"))
     rows = [_vary_row(base, number, keep_right=True) for number in range(XLAM)]
@@ -60,7 +60,7 @@ def _read_base(folder: Path) -> Iterator[Json]:
 
 
 def _is_sound(tools: list[Json], answers: list[Json]) -> bool:
-    """Whether the calls are such as the original's publishers let pass: of listed functions, in the right types."""
+    """Whether the calls would pass the checks of the original's publishers: listed functions, right types."""
     calls = tuple(Call(id=str(number), **one) for number, one in enumerate(answers))
     turn = Turn(user="-", steps=(Step(calls=calls),))
     about = {"id": "-", "part": "-", "source": "-", "split": "train", "dialogue_id": "-", "turn": 0, "licence": "-"}

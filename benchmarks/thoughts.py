@@ -1,10 +1,10 @@
-"""How varied the grounded thoughts are, and how fast: over a whole split of SGD.
+"""Variety and speed of the grounded thoughts, over a whole split of SGD.
 
     python benchmarks/thoughts.py CORPORA [--split train] [--seed 12] [--top 15]
 
-Prints the share of distinct texts among thoughts with content and among closing ones (a reply that only says
+Prints the share of distinct texts among thoughts with content and among closing thoughts (before a reply that only says
 goodbye or only asks for more), the most frequent frames (the text with values masked) and opening words, and the
-CPU time of the reasoner alone.
+CPU time of writing the thoughts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
 
     dialogues = list(read_sgd(options.corpora, options.split))
-    gc.freeze()  # what was read does not count
+    gc.freeze()  # the garbage collector skips what was read
     started = time.process_time()
     written = [write_thoughts(dialogue, options.seed) for dialogue in dialogues]
     seconds = time.process_time() - started
@@ -59,7 +59,7 @@ def main() -> None:
     print(f"with content: {len(content):,}, distinct {len(set(content)) / len(content):.2%}")
     text, count = Counter(closing).most_common(1)[0]
     share = count / len(closing)
-    print(f"closing: {len(closing):,}, {len(set(closing)):,} distinct texts, the commonest {share:.2%}: {text}")
+    print(f"closing: {len(closing):,}, {len(set(closing)):,} distinct texts, the most frequent {share:.2%}: {text}")
     lengths = sorted(len(thought.split()) for thought in content)
     print("words (content): " + ", ".join(f"p{p} {lengths[len(lengths) * p // 100]}" for p in (5, 25, 50, 75, 95, 99)))
     for title, counted in (("frames", frames), ("three opening words", openings)):
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def read_sgd(corpora: Path, split: str) -> Iterator[Dialogue]:
-    """The dialogues as a build sees them before it writes thoughts."""
+    """The dialogues as a build has them before thoughts are added."""
     for record in read_dialogues("sgd", corpora, split):
         if isinstance(record, Dialogue):
             yield shorten_observations(record, 2)
@@ -81,7 +81,7 @@ def list_thoughts(turn: Turn) -> list[str]:
 
 
 def find_values(dialogue: Dialogue) -> Iterator[str]:
-    """Every value of a dialogue, in each way in which a thought may put it."""
+    """Every value of a dialogue, in each wording that a thought may use."""
     for turn in dialogue.turns:
         for act in (*turn.labels.user_acts, *turn.labels.system_acts):
             yield from act.values

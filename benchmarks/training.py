@@ -1,11 +1,11 @@
-"""Tokens a second of our training and of plain TRL, on the same rows, in turns.
+"""Tokens per second of our training and of plain TRL, on the same rows, alternately.
 
     python benchmarks/training.py BUILD [--base FOLDER] [--rows 64] [--runs 3] [--set KEY=VALUE]
 
-BUILD is a finished build folder (`coalm-it build tod --out BUILD`). Without --base the tiny base is made. Both sides
-have the same base, LoRA and SFTConfig (those of train/smoke.yaml, changed by --set). Plain is what TRL's documentation
+BUILD is a finished build folder (`coalm-it build tod --out BUILD`). Without --base the tiny base is made. Both use the
+same base, LoRA and SFTConfig (those of train/smoke.yaml, changed by --set). Plain TRL is used as its documentation
 shows: SFTTrainer on a data set of prompts and completions, rendered, tokenized and masked by TRL. `prepare` is the time
-from the rows on disk to the first step. Where both make the same tokens, the losses are the same to the last digit.
+from the rows on disk to the first step. If both make the same tokens, the losses are identical to the last digit.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from trl import SFTTrainer
 
 from coalm_it.dataset.finished import open_build
 from coalm_it.training import load_training, train
-from coalm_it.training.base import make_tiny
 from coalm_it.training.config import TrainConfig, build_arguments
 from coalm_it.training.rows import read_rows
+from coalm_it.training.tiny import make_tiny
 
 
 @dataclass(frozen=True)
 class Measured:
     prepare: float
     """Seconds."""
-    tokens_a_second: float
-    """While it trains."""
-    tokens_a_cpu_second: float
-    """All in all, preparing too: other work on the machine counts for little here."""
+    tokens_per_second: float
+    """During the training."""
+    tokens_per_cpu_second: float
+    """Of the whole run, with preparation: less affected by other work on the machine."""
     losses: list[float]
 
 
@@ -51,7 +51,7 @@ def measure_ours(config: TrainConfig, data: Path, out: Path) -> Measured:
     worked = time.process_time() - worked
     prepare = time.monotonic() - started - run["seconds"]
     tokens = run["rows"]["train"]["tokens"] * run["epochs"]
-    return Measured(prepare, run["tokens_a_second"], tokens / worked, [entry["loss"] for entry in run["loss"]])
+    return Measured(prepare, run["tokens_per_second"], tokens / worked, [entry["loss"] for entry in run["loss"]])
 
 
 def measure_plain(config: TrainConfig, data: Path, out: Path) -> Measured:
@@ -84,7 +84,7 @@ def spread(values: Sequence[float], digits: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
-    parser.add_argument("--base", type=Path, help="a model's folder; without it, the tiny one")
+    parser.add_argument("--base", type=Path, help="folder of a model; default: the tiny base")
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--set", dest="changes", action="append", default=[], help="KEY=VALUE of the training")
@@ -102,20 +102,20 @@ def main() -> None:
         if not options.base:
             make_tiny(base, read_rows(open_build(options.build), load_training("smoke").rows, "train"), seed=1)
         config = load_training("smoke", [*changes, f"base={base}"])
-        for number in range(-1, options.runs):  # the first of each warms up and does not count
-            one = "only to warm up" if number < 0 else f"run {number + 1}"
+        for number in range(-1, options.runs):  # the first run of each is a warm-up and does not count
+            one = "warm-up" if number < 0 else f"run {number + 1}"
             for name, measure in (("coalm-it", measure_ours), ("plain TRL", measure_plain)):
                 result = measure(config, options.build, Path(folder) / f"{name}{number}")
-                print(f"{one}: {name}: {result.tokens_a_second:,.0f} tokens/s, prepared in {result.prepare:.1f} s")
+                print(f"{one}: {name}: {result.tokens_per_second:,.0f} tokens/s, prepared in {result.prepare:.1f} s")
                 if number >= 0:
                     measured[name].append(result)
-    print(f"\n{options.rows} rows, {options.runs} runs in turns; of each: min, median, max")
+    print(f"\n{options.rows} rows, {options.runs} alternating runs; min, median, max of each")
     for name, results in measured.items():
-        print(f"{name:>10}: tokens a second {spread([one.tokens_a_second for one in results], 0)}")
-        print(f"{'':>10}  tokens a CPU second {spread([one.tokens_a_cpu_second for one in results], 0)}")
+        print(f"{name:>10}: tokens per second {spread([one.tokens_per_second for one in results], 0)}")
+        print(f"{'':>10}  tokens per CPU second {spread([one.tokens_per_cpu_second for one in results], 0)}")
         print(f"{'':>10}  prepare {spread([one.prepare for one in results], 2)} s")
     curves = {tuple(one.losses) for results in measured.values() for one in results}
-    print(f"loss curves: {'all the same' if len(curves) == 1 else f'{len(curves)} different ones'}")
+    print(f"loss curves: {'identical' if len(curves) == 1 else f'{len(curves)} different ones'}")
 
 
 if __name__ == "__main__":

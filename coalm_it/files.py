@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from coalm_it.errors import OutsideError
+
+
+def cache_folder() -> Path:
+    """Where finished shards, locks and model answers are kept between runs.
+
+    The folder that the variable COALM_IT_CACHE names, else the platform's: ~/.cache/coalm-it on Linux.
+    """
+    named = os.environ.get("COALM_IT_CACHE")
+    return Path(named) if named else user_cache_path("coalm-it", appauthor=False)
 
 
 class OutputError(OutsideError):

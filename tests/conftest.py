@@ -72,6 +72,15 @@ def pytest_collection_finish() -> None:
         torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache folder of the whole run, which is not the user's: shards, locks, and the ledger where none is named."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("COALM_IT_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def corpora() -> Path:
     """The folder of the real corpora, for tests that carry the marker `corpora`."""

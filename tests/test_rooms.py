@@ -42,8 +42,8 @@ def imported_modules(code: str) -> set[str]:
 def faults_of(module: str, code: str) -> list[str]:
     """What `module` ("calls", "readers.sgd") imports against the order."""
     room, _, corpus = module.partition(".")
-    if module.endswith("__main__"):
-        room = "cli"  # a command's door for `python -m`
+    if module == "__main__":
+        room = "cli"
     if room not in ROOMS:
         return [f"{module}: not in the list of rooms"]
     faults = []

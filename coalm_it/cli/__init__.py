@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import build, estimate, eval, ledger, model, publish, show, sources, train, verify
+from coalm_it.cli import build, cache, estimate, eval, ledger, model, publish, show, sources, train, verify
 from coalm_it.cli.app import app
 
 __all__ = [
     "app",
     "build",
+    "cache",
     "estimate",
     "eval",
     "ledger",

@@ -39,6 +39,9 @@ def build(
     scale: Annotated[float | None, typer.Option(help="Build this share of each part, e.g. 0.01.")] = None,
     allow_short: Annotated[bool, typer.Option("--allow-short", help="Build even if a part has too few rows.")] = False,
     changes: Changes = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a finished build of another recipe, or of real corpora.")
+    ] = False,
     preview: Annotated[
         int | None,
         typer.Option(min=1, help="Build nothing; show a model's thoughts in N dialogues of each part, and the cost."),
@@ -70,6 +73,7 @@ def build(
                 data=data,
                 workers=workers,
                 changes=changes,
+                replace=replace,
                 answer_source=answer_source,
                 listener=listener,
             )

@@ -43,11 +43,11 @@ def evaluate(
     if as_json:
         print_json(done.results)
     else:
-        from coalm_it.evaluation.report import format_metrics, format_outcomes
+        from coalm_it.evaluation.report import format_metrics, format_verdicts
 
         print_rows(format_metrics(done.results), as_json=False)
-        print_rows(format_outcomes(done.results), as_json=False)
+        print_rows(format_verdicts(done.results), as_json=False)
         print_line(f"{done.out}: {done.results['answered']:,} of {done.results['asked']:,} answered")
-    if done.fell_short:
-        complain(done.fell_short)
+    if done.shortfall:
+        complain(done.shortfall)
         raise typer.Exit(1)

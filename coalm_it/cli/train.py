@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,8 @@ def train(
     with show_progress() as listener:
         options: dict[str, Any] = {"drop_long": drop_long, "drop_unfit": drop_unfit}
         run = train_model(loaded, data=data, out=out, listener=listener, show=print_tokens, **options)
+    if os.environ.get("RANK", "0") != "0":
+        return  # one of several processes of `accelerate launch`; the first prints
     if as_json:
         print_json(run)
         return
@@ -57,5 +60,5 @@ def _summarise(run: Mapping[str, Any]) -> dict[str, object]:
         "steps": f"{run['steps']:,}",
         "loss": f"{run['loss'][0]['loss']:.3f} to {run['loss'][-1]['loss']:.3f}",
         "held out": f"{checked[-1]['loss']:.3f}" if checked else "",
-        "tokens/s": f"{run['tokens_a_second']:,.0f}",
+        "tokens/s": f"{run['tokens_per_second']:,.0f}",
     }

@@ -43,7 +43,7 @@ def verify(
             base=base,
             out=out,
             data=data,
-            bfcl=bfcl,
+            benchmark_data={} if bfcl is None else {"bfcl": bfcl},
             verification=verification,
             workers=workers,
             changes=changes or (),
@@ -56,7 +56,7 @@ def verify(
 
         print_rows(format_gains(verified.results["gains"]), as_json=False)
         print_line(f"{verified.out}: {sum(verified.results['minutes'].values()):.1f} minutes")
-    for line in verified.fell_short:
+    for line in verified.shortfalls:
         complain(line)
-    if verified.fell_short:
+    if verified.shortfalls:
         raise typer.Exit(1)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 
 from coalm_it.corpora.sources import Columns, SourceError
+from coalm_it.errors import OutsideError
+from coalm_it.files import hash_bytes
 
 SHARD_BYTES = 8_000_000
 HEAD_BYTES = 512
@@ -19,6 +21,14 @@ HEAD_BYTES = 512
 T = TypeVar("T")
 # RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, KeyError)
+
+
+UNREADABLE_HASH = "unreadable"
+"""Stands for the hash of a file that cannot be read; reading it gives a fault with the reason."""
+
+
+class InputChangedError(OutsideError):
+    """A file has not the content that the build was planned with; one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +40,24 @@ class RawFile:
     """Its name inside the zip file at `path`."""
     name: str
     """Relative to the corpus's root, with `/`."""
+    sha256: str | None = None
+    """Hash of the content that it must have (see `pin_file`); None: any content."""
 
     def read_bytes(self) -> bytes:
-        return self._read(-1)
+        """The content. Raises InputChangedError if the file is pinned and its content is another one now."""
+        try:
+            content = self._read(-1)
+        except SourceError:
+            if self.sha256 in (None, UNREADABLE_HASH):
+                raise
+            raise self._report_change() from None
+        if self.sha256 is not None and hash_bytes(content) != self.sha256:
+            raise self._report_change()
+        return content
+
+    def _report_change(self) -> InputChangedError:
+        place = self.path if self.member is None else f"{self.member} in {self.path}"
+        return InputChangedError(f"{place} changed while the build was reading it: nothing of it is used; run again")
 
     def read_head(self) -> bytes:
         """The first bytes, by which a layout is recognised."""
@@ -97,6 +122,14 @@ class RawFile:
         place = f" in {self.path.name}" if self.member else ""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return SourceError(f"{self.name}: cannot be read{place}: {reason}")
+
+
+def pin_file(file: RawFile) -> RawFile:
+    """The file, tied to the content that it has now: whoever reads it gets this content, or InputChangedError."""
+    try:
+        return replace(file, sha256=hash_bytes(file.read_bytes()))
+    except SourceError:
+        return replace(file, sha256=UNREADABLE_HASH)
 
 
 @dataclass(frozen=True)

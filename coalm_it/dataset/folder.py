@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from coalm_it.dataset.card import render_card
-from coalm_it.dataset.manifest import MANIFEST, FileEntry, Manifest, parse_manifest
+from coalm_it.dataset.manifest import MANIFEST, FileEntry, Manifest, ManifestError, parse_manifest
 from coalm_it.errors import RequestError
-from coalm_it.files import hash_file, write_text
+from coalm_it.files import OutputError, hash_file, write_text
 
 MARKER = ".coalm-it"
 REQUESTS = "requests.txt"
@@ -33,15 +34,57 @@ class BuildFolder:
     key: str
     """Identifies the build that the folder is to hold."""
 
-    @property
-    def work(self) -> Path:
-        """Where the tables of shards are kept."""
-        return self.path / ".work"
+    def claim(self, recipe: str, *, bundled: bool, replace: bool, say: Callable[[str], None]) -> None:
+        """Makes the folder ours. The manifest of another build is removed at once.
 
-    def remove_unfinished_files(self) -> None:
-        """Removes the temporary files that interrupted processes left behind."""
-        for part in self.path.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+        `recipe` and `bundled` say what is to be built: neither the bundled samples nor another recipe take the place of
+        a finished build of real corpora, unless `replace`.
+        Raises FolderError if that or something else is there, OutputError if nothing can be written.
+        """
+        path, marker = self.path, self.path / MARKER
+        if not path.is_dir() and (path.exists() or not _first_existing(path).is_dir()):
+            raise FolderError(f"{path} cannot be an output folder: {_first_existing(path)} is a file")
+        # An interrupted claim leaves nothing but the temporary file of the marker.
+        foreign = path.is_dir() and any(not entry.match(f".{MARKER}.*.part") for entry in path.iterdir())
+        if foreign and not marker.is_file():
+            raise FolderError(f"{path} holds something else (no {MARKER} in it): name an empty or a new folder")
+        text = json.dumps({"recipe": recipe, "build": self.key}) + "\n"
+        if marker.is_file() and marker.read_bytes() != text.encode():
+            if not replace:
+                self._protect(recipe, bundled)
+            say(f"{path} holds another build (other recipe, inputs or version), which will be replaced.")
+            self.remove_manifest()
+        write_text(marker, text)
+        self.clean_up([])
+
+    def _protect(self, recipe: str, bundled: bool) -> None:
+        """Raises FolderError for a finished build of real corpora that would be lost by mistake."""
+        try:
+            there = parse_manifest((self.path / MANIFEST).read_bytes())
+        except (OSError, ManifestError):
+            return
+        if not there.bundled and (bundled or there.name != recipe):
+            rows = sum(part.rows for part in there.parts.values())
+            what = "the bundled samples (no --data)" if bundled else f"recipe {recipe}"
+            raise FolderError(
+                f"{self.path} holds a finished build of recipe {there.name} from real corpora, {rows:,} rows; "
+                f"--replace puts {what} in its place, or name another folder"
+            )
+
+    def clean_up(self, written: Iterable[Path]) -> None:
+        """Removes what interrupted processes left unfinished.
+
+        If the folder was removed while it was built, also the data files that were `written` into what was left of it:
+        nothing stands in the way of a rerun.
+        """
+        for folder in (self.path, *(self.path / name for name in DATA_FOLDERS)):
+            _remove_unfinished(folder)
+        if (self.path / MARKER).is_file():
+            return
+        for file in written:
+            file.unlink(missing_ok=True)
+        for folder in (*(self.path / name for name in DATA_FOLDERS), self.path):
+            _remove_empty_folders(folder)
 
     def remove_manifest(self) -> None:
         """From now on, and until `finish`, the folder is no data set."""
@@ -60,8 +103,9 @@ class BuildFolder:
         """Writes the recipe, the timings, the card and, last, the manifest; removes data files of other builds.
 
         `files` are the data files, and requests.txt where there is one. Returns the manifest as written, which lists
-        all files. Raises OutputError.
+        all files. Raises OutputError, also if the folder was removed meanwhile.
         """
+        self._refuse_removed()
         content = manifest.model_dump(mode="json")
         write_text(self.path / "recipe.yaml", yaml.safe_dump(content["recipe"], sort_keys=False, allow_unicode=True))
         write_text(self.path / "timings.json", json.dumps(timings, indent=2) + "\n")
@@ -69,44 +113,49 @@ class BuildFolder:
             for path in (self.path / folder).rglob("*.parquet"):
                 if path not in files:
                     path.unlink()
+            _remove_empty_folders(self.path / folder)
         described = self._describe_files([*files, self.path / "recipe.yaml"])
         card = self.path / "README.md"
         write_text(card, render_card(manifest.model_copy(update={"files": described})))
         described |= self._describe_files([card])
         text = manifest.model_copy(update={"files": dict(sorted(described.items()))}).to_json()
         write_text(self.path / MANIFEST, text)
+        if not all((self.path / name).is_file() for name in (MARKER, *described)):
+            for name in ("recipe.yaml", "timings.json", "README.md", MANIFEST):
+                (self.path / name).unlink(missing_ok=True)
+            self._refuse_removed()
+            raise OutputError(f"files of {self.path} were removed while it was built: run again")
         return parse_manifest(text.encode())
 
+    def _refuse_removed(self) -> None:
+        if not (self.path / MARKER).is_file():
+            raise OutputError(f"{self.path} was removed while it was built: run again")
+
     def _describe_files(self, files: Sequence[Path]) -> dict[str, FileEntry]:
-        return {
-            path.relative_to(self.path).as_posix(): FileEntry(
-                rows=pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None,
-                bytes=path.stat().st_size,
-                sha256=hash_file(path),
-            )
-            for path in files
-        }
+        try:
+            return {
+                path.relative_to(self.path).as_posix(): FileEntry(
+                    rows=pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None,
+                    bytes=path.stat().st_size,
+                    sha256=hash_file(path),
+                )
+                for path in files
+            }
+        except FileNotFoundError:
+            raise OutputError(f"files of {self.path} were removed while it was built: run again") from None
 
 
-def claim_folder(path: Path, recipe: str, key: str, say: Callable[[str], None]) -> BuildFolder:
-    """Makes `path` the folder of the build with this key. The manifest of another build is removed at once.
+def _remove_unfinished(folder: Path) -> None:
+    for part in folder.glob("**/.*.part" if folder.name in DATA_FOLDERS else ".*.part"):
+        part.unlink(missing_ok=True)
 
-    Raises FolderError if something else is there, OutputError if nothing can be written.
-    """
-    folder, marker = BuildFolder(path, key), path / MARKER
-    if not path.is_dir() and (path.exists() or not _first_existing(path).is_dir()):
-        raise FolderError(f"{path} cannot be an output folder: {_first_existing(path)} is a file")
-    # An interrupted claim leaves nothing but the temporary file of the marker.
-    foreign = path.is_dir() and any(not entry.match(f".{MARKER}.*.part") for entry in path.iterdir())
-    if foreign and not marker.is_file():
-        raise FolderError(f"{path} holds something else (no {MARKER} in it): name an empty or a new folder")
-    text = json.dumps({"recipe": recipe, "build": key}) + "\n"
-    if marker.is_file() and marker.read_text(encoding="utf-8") != text:
-        say(f"{path} holds another build (other recipe, inputs or version), which will be replaced.")
-        folder.remove_manifest()
-    write_text(marker, text)
-    folder.remove_unfinished_files()
-    return folder
+
+def _remove_empty_folders(folder: Path) -> None:
+    for path in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        with suppress(OSError):
+            path.rmdir()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _first_existing(path: Path) -> Path:

@@ -75,8 +75,8 @@ class SourceEntry(_Entry):
 class AnswersEntry(_Entry):
     """The model answers that the rows depend on; no requests where no model was asked."""
 
-    requests: int
-    digest: str
+    requests: int = 0
+    digest: str = ""
 
 
 class FileEntry(_Entry):
@@ -107,6 +107,8 @@ class Manifest(_Entry):
     inputs: dict[str, str]
     """Raw file -> sha256."""
     answers: AnswersEntry
+    bundled: bool = False
+    """Whether it was made from the samples that come with the package."""
     files: dict[str, FileEntry] = {}
     """Every file of the data set except the manifest itself."""
 

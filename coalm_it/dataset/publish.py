@@ -15,6 +15,7 @@ from pathlib import Path
 from coalm_it.dataset.finished import FinishedBuild, open_build
 from coalm_it.dataset.folder import DATA_FOLDERS, FolderError
 from coalm_it.dataset.hub import HubError, HubRequestError, RemoteContents, Repository, check_name
+from coalm_it.dataset.lock import hold_folder
 from coalm_it.dataset.manifest import MANIFEST, find_shortfall
 from coalm_it.errors import ShortfallError
 from coalm_it.listener import Listener, Silent
@@ -63,7 +64,7 @@ def plan_release(folder: Path, repo: str, tag: str | None = None) -> Release:
     """Checks the repository's name and every file of the build.
 
     The default tag consists of the recipe's version and the first digits of the manifest's sha256, so that it
-    identifies the data set. Only files that the manifest lists are published: .work/, timings.json and .coalm-it belong
+    identifies the data set. Only files that the manifest lists are published: timings.json and .coalm-it belong
     to this machine and run.
     Raises FolderError: no finished build, a missing or changed file, a data file that the manifest does not list;
     ExpectationError; HubRequestError for an invalid name or tag.
@@ -107,7 +108,11 @@ def publish_folder(
     something else, a public repository without `public`); HubError.
     """
     listener = listener or Silent()
-    release = plan_release(folder, repo, tag)
+    with hold_folder(folder, f"an upload to {repo}"):
+        return _publish(plan_release(folder, repo, tag), repo, public, endpoint, listener)
+
+
+def _publish(release: Release, repo: str, public: bool, endpoint: str | None, listener: Listener) -> Published:
     repository = Repository(repo, endpoint, listener)
     remote = repository.read_contents() or repository.create()
     _check_repository(repository, remote, public)

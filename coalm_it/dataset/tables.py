@@ -130,15 +130,6 @@ def read_summary(path: Path) -> ShardSummary:
         return ShardSummary.model_validate_json(pa.ipc.open_file(file).schema.metadata[b"summary"])
 
 
-def is_table(path: Path) -> bool:
-    """Whether a complete table is there. A truncated file lacks its end, where the schema is."""
-    try:
-        read_summary(path)
-    except (OSError, pa.ArrowInvalid):
-        return False
-    return True
-
-
 def read_functions(table: pa.Table) -> Iterator[tuple[str, Functions]]:
     """Dialogue and functions of each function call in a shard's table.
 

@@ -1,10 +1,10 @@
-"""What is asked of a model and what becomes of the answer: the same for a build's rows and for benchmarks."""
+"""Items of a benchmark and what becomes of them: the same types for the rows of a build and for other benchmarks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -14,29 +14,31 @@ from coalm_it.evaluation.metrics import Scores
 from coalm_it.rendering.chat import Conversation
 from coalm_it.schema import Call
 
-Outcome = Literal["right", "wrong", "no call", "needless call", "other format", "unparsable", "cut off", "lost"]
-"""`wrong`: what is due, but not as it should be; `no call` where one is due, `needless call` where none is; `cut off`
-at the most tokens of an answer; `lost`: no answer came. All but the first are wrong answers."""
+Verdict = Literal["right", "wrong", "no call", "needless call", "other format", "unparsable", "truncated", "no answer"]
+"""`wrong`: calls or a state, but not the expected ones; `no call` where one is expected, `needless call` where none is;
+`truncated`: max_tokens was reached; `no answer`: the request failed. All but `right` count as wrong answers."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt, and what is right."""
+    """One unit of a benchmark: a row, a question, or a whole conversation."""
 
     id: str
     part: str
     task: str
-    """Of a row; of a benchmark, its category."""
+    """Task of the row, or category of the benchmark."""
     cluster: str
-    """What it belongs to: rows of one dialogue are no independent evidence."""
+    """Items of one cluster (rows of one dialogue) are not independent evidence; intervals resample clusters."""
     prompt: Conversation
-    """What comes before the answer."""
-    due: Any
-    """What is right, as `judge` of its benchmark takes it."""
+    """The first request; later ones come from `next_prompt` of the benchmark."""
+    reference: Any
+    """The right answer, in the form that `judge` of the benchmark takes."""
+    gold: Any
+    """The right answer as JSON, for predictions.jsonl."""
     formats: tuple[Format, ...] = ()
-    """The call formats that the prompt allows."""
+    """Call formats that the prompt allows."""
     functions: tuple[str, ...] = ()
-    """Names of the functions that it shows."""
+    """Names of the functions that the prompt shows."""
 
     @cached_property
     def prompt_hash(self) -> str:
@@ -44,46 +46,64 @@ class Item:
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+class ItemList(NamedTuple):
+    """The items of an evaluation."""
+
+    items: list[Item]
+    data: dict[str, Any]
+    """What they were made from, for results.json."""
+    not_asked: int = 0
+    """Rows that ask for no decision, and are not among the items."""
+
+
 class Output(NamedTuple):
-    """What a model wrote."""
+    """The answer of a model to one request."""
 
     text: str
-    cut: bool = False
-    """Whether it was still writing when it was stopped."""
-    lost: str | None = None
-    """Why nothing came."""
+    truncated: bool = False
+    """Whether max_tokens was reached before the answer ended."""
+    failure: str | None = None
+    """Why there is no answer: "REASON: details"."""
 
 
-class Judged(NamedTuple):
-    outcome: Outcome
+NextPrompt = Callable[[Item, Sequence[Output]], Conversation | None]
+
+
+class Judgement(NamedTuple):
+    """The verdict on the answer (or answers) to an item."""
+
+    verdict: Verdict
     scores: Scores
     parsed: Any = None
-    """What was read of it, as JSON can hold it."""
+    """The answer as it was read, as JSON."""
     thought: str | None = None
-    fault: str | None = None
+    reason: str | None = None
     """What is wrong, in a few words."""
 
 
-Judge = Callable[[Item, Output], Judged]
+class JudgedItem(NamedTuple):
+    item: Item
+    outputs: Sequence[Output]
+    judgement: Judgement
 
 
-def explain_silence(output: Output, scores: Scores) -> Judged | None:
-    """The verdict on an output that is no answer; `scores` are those of a wrong one. None where there is an answer."""
-    if output.lost is not None:
-        return Judged("lost", scores, fault=output.lost)
-    if output.cut:
-        return Judged("cut off", scores, fault="still writing at the most tokens of an answer")
+def judge_missing(output: Output, scores: Scores) -> Judgement | None:
+    """The judgement on an answer that is missing or truncated, with these `scores`; None for a complete answer."""
+    if output.failure is not None:
+        return Judgement("no answer", scores, reason=output.failure)
+    if output.truncated:
+        return Judgement("truncated", scores, reason="max_tokens was reached before the answer ended")
     return None
 
 
-def explain_unread(reading: Reading, scores: Scores) -> Judged | None:
-    """The verdict on an answer that cannot be read, or not in its format; None where it can."""
+def judge_unreadable(reading: Reading, scores: Scores) -> Judgement | None:
+    """The judgement on an answer that cannot be read, or is in another format; None for one that can be read."""
     if reading.fault is None:
         return None
-    outcome: Outcome = "other format" if reading.fault.startswith(OTHER_FORMAT) else "unparsable"
-    return Judged(outcome, scores, None, reading.thought, reading.fault)
+    verdict: Verdict = "other format" if reading.fault.startswith(OTHER_FORMAT) else "unparsable"
+    return Judgement(verdict, scores, None, reading.thought, reading.fault)
 
 
-def write_calls(calls: Iterable[Call]) -> list[Mapping[str, Any]]:
-    """Calls as JSON can hold them."""
+def dump_calls(calls: Iterable[Call]) -> list[Mapping[str, Any]]:
+    """Calls as JSON values."""
     return [{"name": call.name, "arguments": call.arguments} for call in calls]

@@ -30,6 +30,7 @@ def make_manifest(
     summaries: Mapping[str, ShardSummary],
     mix: Mix,
     answers: AnswersEntry,
+    bundled: bool,
 ) -> Manifest:
     """The manifest of a build whose files are still to be listed. `summaries` are by part."""
     return Manifest(
@@ -50,6 +51,7 @@ def make_manifest(
         trained_on=tuple(sorted({f"{one.source.name} {recipe.parts[one.part].split}" for one in part_sources})),
         inputs=inputs,
         answers=answers,
+        bundled=bundled,
     )
 
 

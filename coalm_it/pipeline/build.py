@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from coalm_it.assets import fingerprint_package
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.sources import SourceError
 from coalm_it.dataset.finished import find_current_build
-from coalm_it.dataset.folder import BuildFolder, claim_folder
+from coalm_it.dataset.folder import BuildFolder
+from coalm_it.dataset.lock import hold_folder
 from coalm_it.dataset.manifest import AnswersEntry, Manifest, find_shortfall
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import (
@@ -24,7 +27,6 @@ from coalm_it.dataset.tables import (
     ROWS_PER_FILE,
     SAMPLES,
     Pick,
-    is_table,
     read_summary,
     write_parquet,
 )
@@ -36,6 +38,7 @@ from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_mode
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
 from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask, make_shard
+from coalm_it.pipeline.shard_cache import ShardCache, read_size_limit, shards_folder
 from coalm_it.recipe import Recipe
 
 
@@ -62,16 +65,18 @@ def build(
     data: str | Path | None = None,
     workers: int = 1,
     changes: Sequence[str] = (),
+    replace: bool = False,
     answer_source: AnswerSource | None = None,
     listener: Listener | None = None,
 ) -> BuildResult:
     """Builds a recipe (a name in recipes/, a path, or a Recipe) from the corpora found in `data` into `out`.
 
-    Without `data` the bundled samples are used. `changes` are KEY.KEY=VALUE, as for --set. `answer_source` says where
-    model answers come from, if a model writes the thoughts. Finished shards of an earlier run are reused, and a folder
-    that already holds this build is left unchanged.
+    Without `data` the bundled samples are used. `changes` are KEY.KEY=VALUE, as for --set. `replace` allows that a
+    finished build of another recipe is replaced, or one of real corpora by the bundled samples. `answer_source` says
+    where model answers come from, if a model writes the thoughts. Finished shards of earlier builds are used again, and
+    a folder that already holds this build is left unchanged.
     Raises RequestError (recipe, corpora, folder), ShortfallError (too few rows, budget exhausted, an answer missing
-    offline), OutsideError (disk, worker, endpoint, ledger).
+    offline), OutsideError (disk, worker, endpoint, ledger, a folder in use, an input that changes meanwhile).
     """
     started = time.perf_counter()
     listener = listener or Silent()
@@ -82,22 +87,36 @@ def build(
     inputs = hash_inputs(recipe, part_sources)
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
     key = hash_json([recipe.model_dump(mode="json"), inputs, sources, fingerprint_package(), list_versions()])
-    folder = claim_folder(Path(out), recipe.name, key, listener.say)
-    with ExitStack() as stack:
-        stack.callback(folder.remove_unfinished_files)  # after the engine, which terminates its workers
-        run_tasks = stack.enter_context(start_engine(workers))
-        tasks = plan_tasks(recipe, part_sources, inputs, folder.work)
-        answers = _collect_answers(recipe, tasks, answer_source or AnswerSource(), run_tasks, listener)
-        used = AnswersEntry(requests=len(answers.keys), digest=answers.digest)
+    folder = BuildFolder(Path(out), key)
+
+    def leave_as_is(answers: AnswersEntry) -> BuildResult | None:
         current = find_current_build(folder)
-        if current is not None and current.answers == used:
-            listener.say(f"{folder.path} holds this build already: nothing to do.")
-            return BuildResult(folder.path, current, {"total": time.perf_counter() - started}, fresh=False)
+        if current is None or current.answers != answers:
+            return None
+        listener.say(f"{folder.path} holds this build already: nothing to do.")
+        return BuildResult(folder.path, current, {"total": time.perf_counter() - started}, fresh=False)
+
+    if not any(map(recipe.asks_model, recipe.parts.values())) and (done := leave_as_is(AnswersEntry())):
+        return done
+    cache = ShardCache(shards_folder())
+    limit = read_size_limit()
+    with ExitStack() as stack:
+        stack.enter_context(hold_folder(folder.path, f"a build of {recipe.name}"))
+        folder.claim(recipe.name, bundled=data is None, replace=replace, say=listener.say)
+        files: list[Path] = []
+        stack.callback(folder.clean_up, files)  # after the engine, which terminates its workers
+        run_tasks = stack.enter_context(start_engine(workers))
+        make_tables = partial(_make_tables, cache, run_tasks, listener)
+        answers = _collect_answers(
+            recipe, plan_tasks(recipe, part_sources), answer_source or AnswerSource(), run_tasks, make_tables, listener
+        )
+        used = AnswersEntry(requests=len(answers.keys), digest=answers.digest)
+        if used.requests and (done := leave_as_is(used)):
+            return done
         folder.remove_manifest()
         answered = time.perf_counter()
-        _make_shards([task for task in answers.tasks if task.ledger is None], run_tasks, listener)
+        tables = make_tables(answers.tasks)
         shards_done = time.perf_counter()
-        tables = _group_tables(answers.tasks)
         summaries = {name: sum(map(read_summary, paths), ShardSummary()) for name, paths in tables.items()}
         _report_faults(summaries, listener)
         _refuse_empty_parts(recipe, summaries)
@@ -105,18 +124,25 @@ def build(
         mix = mix_candidates(recipe, part_sources, tables, unasked)
         if not mix.train:
             raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
-        files = _write_data(mix, folder, run_tasks, listener)
-    files += folder.write_requests(answers.keys)
-    manifest = make_manifest(key, recipe, part_sources, inputs, summaries, mix, used)
-    timings = describe_timings(summaries, started, answered, shards_done, time.perf_counter())
-    return BuildResult(folder.path, folder.finish(manifest, files, timings), timings, fresh=True)
+        _write_data(mix, folder, files, run_tasks, listener)
+        files += folder.write_requests(answers.keys)
+        manifest = make_manifest(key, recipe, part_sources, inputs, summaries, mix, used, bundled=data is None)
+        timings = describe_timings(summaries, started, answered, shards_done, time.perf_counter())
+        manifest = folder.finish(manifest, files, timings)
+        cache.prune(limit, keep=mix.tables)
+    return BuildResult(folder.path, manifest, timings, fresh=True)
 
 
 # --- candidates ---
 
 
 def _collect_answers(
-    recipe: Recipe, tasks: list[ShardTask], answer_source: AnswerSource, run_tasks: RunTasks, listener: Listener
+    recipe: Recipe,
+    tasks: list[ShardTask],
+    answer_source: AnswerSource,
+    run_tasks: RunTasks,
+    make_tables: Callable[[Sequence[ShardTask]], Tables],
+    listener: Listener,
 ) -> ModelPassResult:
     """Asks the model for the thoughts of the parts that need one, until their quotas are filled or nothing is left.
 
@@ -129,31 +155,31 @@ def _collect_answers(
     selection = Selection(recipe, asking, dict(run_tasks(outline_shard, asking)))
     while True:
         answers = ask_model(selection, answer_source, budgets, listener)
-        _make_shards(answers.tasks, run_tasks, listener)
-        tables = _group_tables(answers.tasks)
+        tables = make_tables(answers.tasks)
         train = split_kept(recipe, list_candidates(recipe, tables))["train"]
         rejects = {name: sum(read_summary(path).rejects for path in paths) for name, paths in tables.items()}
         if not selection.widen({name: len(train[name]) for name in tables}, rejects):
-            answered = dict(zip((task.path for task in asking), answers.tasks, strict=True))
-            return replace(answers, tasks=[answered.get(task.path, task) for task in tasks])
+            answered = dict(zip((task.key for task in asking), answers.tasks, strict=True))
+            return dataclasses.replace(answers, tasks=[answered.get(task.key, task) for task in tasks])
 
 
-def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: Listener) -> None:
-    """Makes the tables of the shards that have none yet."""
-    missing = [task for task in tasks if not is_table(task.path)]
-    if len(missing) < len(tasks):
+def _make_tables(
+    cache: ShardCache, run_tasks: RunTasks, listener: Listener, tasks: Sequence[ShardTask]
+) -> dict[str, list[Path]]:
+    """Part -> the tables of its shards; those that an earlier build has made are used again."""
+    paths = {task.key: path for task in tasks if (path := cache.find(task.key))}
+    missing = [task for task in tasks if task.key not in paths]
+    if paths:
         listener.say(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there from an earlier run.")
     # Large shards first, so that no worker is left with one at the end.
     missing.sort(key=lambda task: -task.shard.file.size // task.shard.of)
     listener.advance("shards", 0, len(missing))
-    for done, _ in enumerate(run_tasks(make_shard, missing), 1):
+    for done, (key, path) in enumerate(run_tasks(partial(make_shard, cache.folder), missing), 1):
+        paths[key] = path
         listener.advance("shards", done, len(missing))
-
-
-def _group_tables(tasks: Sequence[ShardTask]) -> Tables:
     tables: dict[str, list[Path]] = {}
     for task in tasks:
-        tables.setdefault(task.part, []).append(task.path)
+        tables.setdefault(task.part, []).append(paths[task.key])
     return tables
 
 
@@ -193,13 +219,12 @@ class FileTask:
     picks: list[Pick]
 
 
-def _write_file(task: FileTask) -> Path:
+def _write_file(task: FileTask) -> None:
     write_parquet(task.path, task.schema, task.tables, task.picks)
-    return task.path
 
 
-def _write_data(mix: Mix, folder: BuildFolder, run_tasks: RunTasks, listener: Listener) -> list[Path]:
-    """Writes the rows of both configs, and the rejects."""
+def _write_data(mix: Mix, folder: BuildFolder, files: list[Path], run_tasks: RunTasks, listener: Listener) -> None:
+    """Writes the rows of both configs, and the rejects; adds to `files` what is to be written, before it is."""
     kinds = [
         ("data/coalm_it/train", COALM_IT, mix.train),
         ("data/samples/train", SAMPLES, mix.train),
@@ -214,7 +239,7 @@ def _write_data(mix: Mix, folder: BuildFolder, run_tasks: RunTasks, listener: Li
             path = folder.path / f"{name}-{index:05d}-of-{count:05d}.parquet"
             some = picks[index * ROWS_PER_FILE : (index + 1) * ROWS_PER_FILE]
             tasks.append(FileTask(path, schema, mix.tables, some))
+    files += [task.path for task in tasks]
     listener.advance("files", 0, len(tasks))
     for done, _ in enumerate(run_tasks(_write_file, tasks), 1):
         listener.advance("files", done, len(tasks))
-    return [task.path for task in tasks]

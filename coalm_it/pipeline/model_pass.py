@@ -57,7 +57,7 @@ class ModelPassResult:
     """The shards of a build after the first pass, and the answers that they depend on."""
 
     tasks: list[ShardTask]
-    """Tasks with a model's thoughts have the ledger, and a path that also depends on the answers."""
+    """Tasks with a model's thoughts have the ledger, and a key that also depends on the answers."""
     keys: Sequence[str] = ()
     """Keys of all requests, sorted."""
     digest: str = ""
@@ -125,23 +125,23 @@ class _ModelPass:
     ) -> None:
         self.tasks, self.ledger, self.answer_source = tasks, ledger, answer_source
         self.budgets, self.listener = budgets, listener
-        self.outcomes: dict[Path, set[tuple[str, str]]] = defaultdict(set)
-        """Path of a task -> keys of its requests, each with a digest of the outcome."""
+        self.outcomes: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        """Key of a task -> keys of its requests, each with a digest of the outcome."""
         self.finished = 0
         """Multistep requests of the current stage that are finished."""
 
     def ask(self, stage: str, settings: Settings, plan: Plan, total: int) -> None:
         """Runs the multistep requests of a stage; `total` is their number, for the progress display."""
 
-        def start_exchanges() -> Iterator[Request]:  # the Batch API starts them anew in each round
+        def first_requests() -> Iterator[Request]:  # the Batch API starts them anew in each round
             self.finished = 0
-            return self._start_exchanges(plan)
+            return self._first_requests(plan)
 
         def report(stats: RunStats) -> None:
             self.listener.advance(stage, self.finished, total, _describe_usage(stats))
 
         if self.answer_source.offline:
-            serve_from_ledger(start_exchanges(), settings, self.ledger, self._handle_outcome)
+            serve_from_ledger(first_requests(), settings, self.ledger, self._handle_outcome)
             return
         from coalm_it.llm.batch import ask_in_batches
         from coalm_it.llm.online import ask_all
@@ -149,23 +149,23 @@ class _ModelPass:
         asked = (settings, self.ledger, self._handle_outcome)
         say, budget = self.listener.say, self.budgets[stage]
         if self.answer_source.batch:
-            stats = ask_in_batches(start_exchanges, *asked, budget=budget, say=say, on_progress=report)
+            stats = ask_in_batches(first_requests, *asked, budget=budget, say=say, on_progress=report)
         else:
-            stats = ask_all(start_exchanges(), *asked, budget=budget, say=say, on_progress=report)
+            stats = ask_all(first_requests(), *asked, budget=budget, say=say, on_progress=report)
         failed = f", {stats.failed.total():,} without an answer" if stats.failed else ""
         say(f"{stage}: {stats.answered:,} answered, {stats.stored:,} from the ledger{failed}; {_describe_usage(stats)}")
 
-    def _start_exchanges(self, plan: Plan) -> Iterator[Request]:
-        """The first of each; its context is the path of the task and the multistep request."""
+    def _first_requests(self, plan: Plan) -> Iterator[Request]:
+        """The first of each; its context is the key of the task and the multistep request."""
         for task in self.tasks:
             for framed in read_framed_dialogues(task):
                 for multistep in plan(framed):
-                    yield replace(next(multistep), context=(task.path, multistep))
+                    yield replace(next(multistep), context=(task.key, multistep))
 
     def _handle_outcome(self, request: Request, outcome: Outcome) -> Request | None:
         """Records an outcome and sends it to its multistep request; returns the next request of that."""
-        path, multistep = request.context
-        self.outcomes[path].add((outcome.key, _digest_outcome(outcome)))
+        task_key, multistep = request.context
+        self.outcomes[task_key].add((outcome.key, _digest_outcome(outcome)))
         try:
             following: Request = multistep.send(outcome)
         except StopIteration:
@@ -174,13 +174,13 @@ class _ModelPass:
         return replace(following, context=request.context)
 
     def build_result(self) -> ModelPassResult:
-        """The tasks with paths that depend on the recorded outcomes, and the keys of these."""
-        digests = {path: _digest([*sorted(outcomes)]) for path, outcomes in self.outcomes.items()}
+        """The tasks with keys that depend on the recorded outcomes, and the keys of these."""
+        digests = {key: _digest([*sorted(outcomes)]) for key, outcomes in self.outcomes.items()}
         tasks = []
         for task in self.tasks:
             selected = sorted(task.dialogues) if task.dialogues is not None else None
-            stem = f"{task.path.stem}-{_digest([selected, digests.get(task.path)])[:16]}"
-            tasks.append(replace(task, path=task.path.with_stem(stem), ledger=self.answer_source.path))
+            key = f"{task.key}-{_digest([selected, digests.get(task.key)])[:16]}"
+            tasks.append(replace(task, key=key, ledger=self.answer_source.path))
         keys = sorted({key for outcomes in self.outcomes.values() for key, _ in outcomes})
         return ModelPassResult(tasks, keys, _digest(sorted(digests.values())))
 

@@ -14,10 +14,9 @@ from coalm_it import __version__
 from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
 from coalm_it.configs import ConfigError
-from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards
+from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards, pin_file
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import Source, SourceError, load_source
-from coalm_it.files import hash_bytes
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS
@@ -66,6 +65,7 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
             what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
             listener.say(f"skipped: {what}: {entry.reason}")
     part_sources = []
+    hashed: dict[tuple[Path, str | None], str | None] = {}
     for name, part in recipe.parts.items():
         for name_in_recipe in part.source:
             source = sources[name_in_recipe]
@@ -80,9 +80,32 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
             if source.reader not in READERS:
                 known = ", ".join(READERS)
                 raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
+            corpus = _pin_inputs(corpus, part.split, hashed)
             inventory = READERS[source.reader].read_inventory(corpus, part.split)
             part_sources.append(PartSource(name, name_in_recipe, source, corpus, inventory))
     return part_sources
+
+
+def _pin_inputs(corpus: Corpus, split: str, hashed: dict[tuple[Path, str | None], str | None]) -> Corpus:
+    """The corpus with each file that this split reads tied to its present content; `hashed` are the hashes so far."""
+
+    def pin(file: RawFile) -> RawFile:
+        place = file.path, file.member
+        if place not in hashed:
+            hashed[place] = pin_file(file).sha256
+        return replace(file, sha256=hashed[place])
+
+    read = _list_files(corpus, split)
+    files = {name: pin(file) if name in read else file for name, file in corpus.files.items()}
+    splits = {name: tuple(files[file.name] for file in of_split) for name, of_split in corpus.splits.items()}
+    return replace(corpus, files=files, splits=splits)
+
+
+def _list_files(corpus: Corpus, split: str) -> dict[str, RawFile]:
+    """The files that a part of this split reads, sorted by name: its records, and what no split has for itself."""
+    others = {file.name for name, files in corpus.splits.items() if name != split for file in files}
+    others -= {file.name for file in corpus.splits[split]}  # MultiWOZ has all splits in one file
+    return {name: file for name, file in sorted(corpus.files.items()) if name not in others}
 
 
 def _describe_layouts(source: Source) -> str:
@@ -90,12 +113,10 @@ def _describe_layouts(source: Source) -> str:
     return f"it is recognised by {' or '.join(globs)}; download it from {source.homepage}"
 
 
-def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, RawFile]:
-    """Name in the manifest -> file, for every file that a part reads."""
-    split = recipe.parts[part_source.part].split
-    others = {file.name for name, files in part_source.corpus.splits.items() if name != split for file in files}
-    others -= {file.name for file in part_source.corpus.splits[split]}  # MultiWOZ has all splits in one file
-    return {f"{part_source.source.name}/{n}": f for n, f in sorted(part_source.corpus.files.items()) if n not in others}
+def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, str]:
+    """Name in the manifest -> sha256, for every file that a part reads."""
+    files = _list_files(part_source.corpus, recipe.parts[part_source.part].split)
+    return {f"{part_source.source.name}/{name}": str(file.sha256) for name, file in files.items()}
 
 
 def list_versions() -> dict[str, str]:
@@ -106,31 +127,18 @@ def list_versions() -> dict[str, str]:
     }
 
 
-def _hash_file(file: RawFile) -> str:
-    try:
-        return hash_bytes(file.read_bytes())
-    except SourceError:
-        return "unreadable"  # reading it gives a fault that says why
-
-
 def hash_json(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def hash_inputs(recipe: Recipe, part_sources: Sequence[PartSource]) -> dict[str, str]:
-    """Name in the manifest -> sha256, for every file that is read."""
-    return {
-        name: _hash_file(file)
-        for part_source in part_sources
-        for name, file in list_inputs(recipe, part_source).items()
-    }
+    """The same, for every part."""
+    return {name: sha256 for one in part_sources for name, sha256 in list_inputs(recipe, one).items()}
 
 
-def plan_tasks(
-    recipe: Recipe, part_sources: Sequence[PartSource], inputs: dict[str, str], work: Path
-) -> list[ShardTask]:
+def plan_tasks(recipe: Recipe, part_sources: Sequence[PartSource]) -> list[ShardTask]:
     """A task for each shard of each part; with a limit, only for as many shards as hold that many dialogues."""
-    tasks = [task for part_source in part_sources for task in plan_shards(recipe, part_source, inputs, work)]
+    tasks = [task for part_source in part_sources for task in plan_shards(recipe, part_source)]
     return tasks if recipe.limit is None else list(_cut_to_limit(tasks, recipe.limit))
 
 
@@ -138,17 +146,16 @@ def _cut_to_limit(tasks: Sequence[ShardTask], limit: int) -> Iterator[ShardTask]
     remaining = dict.fromkeys((task.part for task in tasks), limit)
     for task in tasks:
         if remaining[task.part]:
-            path = task.path.with_stem(f"{task.path.stem}-{remaining[task.part]}")
-            limited = replace(task, path=path, limit=remaining[task.part])
+            limited = replace(task, key=f"{task.key}-{remaining[task.part]}", limit=remaining[task.part])
             remaining[task.part] -= read_shard(limited).size
             yield limited
 
 
-def plan_shards(recipe: Recipe, part_source: PartSource, inputs: dict[str, str], work: Path) -> Iterator[ShardTask]:
-    """A task for each shard. The name of its table in `work` is a hash of everything that its content depends on."""
+def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
+    """A task for each shard. Its key is a hash of everything that the shard's table depends on."""
     part = recipe.parts[part_source.part]
-    records = {file.name for file in part_source.corpus.splits[part.split]}
-    shared = {n: inputs[n] for n, f in list_inputs(recipe, part_source).items() if f.name not in records}
+    records = {f"{part_source.source.name}/{file.name}" for file in part_source.corpus.splits[part.split]}
+    shared = {name: sha256 for name, sha256 in list_inputs(recipe, part_source).items() if name not in records}
     settings = recipe.model_dump(mode="json", include=SHARD_SETTINGS)
     settings |= {"name": part_source.part, "part": part.model_dump(mode="json", include=PART_SETTINGS)}
     settings |= {
@@ -159,8 +166,6 @@ def plan_shards(recipe: Recipe, part_source: PartSource, inputs: dict[str, str],
     }
     common = [settings, shared, part_source.inventory.fingerprint, fingerprint_package(), list_versions()]
     for shard in cut_shards(part_source.corpus, part.split):
-        sha256 = inputs[f"{part_source.source.name}/{shard.file.name}"]
-        name = hash_json([common, shard.file.name, sha256, shard.index, shard.of])
         yield ShardTask(
             part=part_source.part,
             reader=part_source.source.reader,
@@ -169,6 +174,6 @@ def plan_shards(recipe: Recipe, part_source: PartSource, inputs: dict[str, str],
             inventory=part_source.inventory,
             shard=shard,
             recipe=recipe,
-            path=work / f"{name}.arrow",
+            key=hash_json([common, shard.file.name, shard.file.sha256, shard.index, shard.of]),
             limit=recipe.limit,
         )

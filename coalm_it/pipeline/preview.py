@@ -16,7 +16,7 @@ from coalm_it.llm.request import Request, request_key
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.engine import start_engine
 from coalm_it.pipeline.model_pass import AnswerSource, ask_model, make_budgets, read_framed_dialogues
-from coalm_it.pipeline.plan import find_part_sources, hash_inputs, plan_tasks, prepare_recipe
+from coalm_it.pipeline.plan import find_part_sources, plan_tasks, prepare_recipe
 from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask
 from coalm_it.recipe import Recipe
@@ -124,8 +124,7 @@ def _plan_model_tasks(recipe: Recipe, data: str | Path | None, listener: Listene
             f"{recipe.name}: no model writes thoughts: --set reasoning.writer=annotate --set reasoning.model=NAME"
         )
     recipe = recipe.model_copy(update={"parts": parts})
-    part_sources = find_part_sources(recipe, data, listener)
-    return recipe, plan_tasks(recipe, part_sources, hash_inputs(recipe, part_sources), Path())
+    return recipe, plan_tasks(recipe, find_part_sources(recipe, data, listener))
 
 
 def _list_writer_requests(tasks: Sequence[ShardTask], ledger: Ledger) -> Iterator[Request]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from coalm_it.mixture.quotas import allot_rows, order_dialogues
@@ -27,29 +26,29 @@ class DialogueOutline(NamedTuple):
     multisteps: int
 
 
-def outline_shard(task: ShardTask) -> tuple[Path, list[DialogueOutline]]:
-    """The outlines of a shard's dialogues, and the path of its table, which identifies the shard."""
+def outline_shard(task: ShardTask) -> tuple[str, list[DialogueOutline]]:
+    """The outlines of a shard's dialogues, and its key."""
     outlines = []
     for dialogue in read_shard(task).dialogues:
         framed = FramedDialogue(dialogue, (), ())
         multisteps = sum(1 for _ in plan_writer_requests(framed, task.recipe.reasoning))
         outlines.append(DialogueOutline(dialogue.full_name, dialogue.id, count_samples(task, dialogue), multisteps))
-    return task.path, outlines
+    return task.key, outlines
 
 
 class Selection:
     """The selected dialogues of each part: the first of the draw, as many as its quota needs; `widen` adds more.
 
-    `tasks` are the shards of the parts whose thoughts a model writes, `outlines` their dialogues by path of the task.
+    `tasks` are the shards of the parts whose thoughts a model writes, `outlines` their dialogues by key of the task.
     """
 
     def __init__(
-        self, recipe: Recipe, tasks: Sequence[ShardTask], outlines: Mapping[Path, list[DialogueOutline]]
+        self, recipe: Recipe, tasks: Sequence[ShardTask], outlines: Mapping[str, list[DialogueOutline]]
     ) -> None:
         self.recipe, self._tasks, self._outlines = recipe, tasks, outlines
         by_name: dict[str, dict[str, DialogueOutline]] = {task.part: {} for task in tasks}
         for task in tasks:
-            by_name[task.part] |= {outline.name: outline for outline in outlines[task.path]}
+            by_name[task.part] |= {outline.name: outline for outline in outlines[task.key]}
         self._drawn = {
             part: [found[name] for name in order_dialogues(found, recipe.seed)] for part, found in by_name.items()
         }
@@ -105,6 +104,6 @@ class Selection:
         return [self._restrict_task(task, selected[task.part]) for task in self._tasks]
 
     def _restrict_task(self, task: ShardTask, selected: set[str]) -> ShardTask:
-        outlines = self._outlines[task.path]
+        outlines = self._outlines[task.key]
         ids = frozenset(outline.id for outline in outlines if outline.name in selected)
         return task if len(ids) == len(outlines) else replace(task, dialogues=ids)

@@ -13,7 +13,8 @@ from pathlib import Path
 from coalm_it.checks import CHECKS, run_checks
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.dataset.summary import ShardSummary
-from coalm_it.dataset.tables import TableBuilder, write_table
+from coalm_it.dataset.tables import TableBuilder
+from coalm_it.pipeline.shard_cache import store_table
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
 from coalm_it.rendering import Renderer, Row
@@ -35,8 +36,8 @@ class ShardTask:
     inventory: Inventory
     shard: Shard
     recipe: Recipe
-    path: Path
-    """Where the shard's table is written."""
+    key: str
+    """Hash of everything that the shard's table depends on; its name in the cache."""
     limit: int | None = None
     """Maximum number of dialogues, not counting those that the part's filter excludes."""
     ledger: Path | None = None
@@ -95,9 +96,7 @@ def read_shard(task: ShardTask) -> ShardContents:
     for record in records:
         contents.count += not isinstance(record, Fault)
         if isinstance(record, Fault):
-            # An unreadable file is one fault, however many shards it is cut into.
-            if record.record is not None or not task.shard.index:
-                contents.faults.append(record)
+            contents.faults.append(record)
         elif isinstance(record, Sample):
             if record.task in part.task:
                 contents.samples.append(record)
@@ -131,8 +130,11 @@ def is_selected(task: ShardTask, dialogue: Dialogue) -> bool:
 
 
 @_without_garbage_collection()
-def make_shard(task: ShardTask) -> Path:
-    """Writes the shard's table with its summary (see dataset.tables). Raises OutputError, LedgerError, MissingError."""
+def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
+    """Writes the shard's table with its summary (see dataset.tables) into the cache at `folder`; its key and path.
+
+    Raises InputChangedError, OutputError, LedgerError, MissingAnswerError.
+    """
     clock = StageClock()
     with clock.time("read"):
         contents = read_shard(task)
@@ -150,8 +152,8 @@ def make_shard(task: ShardTask) -> Path:
             builder.add_row(sample, _render_row(renderer, sample, found), found)
     with clock.time("table"):
         table = builder.build_table()
-    write_table(task.path, table, _summarize(task, contents, with_thoughts, findings, clock.seconds))
-    return task.path
+    summary = _summarize(task, contents, with_thoughts, findings, clock.seconds)
+    return task.key, store_table(folder, task.key, table, summary)
 
 
 def _add_thoughts(task: ShardTask, framed: Sequence[FramedDialogue]) -> list[DialogueWithThoughts]:

@@ -1,4 +1,4 @@
-"""The run card: what was trained on what, and how it went; run.json for programs, README.md for people."""
+"""The description of a finished run: run.json for programs, README.md for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coalm_it import __version__
 from coalm_it.dataset.finished import FinishedBuild, Split
 from coalm_it.templates import make_environment
 from coalm_it.training.config import TINY, TrainConfig
-from coalm_it.training.tokens import Count
+from coalm_it.training.tokens import SplitCounts
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "datasets")
 
@@ -21,11 +21,11 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate"
 def describe_run(
     config: TrainConfig,
     build: FinishedBuild,
-    counts: Mapping[Split, Count],
+    counts: Mapping[Split, SplitCounts],
     log: Sequence[Mapping[str, Any]],
     machine: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The content of run.json. `log` is the trainer's log, each entry with its step and seconds from the start."""
+    """The content of run.json. Each entry of the trainer's `log` has its step and the seconds since the start."""
     is_folder = config.base == TINY or Path(config.base).is_dir()
     trained = [entry["num_tokens"] for entry in log if "num_tokens" in entry]
     seconds = next(entry["train_runtime"] for entry in reversed(log) if "train_runtime" in entry)
@@ -48,7 +48,7 @@ def describe_run(
         "loss": [_pick(entry, "loss") for entry in log if "loss" in entry],
         "validation_loss": [_pick(entry, "eval_loss") for entry in log if "eval_loss" in entry],
         "seconds": log[-1]["seconds"],
-        "tokens_a_second": round(trained[-1] / seconds, 1),
+        "tokens_per_second": round(trained[-1] / seconds, 1),
         "machine": dict(machine),
         "versions": {
             "coalm-it": __version__,

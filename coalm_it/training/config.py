@@ -1,4 +1,4 @@
-"""What to train: a base, which rows in which form, and the keys of SFTConfig, LoraConfig and BitsAndBytesConfig."""
+"""The YAML of a training as types: the base, the rows, and the keys of SFTConfig, LoraConfig, BitsAndBytesConfig."""
 
 from __future__ import annotations
 
@@ -20,56 +20,57 @@ if TYPE_CHECKING:
     from trl import SFTConfig
 
 TINY = "tiny"
-"""The base that is made on the spot (see tiny.py)."""
+"""Name of the base that is made on the spot (see tiny.py)."""
 
-_HINTS: Mapping[str, Any] = {"fsdp": bool | str | None}
-"""Where a library's type says less than its documentation: `fsdp: true`."""
+_DOCUMENTED_TYPES: Mapping[str, Any] = {"fsdp": bool | str | None}
+"""Keys for which the library documents more than its annotation allows: `fsdp: true`."""
 
-_TAKEN = {
-    "output_dir": "where the model goes is --out",
-    "resume_from_checkpoint": "the same command goes on from the last checkpoint",
-    "completion_only_loss": "loss is on the target alone",
-    "assistant_only_loss": "loss is on the target alone",
-    "truncation_mode": "a row that is longer than max_length is never cut",
-    "dataset_kwargs": "rows come ready",
-    "dataset_text_field": "rows come ready",
-    "push_to_hub": "upload the folder when you have looked at it",
+_RESERVED = {
+    "output_dir": "the option --out sets it",
+    "resume_from_checkpoint": "the same command resumes from the last checkpoint",
+    "completion_only_loss": "the loss is always on the target",
+    "assistant_only_loss": "the loss is always on the target",
+    "truncation_mode": "rows longer than max_length are never truncated",
+    "dataset_kwargs": "the rows are tokenized already",
+    "dataset_text_field": "the rows are tokenized already",
+    "push_to_hub": "inspect the folder first, then upload it",
 }
+"""Keys of SFTConfig that a training cannot set, and why."""
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Rows(_Section):
+class RowSelection(_Section):
     form: Form = Field("columns", description="columns: instruction, input, output. messages: messages and tools.")
     thoughts: bool | None = Field(
-        None, description="Of form messages: whether the model learns thoughts (default) or is never shown any."
+        None, description="Form messages: whether thoughts are in prompt and target (default) or in neither."
     )
-    parts: tuple[str, ...] = Field((), description="Only these parts of the data set; without it, all.")
-    limit: int | None = Field(None, gt=0, description="Only the first so many rows of these.")
-    validation_limit: int | None = Field(None, gt=0, description="Only the first so many validation rows.")
+    parts: tuple[str, ...] = Field((), description="Parts of the data set; none: all.")
+    limit: int | None = Field(None, gt=0, description="Maximum number of rows, from the first; null: all.")
+    validation_limit: int | None = Field(None, gt=0, description="Maximum number of validation rows; null: all.")
 
     @model_validator(mode="after")
-    def _leave_thoughts_to_the_recipe(self) -> Rows:
+    def _refuse_thoughts_of_columns(self) -> RowSelection:
         if self.form == "columns" and self.thoughts is not None:
-            raise ValueError("thoughts are for form messages; in columns they stand where the recipe put them")
+            raise ValueError("thoughts can only be set for form messages; in form columns the recipe decides")
         return self
 
 
 class TrainConfig(_Section):
     name: str = Field(description="Name of the training.")
-    version: int = Field(1, description="Changes when the model that comes out may change.")
-    base: str = Field(description="A model's folder or name on the Hub; tiny: a small random Llama made on the spot.")
-    rows: Rows = Field(Rows(), description="Which rows, in which form.")
+    version: int = Field(1, description="Changes when the trained model may change.")
+    base: str = Field(description="Folder of a model, or name on the Hub; tiny: a small random Llama.")
+    rows: RowSelection = Field(RowSelection(), description="Rows to train on, and their form.")
     sft: dict[str, Any] = Field({}, description="Keys of TRL's SFTConfig.")
-    lora: dict[str, Any] | None = Field(None, description="Keys of PEFT's LoraConfig; without it, all weights learn.")
+    lora: dict[str, Any] | None = Field(None, description="Keys of PEFT's LoraConfig; null: all weights are trained.")
     quantization: dict[str, Any] | None = Field(None, description="Keys of BitsAndBytesConfig.")
 
 
 @dataclass(frozen=True)
-class Arguments:
-    """What TRL is given."""
+class TrainerArguments:
+    """The arguments of TRL's trainer."""
 
     sft: SFTConfig
     lora: LoraConfig | None
@@ -81,29 +82,29 @@ def load_training(name: str, changes: Sequence[str] = ()) -> TrainConfig:
     return load_config("train", name, TrainConfig, changes)
 
 
-def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Arguments:
-    """The libraries' own arguments; checkpoints go to `out`. Raises ConfigError for a key or value of theirs.
+def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> TrainerArguments:
+    """The arguments for the libraries; checkpoints go to `out`. Raises ConfigError for a key or value they refuse.
 
-    Where there are validation rows, they are tried before the first step and after each epoch, or as the file says;
-    else never.
+    `validates`: there are validation rows. They are evaluated before the first step and after each epoch, unless the
+    file sets it otherwise.
     """
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig
     from trl import SFTConfig
 
-    for key in sorted(config.sft.keys() & _TAKEN.keys()):
-        raise ConfigError(f"sft.{key}: not for the file: {_TAKEN[key]}")
+    for key in sorted(config.sft.keys() & _RESERVED.keys()):
+        raise ConfigError(f"sft.{key} cannot be set: {_RESERVED[key]}")
     for key in ("packing", "padding_free"):
         if config.sft.get(key) and "flash" not in str(config.sft.get("model_init_kwargs")):
-            raise ConfigError(f"sft.{key}: without FlashAttention (model_init_kwargs) rows would see one another")
-    own: dict[str, Any] = {"output_dir": str(out), "report_to": "none", "disable_tqdm": True}
-    own |= {"eval_on_start": True, "eval_strategy": "epoch"}
-    ruled = {} if validates else {"eval_on_start": False, "eval_strategy": "no"}
+            raise ConfigError(f"sft.{key} needs FlashAttention (model_init_kwargs), or rows attend to each other")
+    defaults: dict[str, Any] = {"output_dir": str(out), "report_to": "none", "disable_tqdm": True}
+    defaults |= {"eval_on_start": True, "eval_strategy": "epoch"}
+    overrides = {} if validates else {"eval_on_start": False, "eval_strategy": "no"}
     if not config.sft.get("packing"):
-        own["dataset_kwargs"] = {"skip_prepare_dataset": True}
+        defaults["dataset_kwargs"] = {"skip_prepare_dataset": True}
     lora = None if config.lora is None else {"task_type": "CAUSAL_LM", **config.lora}
-    return Arguments(
-        sft=_construct("sft", SFTConfig, {**own, **config.sft, **ruled}),
+    return TrainerArguments(
+        sft=_construct("sft", SFTConfig, {**defaults, **config.sft, **overrides}),
         lora=None if lora is None else _construct("lora", LoraConfig, lora),
         quantization=None
         if config.quantization is None
@@ -112,8 +113,8 @@ def build_arguments(config: TrainConfig, out: Path, *, validates: bool) -> Argum
 
 
 def _construct(section: str, kind: Any, values: Mapping[str, Any]) -> Any:
-    """An object of one of the libraries' classes. YAML's 1e-4 is a text, its `no` is false: what is meant is taken."""
-    hints = {**typing.get_type_hints(kind), **_HINTS}
+    """An instance of a library's class. YAML reads 1e-4 as a string and `no` as false: both are converted back."""
+    hints = {**typing.get_type_hints(kind), **_DOCUMENTED_TYPES}
     known = [key for key in inspect.signature(kind).parameters if key != "kwargs"]
     typed = {}
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""A model folder: marker, checkpoints, the model, and run.json, which is written last."""
+"""A model folder: a marker, checkpoints, the model, and run.json, which is written last."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ RUN = "run.json"
 
 
 class ModelFolderError(RequestError):
-    """The folder is not one to train into; the message is one line."""
+    """The folder cannot be used for this training; one line."""
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder that is a training of ours, finished or not."""
+    """The folder of a training, finished or not."""
 
     path: Path
 
     @property
     def base(self) -> Path:
-        """Where a base that is made on the spot lies; the adapter needs it."""
+        """The base `tiny`, which its adapter needs."""
         return self.path / "base"
 
     @property
@@ -35,15 +35,16 @@ class ModelFolder:
         return self.path / "checkpoints"
 
     @property
-    def unfinished(self) -> Path:
-        """Where the model is saved before it takes its place."""
+    def staging(self) -> Path:
+        """Where the model is saved before its files are moved to the folder."""
         return self.path / ".model.part"
 
     def tokens(self, split: str) -> Path:
+        """The tokenized rows of a split, until the training is finished."""
         return self.path / ".work" / f"{split}.arrow"
 
     def read_run(self) -> dict[str, Any] | None:
-        """The run, where it is finished."""
+        """The content of run.json; None if the training is not finished."""
         try:
             run: dict[str, Any] = json.loads((self.path / RUN).read_bytes())
         except (OSError, ValueError):
@@ -51,7 +52,7 @@ class ModelFolder:
         return run
 
     def find_checkpoint(self) -> Path | None:
-        """The last whole one; the trainer's state is the last file that is written to it."""
+        """The last complete checkpoint; the state of the trainer is the last file of one to be written."""
         steps = {int(path.name.rpartition("-")[2]): path for path in self.checkpoints.glob("checkpoint-[0-9]*")}
         for step in sorted(steps, reverse=True):
             try:
@@ -62,34 +63,34 @@ class ModelFolder:
         return None
 
     def finish(self, run: dict[str, Any], card: str) -> None:
-        """Puts the saved model into its place, with its card, and run.json last of all."""
-        (self.unfinished / "training_args.bin").unlink(missing_ok=True)  # a pickle; run.json says it all
-        for path in self.unfinished.iterdir():
+        """Moves the saved model to the folder, and writes the card and, last, run.json."""
+        (self.staging / "training_args.bin").unlink(missing_ok=True)  # a pickle; run.json has the same settings
+        for path in self.staging.iterdir():
             path.replace(self.path / path.name)
-        self.unfinished.rmdir()
+        self.staging.rmdir()
         write_text(self.path / "README.md", card)
         write_text(self.path / RUN, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
         shutil.rmtree(self.path / ".work", ignore_errors=True)
 
 
 def claim_model_folder(path: Path, settings: dict[str, Any]) -> ModelFolder:
-    """Makes `path` the folder of the training with these settings; what is there of it stays, to be gone on with.
+    """Makes `path` the folder of the training with these settings, or finds it there to be resumed.
 
-    What another training left there before its first checkpoint (it may have been refused its rows) goes away.
-    Raises ModelFolderError where something else lies there, be it another training; OutputError.
+    Files of another training that has no checkpoint yet (its rows may have been refused) are removed.
+    Raises ModelFolderError if the folder has other content, or belongs to another training; OutputError.
     """
     folder, marker = ModelFolder(path), path / MARKER
     key = hash_bytes(json.dumps(settings, sort_keys=True).encode())
     if path.exists() and not path.is_dir():
-        raise ModelFolderError(f"{path} cannot be a model folder: it is a file")
+        raise ModelFolderError(f"{path} is a file: name a folder for the model")
     if marker.is_file():
         if marker.read_text(encoding="utf-8").strip() == key:
             return folder
         if folder.read_run() or folder.checkpoints.exists():
             raise ModelFolderError(f"{path} holds another training (other settings or data): name a new folder")
-        for left in (".work", "base", ".base.part"):
-            shutil.rmtree(path / left, ignore_errors=True)
+        for leftover in (folder.base, path / ".work", *path.glob(f".{folder.base.name}.*.part")):
+            shutil.rmtree(leftover, ignore_errors=True)
     elif path.is_dir() and any(not entry.match(f".{MARKER}.*.part") for entry in path.iterdir()):
-        raise ModelFolderError(f"{path} holds something else (no {MARKER} in it): name an empty or a new folder")
+        raise ModelFolderError(f"{path} has other content (no {MARKER}): name an empty or a new folder")
     write_text(marker, f"{key}\n")
     return folder

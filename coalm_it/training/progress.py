@@ -1,4 +1,4 @@
-"""Tells a listener how far the training is, and notes the time beside each loss."""
+"""Reports the progress of a training, and adds the elapsed time to each entry of the log."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback, TrainerState
 
 
-def report_progress(listener: Listener) -> TrainerCallback:
-    """A callback for the trainer. Its times, `seconds` in the log, go on over what was cut off and resumed."""
+def make_progress_callback(listener: Listener) -> TrainerCallback:
+    """A callback for the trainer. `seconds` in the log continue from the last checkpoint when a run is resumed."""
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):
         def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
-            past = state.log_history[-1]["seconds"] if state.log_history else 0
-            self._started = time.monotonic() - past
+            elapsed = state.log_history[-1]["seconds"] if state.log_history else 0
+            self._started = time.monotonic() - elapsed
 
         def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
             listener.advance("steps", state.global_step, state.max_steps)

@@ -1,4 +1,4 @@
-"""The rows of a finished build that a training takes, read a thousand at a time."""
+"""The rows of a finished build for a training, read in batches."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from coalm_it.configs import name_nearest
 from coalm_it.dataset.finished import CONFIGS, FinishedBuild, Split
 from coalm_it.errors import RequestError
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
-from coalm_it.training.config import Rows
+from coalm_it.training.config import RowSelection
 
 _COLUMNS: dict[Form, list[str]] = {"columns": ["instruction", "input", "output"], "messages": ["messages", "tools"]}
-_ROWS_AT_ONCE = 1000
+_BATCH_ROWS = 1000
 
 
 class DataError(RequestError):
-    """The folder is no data set to train on; the message is one line."""
+    """The build does not have the rows to train on; one line."""
 
 
 class Row(NamedTuple):
     id: str
     conversation: Conversation
-    """Its last message is the target."""
+    """The last message is the target."""
 
 
-def check_rows(build: FinishedBuild, rows: Rows) -> None:
-    """Raises DataError for a form or a part that the build does not have, FolderError for a file that has changed."""
-    # The names and parts of rows stand in config samples alone.
+def check_rows(build: FinishedBuild, rows: RowSelection) -> None:
+    """Raises DataError if the build lacks the form or a part, FolderError if a file has changed since the build."""
+    # Only config samples has the ids and parts of the rows.
     for form in {rows.form, "messages"}:
         files = build.list_files(CONFIGS[form], "train")
         if not files:
@@ -47,26 +47,26 @@ def check_rows(build: FinishedBuild, rows: Rows) -> None:
             raise DataError(f"{build.folder} has no part {part!r}; {name_nearest(part, list(build.manifest.parts))}")
 
 
-def list_splits(build: FinishedBuild, rows: Rows) -> list[Split]:
-    """train, and validation where it has any of the rows that the section asks for."""
+def list_splits(build: FinishedBuild, rows: RowSelection) -> list[Split]:
+    """train, and validation if any of its rows is selected."""
     return [split for split in get_args(Split) if split == "train" or next(read_rows(build, rows, split), None)]
 
 
-def read_rows(build: FinishedBuild, rows: Rows, split: Split) -> Iterator[Row]:
-    """The rows that the section asks for, in the order of the build."""
+def read_rows(build: FinishedBuild, rows: RowSelection, split: Split) -> Iterator[Row]:
+    """The selected rows, in the order of the build."""
     limit = rows.limit if split == "train" else rows.validation_limit
     thoughts = rows.thoughts is not False
     for row in islice(_read_raw(build, rows, split), limit):
         yield Row(row["id"], read_conversation(row, rows.form, thoughts))
 
 
-def _read_raw(build: FinishedBuild, rows: Rows, split: Split) -> Iterator[dict[str, Any]]:
-    samples, texts = build.list_files("samples", split), build.list_files(CONFIGS[rows.form], split)
-    for named, written in zip(samples, texts, strict=True):
-        names = pq.ParquetFile(build.folder / named).iter_batches(_ROWS_AT_ONCE, columns=["id", "part"])
-        batches = pq.ParquetFile(build.folder / written).iter_batches(_ROWS_AT_ONCE, columns=_COLUMNS[rows.form])
-        for name, batch in zip(names, batches, strict=True):
-            table = pa.Table.from_batches([batch]).append_column("id", name["id"])
+def _read_raw(build: FinishedBuild, rows: RowSelection, split: Split) -> Iterator[dict[str, Any]]:
+    id_files, text_files = build.list_files("samples", split), build.list_files(CONFIGS[rows.form], split)
+    for id_file, text_file in zip(id_files, text_files, strict=True):
+        id_batches = pq.ParquetFile(build.folder / id_file).iter_batches(_BATCH_ROWS, columns=["id", "part"])
+        text_batches = pq.ParquetFile(build.folder / text_file).iter_batches(_BATCH_ROWS, columns=_COLUMNS[rows.form])
+        for ids, texts in zip(id_batches, text_batches, strict=True):
+            table = pa.Table.from_batches([texts]).append_column("id", ids["id"])
             if rows.parts:
-                table = table.filter(pc.is_in(name["part"], pa.array(rows.parts)))
+                table = table.filter(pc.is_in(ids["part"], pa.array(rows.parts)))
             yield from table.to_pylist()

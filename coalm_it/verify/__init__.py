@@ -1,1 +1,1 @@
-"""Whether a mix teaches: build, measure, train, measure again."""
+"""Whether training on a mix improves a model: build, evaluate, train, evaluate again."""

@@ -1,4 +1,4 @@
-"""What changed between two evaluations of the same rows: after minus before, with its interval."""
+"""The difference between two evaluations of the same items: after minus before, with its interval."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Any
 
 from coalm_it.evaluation.metrics import estimate_difference
 from coalm_it.evaluation.report import group_scores, make_table
-from coalm_it.evaluation.run import Evaluated
+from coalm_it.evaluation.run import EvaluationResult
 
 
-def measure_gains(measure: str, before: Evaluated, after: Evaluated) -> list[dict[str, Any]]:
-    """A row for each part, task and metric, with those over all: before, after, and the gain with its 95 % interval.
+def measure_gains(name: str, before: EvaluationResult, after: EvaluationResult) -> list[dict[str, Any]]:
+    """A row per part, task and metric, and per metric over all items: before, after, and the gain with its interval.
 
-    Both were asked the same rows, and are resampled alike.
+    `name` is that of the evaluation. Both results are of the same items, and use the same bootstrap samples.
     """
     config = before.results["evaluation"]
-    values = [
-        {(row["part"], row["task"], row["metric"]): row["value"] for row in one.results["metrics"]}
-        for one in (before, after)
-    ]
-    scored = [group_scores(one.judged) for one in (before, after)]
+    values_before, values_after = (
+        {(row["part"], row["task"], row["metric"]): row["value"] for row in result.results["metrics"]}
+        for result in (before, after)
+    )
+    scores_before, scores_after = (group_scores(result.judged) for result in (before, after))
     rows = []
-    for key in values[0]:
-        gain = estimate_difference(scored[0][key], scored[1][key], config["resamples"], config["seed"])
+    for key, value in values_before.items():
+        gain = estimate_difference(scores_before[key], scores_after[key], config["resamples"], config["seed"])
         part, task, metric = key
         rows.append(
             {
-                "measure": measure,
+                "evaluation": name,
                 "part": part,
                 "task": task,
                 "metric": metric,
                 "n": gain.n,
-                "before": values[0][key],
-                "after": values[1][key],
+                "before": value,
+                "after": values_after[key],
                 "gain": gain.value,
                 "low": gain.low,
                 "high": gain.high,
@@ -43,10 +43,10 @@ def measure_gains(measure: str, before: Evaluated, after: Evaluated) -> list[dic
 
 
 def format_gains(gains: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:
-    """The rows as text."""
+    """The gains as rows of text."""
     return [
         {
-            **{name: row[name] for name in ("measure", "part", "task", "metric", "n")},
+            **{name: row[name] for name in ("evaluation", "part", "task", "metric", "n")},
             "before": _format(row["before"], ".3f"),
             "after": _format(row["after"], ".3f"),
             "gain": _format(row["gain"], "+.3f"),
@@ -57,19 +57,19 @@ def format_gains(gains: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:
 
 
 def write_gains(results: Mapping[str, Any]) -> str:
-    """verify.md: what was trained on what, and what came of it."""
+    """The content of verify.md: the training, and what it changed."""
     minutes = ", ".join(f"{stage} {spent:g}" for stage, spent in results["minutes"].items())
     rows = ", ".join(f"{count:,} {split}" for split, count in results["rows"].items())
     loss = results["loss"]
     lines = [
         f"# {results['recipe']}, verified with {results['base']}",
         "",
-        f"Rows: {rows}. Loss on {loss['of']} rows {loss['first']:.3f} to {loss['last']:.3f}. Minutes: {minutes}.",
+        f"Rows: {rows}. Loss on {loss['split']} rows: {loss['first']:.3f} to {loss['last']:.3f}. Minutes: {minutes}.",
         "",
         *make_table(format_gains(results["gains"])),
-        *(["", "Short of what was expected:", ""] + [f"- {line}" for line in results["fell_short"]])
-        * bool(results["fell_short"]),
     ]
+    if results["shortfalls"]:
+        lines += ["", "Below expectation:", "", *(f"- {line}" for line in results["shortfalls"])]
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coalm_it.calls.markup import COLUMN_FORMATS, TEMPLATE_FORMATS, Format, find_format, read_move, split_thought
-from coalm_it.evaluation.held_out import read_object
+from coalm_it.evaluation.held_out import read_state
 
 CALL = {"FindBus": {"origin": "Fresno", "seats": 2}}
 
@@ -135,4 +135,4 @@ def test_a_thought_is_taken_off_and_kept(output: str, thought: str | None, rest:
     ],
 )
 def test_a_state_is_one_json_object(output: str, value: Any) -> None:
-    assert read_object(output)[1] == value
+    assert read_state(output)[1] == value

@@ -13,31 +13,24 @@ from typer.testing import CliRunner
 
 import coalm_it
 from coalm_it.cli import app
-from coalm_it.configs import load_config
-from coalm_it.evaluation.config import Evaluation
-from coalm_it.verify.run import Verification
+from coalm_it.evaluation.benchmarks import BENCHMARKS, load_evaluation
+from coalm_it.verify.config import load_verification
 
 pytestmark = pytest.mark.libraries
 
 README = (Path(coalm_it.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALL = {
-    "build": ["--workers", "2"],
-    "train": [
-        "--set",
-        "rows.limit=16",
-        "--set",
-        "rows.validation_limit=2",
-        "--set",
-        "sft.per_device_train_batch_size=2",
-    ],
-    "eval": ["--set", "rows=3", "--set", "max_tokens=24"],
+    "train": ["rows.limit=16", "rows.validation_limit=2", "sft.per_device_train_batch_size=2"],
+    "eval": ["rows=3", "max_tokens=24"],
     "verify": [
-        *("--set", "recipe=[validation=0.2, parts.snips=null]", "--set", "training=smoke", "--set", "expect=[]"),
-        *("--set", "changes=[rows.limit=12, rows.validation_limit=2, sft.num_train_epochs=1]"),
-        *("--set", "measures={held_out: {evaluation: held_out, changes: [rows=1, max_tokens=8]}}"),
+        "recipe_changes=[validation=0.2, parts.snips=null]",
+        "training=smoke",
+        "training_changes=[rows.limit=12, rows.validation_limit=2, sft.num_train_epochs=1]",
+        "evaluations={held_out: {config: held_out, changes: [rows=1, max_tokens=8]}}",
+        "expect=[]",
     ],
 }
-"""What makes each command quick."""
+"""Settings that make each command quick."""
 
 
 def read_commands() -> list[list[str]]:
@@ -54,7 +47,8 @@ def fit(command: list[str], folder: Path, address: str) -> list[str]:
         del words[place : place + 2]
     if words[0] == "verify":
         words[words.index("--base") + 1] = str(folder / "model" / "base")
-    return [*words, *SMALL.get(words[0], ()), *(["--endpoint", address] if words[0] == "publish" else [])]
+    changes = [word for change in SMALL.get(words[0], ()) for word in ("--set", change)]
+    return [*words, *changes, *(["--endpoint", address] if words[0] == "publish" else [])]
 
 
 def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) -> None:
@@ -73,26 +67,28 @@ def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) 
     results = json.loads((tmp_path / "results" / "results.json").read_bytes())
     assert results["asked"] == results["answered"] > 0
     verified = json.loads((tmp_path / "verified" / "verify.json").read_bytes())
-    assert {gain["measure"] for gain in verified["gains"]} == {"held_out"}
+    assert {gain["evaluation"] for gain in verified["gains"]} == {"held_out"}
     assert all(gain["n"] > 0 for gain in verified["gains"])
-    assert verified["loss"]["of"] == "validation"
+    assert verified["loss"]["split"] == "validation"
     assert verified["loss"]["last"] < verified["loss"]["first"]
 
 
-def test_what_the_packaged_verification_measures_can_be_measured() -> None:
-    wanted = load_config("eval", "verify", Verification)
-    loaded = {
-        name: load_config("eval", one.evaluation, Evaluation, one.changes) for name, one in wanted.measures.items()
-    }
-    assert {one.benchmark for one in loaded.values()} == {"held_out", "bfcl"}
+def test_the_evaluations_of_the_packaged_verification_load() -> None:
+    config = load_verification("verify")
+    loaded = [load_evaluation(one.config, one.changes) for one in config.evaluations.values()]
+    assert {evaluation.benchmark for evaluation in loaded} == {*BENCHMARKS}
 
 
 @pytest.mark.parametrize(
     ("changes", "message", "code"),
     [
-        (["expect=[{measure: nothing, metric: exact, at_least: 0}]"], "no measure 'nothing'; there are: held_out", 2),
+        (
+            ["expect=[{evaluation: nothing, metric: exact, at_least: 0}]"],
+            "no evaluation 'nothing'; there are: held_out",
+            2,
+        ),
         (["trainings=smoke"], "unknown key 'trainings'; did you mean 'training'", 2),
-        (["measures.held_out.changes=[row=3]"], "unknown key 'row'; did you mean 'rows'", 2),
+        (["evaluations.held_out.changes=[row=3]"], "unknown key 'row'; did you mean 'rows'", 2),
         (["training=smoky"], "no train/smoky.yaml; did you mean 'smoke'", 2),
     ],
 )

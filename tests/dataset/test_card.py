@@ -1,4 +1,4 @@
-"""The card: what its head says to the Hub, that each number is the manifest's, and that its command builds it again."""
+"""The card: its head for the Hub, its numbers against the manifest, and its commands, which rebuild the same bytes."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def tables_of(card: str) -> list[list[list[str]]]:
 # --- the head ---
 
 
-def test_the_head_names_the_configs_and_what_the_set_is_found_by(plus: Path) -> None:
+def test_the_head_names_the_configs_and_the_search_terms(plus: Path) -> None:
     head = head_of((plus / "README.md").read_text())
     assert head["configs"] == [
         {
@@ -91,7 +91,7 @@ def test_the_head_names_the_configs_and_what_the_set_is_found_by(plus: Path) -> 
     assert "coalm-it" in head["tags"]
 
 
-def test_the_head_is_one_that_the_hubs_client_writes_back_as_it_is(plus: Path) -> None:
+def test_the_hubs_client_writes_the_head_back_unchanged(plus: Path) -> None:
     card = (plus / "README.md").read_text()
     written = DatasetCard(card)
     assert head_of(str(written)) == head_of(card)
@@ -102,7 +102,7 @@ def test_the_head_is_one_that_the_hubs_client_writes_back_as_it_is(plus: Path) -
     ("rows", "size"),
     [(0, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (311_639, "100K<n<1M"), (1_000_000, "1M<n<10M"), (10**9, "n>1B")],
 )
-def test_the_size_is_the_hubs_word_for_the_number_of_rows(manifest: dict[str, Any], rows: int, size: str) -> None:
+def test_the_size_is_the_hubs_category_for_the_number_of_rows(manifest: dict[str, Any], rows: int, size: str) -> None:
     for number, part in enumerate(manifest["parts"].values()):
         part["rows"] = rows if number == 0 else 0
     card = render_card(manifest)
@@ -138,7 +138,7 @@ def test_a_validation_split_is_named_where_it_is(manifest: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("made", ["plus", "mix"])
-def test_every_number_is_the_manifests(made: str, request: pytest.FixtureRequest) -> None:
+def test_every_number_comes_from_the_manifest(made: str, request: pytest.FixtureRequest) -> None:
     folder: Path = request.getfixturevalue(made)
     manifest, card = read_manifest(folder), (folder / "README.md").read_text()
     total = sum(part["rows"] for part in manifest["parts"].values())
@@ -191,7 +191,7 @@ def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
     assert "the results that the dialogue uses and at most 2 others" in published
 
 
-def test_it_says_what_is_not_taught_where_that_is_so(plus: Path, mix: Path) -> None:
+def test_it_says_what_a_layout_does_not_teach(plus: Path, mix: Path) -> None:
     published, better = (mix / "README.md").read_text(), (plus / "README.md").read_text()
     for said in ("sgd: the published layouts do not teach when not to call", "one wording and one call format"):
         assert said in published
@@ -218,7 +218,7 @@ def test_a_check_that_is_off_everywhere_may_be_on_for_a_part(manifest: dict[str,
 # --- words ---
 
 
-def test_there_are_words_for_all_that_a_card_names() -> None:
+def test_everything_that_a_card_names_has_a_description() -> None:
     assert {*CHECKS, "reasoning", "rendering"} == WORDS["checks"].keys()
     assert set(get_args(Task)) == WORDS["tasks"].keys()
     assert set(get_args(Layout)) == WORDS["layouts"].keys()
@@ -229,7 +229,7 @@ def test_there_are_words_for_all_that_a_card_names() -> None:
 
 
 @pytest.mark.parametrize("source", list_sources(), ids=lambda source: source.name)
-def test_of_every_source_is_known_what_the_card_says(source: Any) -> None:
+def test_every_source_has_what_the_card_says(source: Any) -> None:
     assert source.languages
     assert source.limits
     assert re.match(r"@(article|inproceedings)\{\w+,", source.citation)
@@ -239,7 +239,7 @@ def test_of_every_source_is_known_what_the_card_says(source: Any) -> None:
         assert sentence.endswith(".")
 
 
-def test_licences_go_from_the_freest_to_the_most_restrictive() -> None:
+def test_licences_are_ranked_from_permissive_to_restrictive() -> None:
     mixed = {"CC-BY-SA-4.0", "Mine", "MIT", "CC-BY-NC-4.0", "CC0-1.0", "CC-BY-4.0"}
     assert rank_licences(mixed) == ["CC0-1.0", "MIT", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "Mine"]
 
@@ -253,7 +253,7 @@ def test_each_source_and_the_paper_are_cited_once(plus: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["a|b", "x\n\n# y", "[z](http://w)", "<script>", "`c`", "---", '": {', "{{ 1 }}"])
-def test_text_of_a_recipe_or_a_source_is_shown_as_it_is(manifest: dict[str, Any], text: str) -> None:
+def test_text_of_a_recipe_or_a_source_is_escaped(manifest: dict[str, Any], text: str) -> None:
     hostile = copy.deepcopy(manifest)
     hostile["name"] = text
     for key in ("parts", "recipe"):
@@ -269,7 +269,7 @@ def test_text_of_a_recipe_or_a_source_is_shown_as_it_is(manifest: dict[str, Any]
     assert "<script>" not in card.partition("\n---\n")[2]
 
 
-# --- to build it again ---
+# --- rebuilding ---
 
 
 def test_its_command_builds_the_same_bytes(mix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a build's reader does first: open it, in whichever library."""
+"""A build opens in datasets, pandas, polars and duckdb."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_only_data_files_have_rows(demo: Path) -> None:
         ({"more": 1}, "is damaged, or of another version of coalm-it (more: Extra inputs are not permitted)"),
     ],
 )
-def test_what_is_no_manifest_of_this_version_is_one_line(
+def test_a_manifest_that_cannot_be_read_is_one_line(
     demo: Path, tmp_path: Path, change: dict[str, Any] | list[Any] | None, message: str
 ) -> None:
     text = (demo / MANIFEST).read_text()

@@ -1,4 +1,4 @@
-"""The true client against a Hub on this machine (hub_server.py): what goes up, what is refused, what a cut leaves."""
+"""huggingface_hub against a local Hub (hub_server.py): uploads, refusals, and what an interruption leaves."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- what goes up ---
 
 
-def test_what_was_built_is_what_lies_on_the_hub_and_has_a_tag(hub: Hub, demo: Path) -> None:
+def test_the_hub_gets_the_files_of_the_build_and_a_tag(hub: Hub, demo: Path) -> None:
     result = publish(hub, demo)
     assert result.exit_code == 0, result.output
     repo = hub.repos[REPO]
@@ -103,7 +103,7 @@ def test_the_manifest_goes_last_and_alone(hub: Hub, demo: Path) -> None:
     assert whole.files.keys() - files.files.keys() == {"manifest.json"}
 
 
-def test_what_is_of_this_machine_stays_here(hub: Hub, folder: Path) -> None:
+def test_files_of_this_machine_are_not_uploaded(hub: Hub, folder: Path) -> None:
     (folder / "notes.txt").write_text("mine")
     (folder / "data" / ".DS_Store").write_text("the file manager's")
     assert {".coalm-it", ".work", "timings.json"} <= {path.name for path in folder.iterdir()}
@@ -111,7 +111,7 @@ def test_what_is_of_this_machine_stays_here(hub: Hub, folder: Path) -> None:
     assert hub.repos[REPO].files() == read_release(folder)
 
 
-def test_a_second_time_nothing_is_sent(hub: Hub, demo: Path) -> None:
+def test_publishing_again_uploads_nothing(hub: Hub, demo: Path) -> None:
     first = publish_well(hub, demo)
     again = publish_well(hub, demo)
     assert first["sent"] == list(read_release(demo))
@@ -137,7 +137,7 @@ print(json.dumps([list(rows), list(samples), rows["train"].to_list() == here[0].
     assert json.loads(ran.stdout) == [["train"], ["train"], True, True, True]
 
 
-def test_by_xet_storage_the_same_bytes_arrive(hub: Hub, demo: Path, tmp_path: Path) -> None:
+def test_xet_storage_gets_the_same_bytes(hub: Hub, demo: Path, tmp_path: Path) -> None:
     hub.xet = XetStorage()
     ran = publish_elsewhere(tmp_path, demo, "--endpoint", hub.address, HF_TOKEN=TOKEN)
     assert ran.returncode == 0, ran.stderr
@@ -150,7 +150,7 @@ def test_by_xet_storage_the_same_bytes_arrive(hub: Hub, demo: Path, tmp_path: Pa
 # --- versions ---
 
 
-def test_another_version_takes_the_place_of_the_first_which_keeps_its_tag(hub: Hub, demo: Path, other: Path) -> None:
+def test_another_version_replaces_the_first_which_keeps_its_tag(hub: Hub, demo: Path, other: Path) -> None:
     first, second = publish_well(hub, demo), publish_well(hub, other)
     repo = hub.repos[REPO]
     assert repo.files() == read_release(other)
@@ -160,7 +160,7 @@ def test_another_version_takes_the_place_of_the_first_which_keeps_its_tag(hub: H
     assert "manifest.json" not in repo.commits[-2].files, "between two versions there is no data set"
 
 
-def test_only_what_is_left_of_a_version_of_ours_is_taken_away(hub: Hub, folder: Path, other: Path) -> None:
+def test_only_files_of_an_earlier_version_are_deleted(hub: Hub, folder: Path, other: Path) -> None:
     listed = json.loads((folder / "manifest.json").read_bytes())
     (folder / "requests.txt").write_text("of a version whose thoughts a model wrote\n")
     sha256 = File((folder / "requests.txt").read_bytes()).sha256
@@ -175,7 +175,7 @@ def test_only_what_is_left_of_a_version_of_ours_is_taken_away(hub: Hub, folder: 
     assert repo.files() == {**read_release(other), "LICENSE": b"by hand"}
 
 
-def test_what_does_not_belong_there_is_taken_away_by_a_second_time(hub: Hub, demo: Path) -> None:
+def test_publishing_again_deletes_foreign_data_files(hub: Hub, demo: Path) -> None:
     publish_well(hub, demo)
     repo = hub.repos[REPO]
     repo.add_commit("by hand", {**repo.commits[-1].files, "data/samples/train-9.parquet": File(b"mine", large=True)})
@@ -196,7 +196,7 @@ def test_the_same_build_gets_the_same_tag_wherever_it_was_made(hub: Hub, other: 
     assert publish_well(hub, other)["tag"] == publish_well(hub, twin, repo="ada/twin")["tag"]
 
 
-def test_a_version_may_be_named(hub: Hub, demo: Path, other: Path) -> None:
+def test_a_tag_can_be_chosen(hub: Hub, demo: Path, other: Path) -> None:
     publish_well(hub, demo, "--tag", "v1.0")
     assert hub.repos[REPO].files("v1.0") == read_release(demo)
     before = len(hub.repos[REPO].commits)
@@ -206,7 +206,7 @@ def test_a_version_may_be_named(hub: Hub, demo: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("tag", ["v 1", "main", "-v1", "v1.", "v1..2", "v1/x", "été", "v~1"])
-def test_what_is_no_tag_is_refused(hub: Hub, demo: Path, tag: str) -> None:
+def test_an_invalid_tag_is_refused(hub: Hub, demo: Path, tag: str) -> None:
     assert_refused(publish(hub, demo, f"--tag={tag}"), 2, f"{tag!r} is not a valid tag")
     assert hub.asked == []
 
@@ -214,7 +214,7 @@ def test_what_is_no_tag_is_refused(hub: Hub, demo: Path, tag: str) -> None:
 # --- who may see it ---
 
 
-def test_public_is_shown_when_it_is_whole(hub: Hub, demo: Path) -> None:
+def test_a_repository_becomes_public_once_it_is_complete(hub: Hub, demo: Path) -> None:
     hub.tricks.append(("POST", "/tag/", reply(500)))
     assert publish(hub, demo, "--public").exit_code == 3
     assert hub.repos[REPO].private
@@ -222,7 +222,7 @@ def test_public_is_shown_when_it_is_whole(hub: Hub, demo: Path) -> None:
     assert not hub.repos[REPO].private
 
 
-def test_what_all_can_see_is_published_to_only_on_demand(hub: Hub, demo: Path) -> None:
+def test_a_public_repository_needs_the_option(hub: Hub, demo: Path) -> None:
     hub.add_repo(REPO, private=False)
     assert_refused(publish(hub, demo), 2, "is public: add --public if this version is to be public too$")
     assert hub.repos[REPO].files() == {}
@@ -282,7 +282,7 @@ def change(path: Path) -> None:
     ],
     ids=["no manifest", "no build's", "damaged", "changed", "missing", "extra", "extra folder", "card", "no folder"],
 )  # fmt: skip
-def test_a_folder_that_is_not_as_it_was_built_is_refused(
+def test_a_folder_that_has_changed_since_the_build_is_refused(
     hub: Hub, folder: Path, spoil: Callable[[Path], object], message: str
 ) -> None:
     spoil(folder)
@@ -316,7 +316,7 @@ def test_a_build_that_falls_short_of_what_its_recipe_expects_is_refused(
 @pytest.mark.parametrize(
     "name", ["talks", "a/b/c", "ada/", "/talks", "ada/my talks", "ada/a--b", "ada/.x", "ada/x.git", ""]
 )
-def test_a_name_that_is_none_is_refused(hub: Hub, demo: Path, name: str) -> None:
+def test_an_invalid_name_is_refused(hub: Hub, demo: Path, name: str) -> None:
     assert_refused(publish(hub, demo, repo=name), 2, f"^coalm-it: {re.escape(repr(name))} is not a repository name: ")
     assert_refused(publish(hub, demo, "--dry-run", repo=name), 2, "is not a repository name: ")
     assert hub.asked == []
@@ -345,7 +345,7 @@ def test_without_the_hubs_library_it_says_what_to_install(demo: Path) -> None:
     assert (ran.returncode, ran.stderr) == (2, "coalm-it: publishing needs: pip install 'coalm-it[hub]'\n")
 
 
-def test_a_token_that_nobody_has_is_refused(hub: Hub, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_token_is_refused(hub: Hub, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong_secret")
     result = publish(hub, demo)
     assert_refused(result, 2, r"answers 401 Unauthorized.*; is the token \(HF_TOKEN, or hf auth login\) still valid\?$")
@@ -398,12 +398,12 @@ def test_a_member_publishes_for_an_organisation(hub: Hub, demo: Path) -> None:
     assert hub.repos["harbour/talks"].files() == read_release(demo)
 
 
-def test_a_hub_that_tells_the_token_is_not_repeated(hub: Hub, demo: Path) -> None:
+def test_a_token_in_the_hubs_message_is_not_shown(hub: Hub, demo: Path) -> None:
     hub.tricks.append(("POST", "/repos/create", reply(403, {"error": f"Bearer {TOKEN} may not"})))
     assert_refused(publish(hub, demo), 2, r"Bearer \(token\) may not")
 
 
-def test_a_token_goes_to_no_address_that_others_can_read(demo: Path, hub: Hub) -> None:
+def test_a_token_is_not_sent_without_https(demo: Path, hub: Hub) -> None:
     arguments = ["publish", str(demo), "--repo", REPO, "--endpoint", "http://192.0.2.1"]
     assert_refused(
         CliRunner().invoke(app, arguments), 2, r"http://192\.0\.2\.1: not HTTPS; the token must not be sent there$"
@@ -419,13 +419,13 @@ def test_a_repository_that_holds_something_else_is_left_alone(hub: Hub, demo: Pa
     assert theirs.files().keys() == {"README.md", "poems.txt"}
 
 
-def test_a_name_that_is_taken_by_what_cannot_be_seen(hub: Hub, demo: Path) -> None:
+def test_a_name_that_is_taken_by_an_invisible_repository(hub: Hub, demo: Path) -> None:
     hub.add_repo(REPO)
     hub.tricks.append(("GET", REPO, reply(404, "", X_Error_Code="RepoNotFound")))
     assert_refused(publish(hub, demo), 2, "answers 409 Conflict: .*but ada has no access to it$")
 
 
-def test_an_empty_repository_is_taken(hub: Hub, demo: Path) -> None:
+def test_an_empty_repository_is_used(hub: Hub, demo: Path) -> None:
     hub.add_repo(REPO)
     publish_well(hub, demo)
     assert hub.repos[REPO].files() == read_release(demo)
@@ -434,13 +434,13 @@ def test_an_empty_repository_is_taken(hub: Hub, demo: Path) -> None:
 # --- the world fails ---
 
 
-def test_a_connection_that_is_cut_once_is_borne(hub: Hub, demo: Path) -> None:
+def test_a_connection_that_is_cut_once_is_retried(hub: Hub, demo: Path) -> None:
     hub.tricks.append(("PUT", "/lfs/", cut))
     publish_well(hub, demo)
     assert hub.repos[REPO].files() == read_release(demo)
 
 
-def test_a_cut_in_the_middle_leaves_no_data_set_and_a_rerun_sends_the_rest(hub: Hub, demo: Path) -> None:
+def test_an_interruption_leaves_no_data_set_and_a_rerun_uploads_the_rest(hub: Hub, demo: Path) -> None:
     sha256 = File((demo / SHARD).read_bytes()).sha256
     expired = ("PUT", sha256, reply(403, "<Error>Request has expired</Error>"))
     hub.tricks += [("PUT", sha256, cut), expired]  # addresses of storage hold for a while
@@ -477,7 +477,7 @@ def test_a_new_version_that_is_cut_off_is_no_data_set(hub: Hub, demo: Path, othe
     assert hub.repos[REPO].files() == read_release(other)
 
 
-def test_what_somebody_else_commits_meanwhile_is_not_built_on(hub: Hub, demo: Path) -> None:
+def test_a_concurrent_commit_is_one_line(hub: Hub, demo: Path) -> None:
     def meddle(asked: HubRequest) -> None:
         repo = hub.repos[REPO]
         repo.add_commit("meddled", {**repo.commits[-1].files, SHARD: File(b"other", large=True)})
@@ -507,7 +507,7 @@ def test_a_card_that_the_hub_refuses_is_one_line(hub: Hub, demo: Path) -> None:
     assert_refused(publish(hub, demo), 3, r"Invalid metadata in README\.md\. - no such licence")
 
 
-def test_what_the_hub_warns_of_is_told(hub: Hub, demo: Path) -> None:
+def test_warnings_of_the_hub_are_reported(hub: Hub, demo: Path) -> None:
     hub.tricks.append(("POST", "/validate-yaml", reply(200, {"warnings": [{"message": "a card needs a picture"}]})))
     result = publish(hub, demo)
     assert result.exit_code == 0

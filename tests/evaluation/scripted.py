@@ -1,4 +1,4 @@
-"""A small OpenAI-compatible server whose answers a test writes."""
+"""A small OpenAI-compatible server with scripted answers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 Json = dict[str, Any]
 Reply = str | Json | int
-"""The text of an answer, a whole message, or a status code that is an error."""
+"""The text of an answer, a complete message, or the status code of an error."""
 
 
 class Script:
-    """What a server answers, and what it was asked."""
+    """The replies of a server, and the requests it received."""
 
     def __init__(self, reply: Callable[[Json], Reply]) -> None:
         self.reply = reply
@@ -42,7 +42,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serve(reply: Callable[[Json], Reply]) -> Iterator[Script]:
-    """A server on a free port of this machine; `reply` makes an answer of a request's body."""
+    """A server on a free local port; `reply` maps the body of a request to the answer."""
     script = Script(reply)
 
     class Handler(BaseHTTPRequestHandler):

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from coalm_it.evaluation.ast_score import Language, find_fault
-from coalm_it.evaluation.source_values import read_java, read_javascript
+from coalm_it.evaluation.bfcl.ast_score import Language, find_mismatch
+from coalm_it.evaluation.bfcl.source_values import read_java, read_javascript
 from coalm_it.schema import Call
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +28,15 @@ def function(name: str = "f", *required: str, **kinds: str) -> dict[str, Any]:
 
 
 def judge(kind: str, value: Any, *accepted: Any, language: Language = "python") -> bool:
-    """Whether one argument is right."""
+    """Whether a value of one argument is right."""
     calls = [Call(name="f", arguments={"x": value})]
-    return find_fault(calls, [{"f": {"x": list(accepted)}}], [function(x=kind)], language) is None
+    return find_mismatch(calls, [{"f": {"x": list(accepted)}}], [function(x=kind)], language) is None
 
 
 @pytest.mark.parametrize(
     ("kind", "value", "accepted", "right"),
     [
-        # texts: case, blanks and , . / - _ * ^ do not count, and ' is as good as "
+        # strings: case, blanks and , . / - _ * ^ are ignored, and ' equals "
         ("string", "April 1,2024", ["April 1, 2024"], True),
         ("string", "san_francisco", ["San Francisco"], True),
         ("string", "it's", ['it"s'], True),
@@ -44,7 +44,7 @@ def judge(kind: str, value: Any, *accepted: Any, language: Language = "python") 
         ("string", "a:b", ["ab"], False),
         ("string", "", ["", "x"], True),
         ("any", "Red", ["red"], True),
-        # numbers: a whole one will do for a float, a boolean for none, and no text
+        # numbers: an integer is accepted for a float, a boolean for no number, a string never
         ("float", 5, [5.0], True),
         ("float", 5.0, [5], True),
         ("integer", 5.0, [5], False),
@@ -55,13 +55,13 @@ def judge(kind: str, value: Any, *accepted: Any, language: Language = "python") 
         ("string", 5, ["5"], False),
         ("boolean", True, [True], True),
         ("boolean", "true", [True], False),
-        # the answer's own type, where it is another than the described one: a variable, compared as it is
+        # the type of the accepted values, if it is not the described one: a variable, must be identical
         ("integer", "TYPE_A", ["TYPE_A"], True),
         ("integer", "type_a", ["TYPE_A"], False),
         ("integer", 3, ["TYPE_A"], False),
         ("string", None, [None], True),
         ("string", "dontcare", [None], False),
-        # lists: order and length count, texts in them as above
+        # lists: order and length count, strings in them as above
         ("array of string", ["New York", "boston"], [["new york", "Boston"]], True),
         ("array of string", ["boston", "New York"], [["New York", "Boston"]], False),
         ("array of integer", [1, 2], [[1, 2, 3]], False),
@@ -73,7 +73,7 @@ def judge(kind: str, value: Any, *accepted: Any, language: Language = "python") 
         ("array of array", [["a"], ["b"]], [[["a"], ["b"]]], True),
         ("array of array", [["A"], ["b"]], [[["a"], ["b"]]], False),
         ("array of string", "a", [["a"]], False),
-        # dicts: lists of accepted values inside, "" for what may be left out
+        # dicts: lists of accepted values inside, "" for optional keys
         ("dict", {"city": "new york", "n": 2}, [{"city": ["New York"], "n": [2, 3]}], True),
         ("dict", {"city": "new york"}, [{"city": ["New York"], "n": [2, ""]}], True),
         ("dict", {"city": "new york"}, [{"city": ["New York"], "n": [2]}], False),
@@ -97,55 +97,55 @@ ANSWER: dict[str, dict[str, list[Any]]] = {"area": {"base": [10], "height": [5],
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "fault"),
+    ("name", "arguments", "mismatch"),
     [
         ("area", {"base": 10, "height": 5}, None),
         ("area", {"height": 5, "base": 10, "unit": "M"}, None),
-        ("area", {"base": 10}, "required height is missing"),
-        ("area", {"base": 10, "height": 5, "width": 1}, "width is none of the arguments"),
+        ("area", {"base": 10}, "required argument height is missing"),
+        ("area", {"base": 10, "height": 5, "width": 1}, "unexpected argument width"),
         ("area", {"base": 10, "height": 6}, "height: 6 is not among the accepted values"),
         ("area", {"base": 10, "height": "5"}, "height: not of type integer"),
-        ("Area", {"base": 10, "height": 5}, "function Area, not area"),
+        ("Area", {"base": 10, "height": 5}, "function Area instead of area"),
     ],
 )
-def test_a_call(name: str, arguments: dict[str, Any], fault: str | None) -> None:
-    assert find_fault([Call(name=name, arguments=arguments)], [ANSWER], [AREA]) == fault
+def test_a_call(name: str, arguments: dict[str, Any], mismatch: str | None) -> None:
+    assert find_mismatch([Call(name=name, arguments=arguments)], [ANSWER], [AREA]) == mismatch
 
 
-def test_what_is_optional_for_the_function_may_be_required_by_the_answer() -> None:
+def test_an_optional_parameter_may_be_required_by_the_expected_call() -> None:
     answer: dict[str, dict[str, list[Any]]] = {"area": {"base": [10], "height": [5], "unit": ["m"]}}
     calls = [Call(name="area", arguments={"base": 10, "height": 5})]
-    assert find_fault(calls, [answer], [AREA]) == "unit is missing"
+    assert find_mismatch(calls, [answer], [AREA]) == "argument unit is missing"
 
 
-def test_an_argument_of_the_function_that_the_answer_does_not_list_is_wrong() -> None:
+def test_a_parameter_that_the_expected_call_does_not_list_is_wrong() -> None:
     answer = {"area": {"base": [10], "height": [5]}}
     calls = [Call(name="area", arguments={"base": 10, "height": 5, "unit": "m"})]
-    assert find_fault(calls, [answer], [AREA]) == "unit is none of the arguments"
+    assert find_mismatch(calls, [answer], [AREA]) == "unexpected argument unit"
 
 
 ONE, TWO = Call(name="f", arguments={"x": 1}), Call(name="f", arguments={"x": 2})
 
 
 @pytest.mark.parametrize(
-    ("calls", "fault"),
+    ("calls", "mismatch"),
     [
         ([ONE, TWO], None),
         ([TWO, ONE], None),
-        ([ONE], "1 calls, not 2"),
-        ([ONE, TWO, TWO], "3 calls, not 2"),
-        ([ONE, ONE], "no call fits the answer f"),
-        ([], "0 calls, not 2"),
+        ([ONE], "1 calls instead of 2"),
+        ([ONE, TWO, TWO], "3 calls instead of 2"),
+        ([ONE, ONE], "no call matches the expected call of f"),
+        ([], "0 calls instead of 2"),
     ],
 )
-def test_several_calls_are_matched_whatever_their_order(calls: list[Call], fault: str | None) -> None:
+def test_several_calls_are_matched_in_any_order(calls: list[Call], mismatch: str | None) -> None:
     answers = [{"f": {"x": [1]}}, {"f": {"x": [2]}}]
-    assert find_fault(calls, answers, [function(x="integer"), function("g", x="integer")]) == fault
+    assert find_mismatch(calls, answers, [function(x="integer"), function("g", x="integer")]) == mismatch
 
 
-def test_the_description_counts_where_the_answer_names_the_function_otherwise() -> None:
+def test_an_expected_call_of_an_unknown_function_refers_to_the_first_one() -> None:
     calls = [Call(name="search.find", arguments={"x": 1})]
-    assert find_fault(calls, [{"find": {"x": [1]}}], [function("search.find", x="integer")]) is None
+    assert find_mismatch(calls, [{"find": {"x": [1]}}], [function("search.find", x="integer")]) is None
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_value_in_javascript(kind: str, text: Any, accepted: list[Any], right:
     assert judge(kind, text, *accepted, language="javascript") is right
 
 
-def test_source_text_is_read_and_never_run() -> None:
+def test_source_text_is_parsed_and_never_executed() -> None:
     assert read_java("System.exit(1)", "Array", "any") == "System.exit(1)"
     assert read_javascript("{a: process.exit(1)}", "dict") == {"a": "process.exit(1)"}
     assert read_javascript("{a: {b: [1, 'x, y']}}", "dict") == {"a": {"b": [1, "x, y"]}}

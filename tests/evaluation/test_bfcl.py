@@ -1,4 +1,4 @@
-"""`coalm-it eval bfcl` from end to end, on questions of our own in the benchmark's layout."""
+"""`coalm-it eval bfcl` from end to end, on our own questions in the file format of the benchmark."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scripted import Json, Reply, serve
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
-from coalm_it.evaluation.bfcl import list_items, sum_up
-from coalm_it.evaluation.bfcl_data import CATEGORIES, BenchmarkError, read_questions
-from coalm_it.evaluation.config import Evaluation
-from coalm_it.evaluation.items import Item, Judged
+from coalm_it.evaluation.bfcl import BfclEvaluation, list_items, sum_up
+from coalm_it.evaluation.bfcl.questions import CATEGORIES, BenchmarkError, Question, read_questions
+from coalm_it.evaluation.items import Item, JudgedItem, Judgement
 from coalm_it.evaluation.report import read_published
+from coalm_it.rendering.chat import Conversation
 
 
 def function(name: str, required: list[str], **properties: Json) -> Json:
@@ -76,7 +76,7 @@ def run(data: Path, out: Path, reply: Callable[[Json], Reply], *options: str) ->
 
 
 def say(body: Json) -> str:
-    """Right, wrong and none, told apart by the question; `[...]` as Hammer's layout asks for."""
+    """Right and wrong answers, and none, chosen by the question; a JSON list, as the layout hammer asks for."""
     asked = body["messages"][-1]["content"].rpartition("[BEGIN OF QUERY]")[2]
     answers: dict[str, Any] = {
         "one car": [{"name": "ferry.find", "arguments": {"to": "split", "cars": 1}}],
@@ -98,7 +98,7 @@ def say(body: Json) -> str:
 
 
 @pytest.mark.server
-def test_each_category_is_scored_by_what_is_due_in_it(data: Path, tmp_path: Path) -> None:
+def test_each_category_is_scored_by_its_expected_answer(data: Path, tmp_path: Path) -> None:
     result = run(data, tmp_path / "out", say)
     assert result.exit_code == 0, result.output
     results = json.loads((tmp_path / "out" / "results.json").read_text())
@@ -114,7 +114,7 @@ def test_each_category_is_scored_by_what_is_due_in_it(data: Path, tmp_path: Path
         ("all", "relevance"): (2, 0.5),
     }
     lines = [json.loads(line) for line in (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()]
-    assert {line["id"]: (line["verdict"], line["fault"]) for line in lines} == {
+    assert {line["id"]: (line["verdict"], line["reason"]) for line in lines} == {
         "simple_0": ("right", None),
         "simple_1": ("wrong", "cars: 2 is not among the accepted values"),
         "simple_2": ("other format", "another format: python"),
@@ -130,9 +130,9 @@ def test_each_category_is_scored_by_what_is_due_in_it(data: Path, tmp_path: Path
 
 @pytest.mark.parametrize("layout", ["hammer", "toolace", "varied"])
 @pytest.mark.parametrize("form", ["columns", "messages"])
-def test_a_question_is_asked_as_a_row_of_the_build_is(data: Path, layout: Any, form: Any) -> None:
-    wanted = Evaluation(name="x", version=1, benchmark="bfcl", categories=("simple", "java"), layout=layout, form=form)
-    items = {item.id: item for item in list_items(data, wanted)}
+def test_a_question_is_rendered_like_a_row_of_a_build(data: Path, layout: Any, form: Any) -> None:
+    config = BfclEvaluation(name="x", version=1, categories=("simple", "java"), layout=layout, form=form)
+    items = {item.id: item for item in list_items(data, config).items}
     ferry, ship = items["simple_0"].prompt, items["java_0"].prompt
     text = json.dumps([ferry.messages, ferry.tools])
     assert "A ferry to Split for one car." in text
@@ -144,32 +144,32 @@ def test_a_question_is_asked_as_a_row_of_the_build_is(data: Path, layout: Any, f
         assert ship.tools[0]["function"]["parameters"]["properties"]["ids"]["type"] == "string"
 
 
-def test_questions_are_drawn_where_fewer_are_wanted(data: Path) -> None:
+def test_questions_are_drawn_by_seed(data: Path) -> None:
     def draw(rows: int, seed: int = 12) -> set[str]:
-        wanted = Evaluation(name="x", version=1, benchmark="bfcl", rows=rows, seed=seed, categories=("simple",))
-        return {item.id for item in list_items(data, wanted)}
+        config = BfclEvaluation(name="x", version=1, rows=rows, seed=seed, categories=("simple",))
+        return {item.id for item in list_items(data, config).items}
 
     assert len(draw(1)) == 1
     assert draw(1) < draw(2) < draw(3)
     assert len({frozenset(draw(1, seed)) for seed in range(20)}) == 3
 
 
-def test_what_a_question_says_as_the_system_stands_before_what_it_asks(data: Path) -> None:
+def test_the_system_text_of_a_question_precedes_its_user_text(data: Path) -> None:
     path = data / "inside" / "BFCL_v3_live_relevance.json"
     asked = [[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "High water?"}]]
     path.write_text(json.dumps({"id": "r", "question": asked, "function": [TIDE]}))
-    wanted = Evaluation(name="x", version=1, benchmark="bfcl", categories=("live_relevance",))
-    [item] = list_items(data, wanted)
+    config = BfclEvaluation(name="x", version=1, categories=("live_relevance",))
+    [item] = list_items(data, config).items
     assert "Be brief.\n\nHigh water?" in item.prompt.messages[0]["content"]
 
 
-def test_the_leaderboards_columns_are_counted_as_it_counts_them(data: Path) -> None:
+def test_the_columns_of_the_leaderboard_follow_its_rules(data: Path) -> None:
     """Shares of each category: simple 1/2, java 0, javascript 1, and so on; each worked out by hand below."""
 
-    def judged(category: str, *outcomes: Any) -> list[tuple[Item, Judged]]:
-        due = "no call" if category.endswith("irrelevance") else "calls"
-        item = Item("x", "bfcl", category, "x", None, type("Due", (), {"due": due})())  # type: ignore[arg-type]
-        return [(item, Judged(outcome, {})) for outcome in outcomes]
+    def judged(category: str, *verdicts: Any) -> list[JudgedItem]:
+        question = Question("x", category, "python", [], [], [])
+        item = Item("x", "bfcl", category, "x", Conversation([], [], thinks=False), question, None)
+        return [JudgedItem(item, (), Judgement(verdict, {})) for verdict in verdicts]
 
     some = [
         *judged("simple", "right", "wrong"),
@@ -177,7 +177,7 @@ def test_the_leaderboards_columns_are_counted_as_it_counts_them(data: Path) -> N
         *judged("javascript", "right"),
         *judged("multiple", "right"),
         *judged("parallel", "unparsable", "right", "right", "right"),
-        *judged("parallel_multiple", "lost"),
+        *judged("parallel_multiple", "no answer"),
     ]
     # ((1/2 + 0 + 1) / 3 + 1 + 3/4 + 0) / 4
     assert sum_up(some) == {"non_live_ast": pytest.approx(56.25)}
@@ -188,16 +188,16 @@ def test_the_leaderboards_columns_are_counted_as_it_counts_them(data: Path) -> N
         *judged("live_parallel_multiple", "wrong"),
         *judged("live_irrelevance", "right", "unparsable", "needless call"),
         *judged("live_relevance", "right"),
-        *judged("irrelevance", "cut off", "lost"),
+        *judged("irrelevance", "truncated", "no answer"),
     ]
     assert sum_up(live) == {
-        "live": pytest.approx(100 * 6 / 10),  # what cannot be read is no call, there
+        "live": pytest.approx(100 * 6 / 10),  # unreadable answers count as no call
         "relevance": 100,
         "irrelevance": pytest.approx((100 / 2 + 200 / 3) / 2),
     }
 
 
-def test_published_results_are_whole() -> None:
+def test_published_results_are_complete() -> None:
     published = read_published()
     for benchmark in ("multiwoz", "api_bank", "bfcl", "ablation"):
         columns, models = published[benchmark]["columns"], published[benchmark]["models"]
@@ -206,7 +206,7 @@ def test_published_results_are_whole() -> None:
     assert published["bfcl"]["models"]["CoALM 70B"][0] == 60.49
 
 
-# --- files that are not there, or not what they should be ---
+# --- missing and malformed files ---
 
 
 @pytest.mark.server
@@ -214,35 +214,38 @@ def test_missing_files_are_one_line(tmp_path: Path) -> None:
     result = run(tmp_path, tmp_path / "out", say)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1].startswith(
-        f"coalm-it: {tmp_path}: no BFCL questions of category 'simple' (a file like BFCL_v3_simple.json); they come"
+        f"coalm-it: {tmp_path}: no BFCL questions of category 'simple' (a file like BFCL_v3_simple.json); get them"
     )
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("damage", "message"),
     [
-        (lambda f: (f / "possible_answer" / "BFCL_v3_simple.json").unlink(), "has no answers beside it"),
+        (
+            lambda f: (f / "possible_answer" / "BFCL_v3_simple.json").unlink(),
+            "has no answers: .*possible_answer/BFCL_v3_simple.json is missing",
+        ),
         (lambda f: (f / "BFCL_v3_simple.json").write_text('{"id": 1}\n{"id"'), "simple.json, line 2: not JSON"),
         (
             lambda f: (f / "BFCL_v3_simple.json").write_text('{"id": "simple_0"}'),
-            "not BFCL's form: 'question' is missing",
+            "not in the format of BFCL: 'question' is missing",
         ),
         (lambda f: (f / "possible_answer" / "BFCL_v3_simple.json").write_text(""), "'simple_0' is missing"),
     ],
 )
-def test_spoilt_files_are_one_line(data: Path, spoil: Callable[[Path], Any], message: str) -> None:
-    spoil(data / "inside")
+def test_malformed_files_are_one_line(data: Path, damage: Callable[[Path], Any], message: str) -> None:
+    damage(data / "inside")
     with pytest.raises(BenchmarkError, match=message):
         read_questions(data, "simple")
 
 
-def test_the_files_of_the_package_are_found_under_their_later_names(data: Path) -> None:
+def test_files_are_found_under_their_later_names(data: Path) -> None:
     for folder in (data / "inside", data / "inside" / "possible_answer"):
         (folder / "BFCL_v3_simple.json").rename(folder / "BFCL_v4_simple_python.json")
     assert len(read_questions(data, "simple")) == 3
 
 
-def test_thirteen_categories_are_of_single_turns() -> None:
+def test_there_are_thirteen_single_turn_categories() -> None:
     assert len(CATEGORIES) == 13
     assert not any("multi_turn" in name for name in CATEGORIES)
 
@@ -254,6 +257,6 @@ def test_the_real_questions_are_all_there(corpora: Path) -> None:
     assert sum(counts.values()) == 3641
     assert counts["live_multiple"] == 1053
     for layout in ("hammer", "varied"):
-        items = list_items(data, Evaluation(name="x", version=1, benchmark="bfcl", layout=layout))
+        items = list_items(data, BfclEvaluation(name="x", version=1, layout=layout)).items
         assert len(items) == 3641
         assert all(item.formats for item in items)

@@ -14,7 +14,8 @@ from scripted import Json, Reply, serve
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
-from coalm_it.evaluation.config import Endpoint, Evaluation
+from coalm_it.evaluation.benchmarks import BENCHMARKS
+from coalm_it.evaluation.config import Endpoint
 from coalm_it.pipeline.build import build
 from coalm_it.recipe import Recipe
 
@@ -36,7 +37,7 @@ PARTS = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build with validation rows of every kind. Only to be looked at."""
+    """A build with validation rows of every kind; read-only."""
     recipe = Recipe.model_validate({"name": "mix", "parts": PARTS, "validation": 0.3})
     return build(recipe, out=tmp_path_factory.mktemp("built") / "out", workers=2).out
 
@@ -52,7 +53,7 @@ def read_rows(built: Path) -> list[Json]:
 
 @pytest.fixture(scope="module")
 def rows(built: Path) -> dict[str, Json]:
-    """Prompt of the three columns -> row."""
+    """Prompt in form columns -> row."""
     return {f"{row['instruction']}\n\n{row['input']}": row for row in read_rows(built)}
 
 
@@ -98,7 +99,7 @@ def prompt_of(body: Json) -> str:
     return str(body["messages"][-1]["content"])
 
 
-def test_who_answers_as_the_rows_do_is_right_in_everything(ask: Ask, rows: dict[str, Json]) -> None:
+def test_the_targets_of_the_rows_are_right_in_every_metric(ask: Ask, rows: dict[str, Json]) -> None:
     result = ask(lambda body: str(rows[prompt_of(body)]["output"]))
     assert result.exit_code == 0, result.stderr
     assert set(ask.values().values()) == {1.0}
@@ -107,41 +108,41 @@ def test_who_answers_as_the_rows_do_is_right_in_everything(ask: Ask, rows: dict[
     assert ask.results["asked"] == ask.results["answered"] == len(rows) == len(ask.predictions)
     assert {row["verdict"] for row in ask.predictions} == {"right"}
     assert "| hammer | function_call | exact |" in (ask.out / "results.md").read_text()
-    assert f"{len(rows):,} asked, {len(rows):,} answered. None was lost." in (ask.out / "results.md").read_text()
+    assert f"{len(rows):,} asked, {len(rows):,} answered. No request failed." in (ask.out / "results.md").read_text()
 
 
-def test_each_kind_of_mistake_counts_where_it_belongs(ask: Ask, rows: dict[str, Json]) -> None:
-    """Gold, a wrong value, nonsense and gold again, in turn: what comes of it is counted here by hand."""
-    due: Counter[str] = Counter()
+def test_each_kind_of_mistake_is_counted(ask: Ask, rows: dict[str, Json]) -> None:
+    """Gold, a wrong value, nonsense and gold again, in turn; the expected results are counted by hand."""
+    total: Counter[str] = Counter()
     expected: Counter[tuple[str, str]] = Counter()
     replies: dict[str, str] = {}
     for number, (prompt, row) in enumerate(sorted(rows.items())):
         kind = "state" if row["task"] == "state_tracking" else "calls" if row["messages"][-1]["tool_calls"] else "text"
         gold, plan = row["output"], ("gold", "mistake", "nonsense", "gold")[number % 4]
         if plan == "mistake":
-            outcome, gold = {
+            verdict, gold = {
                 "state": ("wrong", '{"nowhere": {"nothing": "x"}}'),
                 "calls": ("no call", "I cannot do that."),
                 "text": ("needless call", '[{"name": "do_it", "arguments": {"x": 1}}]'),
             }[kind]
         elif plan == "nonsense":
-            outcome, gold = "unparsable", '[{"name": "do_it", '
+            verdict, gold = "unparsable", '[{"name": "do_it", '
         else:
-            outcome = "right"
+            verdict = "right"
         replies[prompt] = gold
-        due[kind] += 1
-        expected[kind, outcome] += 1
+        total[kind] += 1
+        expected[kind, verdict] += 1
     result = ask(lambda body: replies[prompt_of(body)])
     assert result.exit_code == 0, result.stderr
 
     found = Counter(row["verdict"] for row in ask.predictions)
-    for outcome in ("right", "wrong", "no call", "needless call", "unparsable"):
-        assert found[outcome] == sum(count for (_, name), count in expected.items() if name == outcome) > 0
-        assert sum(row[outcome] for row in ask.results["outcomes"]) == found[outcome]
+    for verdict in ("right", "wrong", "no call", "needless call", "unparsable"):
+        assert found[verdict] == sum(count for (_, name), count in expected.items() if name == verdict) > 0
+        assert sum(row[verdict] for row in ask.results["verdicts"]) == found[verdict]
     values = ask.values()
-    assert values["exact"] == values["function"] == expected["calls", "right"] / due["calls"]
-    assert values["refusal"] == expected["text", "right"] / due["text"], "nonsense is no refusal"
-    assert values["jga"] == expected["state", "right"] / due["state"]
+    assert values["exact"] == values["function"] == expected["calls", "right"] / total["calls"]
+    assert values["refusal"] == expected["text", "right"] / total["text"], "nonsense is not a refusal"
+    assert values["jga"] == expected["state", "right"] / total["state"]
     for row in ask.results["metrics"]:
         assert row["value"] is None or row["low"] <= row["value"] <= row["high"]
 
@@ -164,7 +165,7 @@ def test_a_wrong_argument_costs_its_share_of_f1(ask: Ask, rows: dict[str, Json])
     assert values["argument_f1"] == 2 * arguments / (2 * arguments + calls)
 
 
-def test_the_right_call_in_another_format_is_counted_apart(ask: Ask, rows: dict[str, Json]) -> None:
+def test_a_right_call_in_another_format_is_counted_separately(ask: Ask, rows: dict[str, Json]) -> None:
     def reply(body: Json) -> str:
         row = rows[prompt_of(body)]
         if row["part"] != "hammer" or row["output"] == "[]":
@@ -172,14 +173,14 @@ def test_the_right_call_in_another_format_is_counted_apart(ask: Ask, rows: dict[
         return f'{{"tool_calls": {row["output"]}}}'
 
     ask(reply)
-    outcomes = next(row for row in ask.results["outcomes"] if row["part"] == "hammer")
-    due = sum(row["part"] == "hammer" and row["output"] != "[]" for row in rows.values())
-    assert outcomes["other format"] == due > 0
+    counts = next(row for row in ask.results["verdicts"] if row["part"] == "hammer")
+    expected = sum(row["part"] == "hammer" and row["output"] != "[]" for row in rows.values())
+    assert counts["other format"] == expected > 0
     assert ask.values("hammer")["exact"] == 0
     assert ask.values("hammer")["refusal"] == 1
 
 
-def test_thoughts_are_taken_off_and_kept_for_reading(ask: Ask, rows: dict[str, Json]) -> None:
+def test_thoughts_are_separated_and_recorded(ask: Ask, rows: dict[str, Json]) -> None:
     ask(lambda body: f"<think>Let me see.</think>{rows[prompt_of(body)]['output']}")
     assert set(ask.values().values()) == {1.0}
     assert {(row["thought"] or "").partition("\n")[0] for row in ask.predictions if row["part"] == "hammer"} == {
@@ -187,15 +188,15 @@ def test_thoughts_are_taken_off_and_kept_for_reading(ask: Ask, rows: dict[str, J
     }
 
 
-def test_what_is_cut_off_is_wrong_and_shown(ask: Ask, rows: dict[str, Json]) -> None:
+def test_truncated_answers_are_wrong_and_counted(ask: Ask, rows: dict[str, Json]) -> None:
     result = ask(lambda body: str(rows[prompt_of(body)]["output"]), finish="length")
-    assert result.exit_code == 0, "a model that does not end is no loss of answers"
+    assert result.exit_code == 0, "a truncated answer is an answer"
     assert set(ask.values().values()) == {0.0}
-    assert {row["verdict"] for row in ask.predictions} == {"cut off"}
+    assert {row["verdict"] for row in ask.predictions} == {"truncated"}
 
 
-def test_the_conversation_with_its_tools_is_asked_as_such(built: Path, ask: Ask) -> None:
-    """The server answers by the last message of each row, its calls as a server gives them."""
+def test_form_messages_sends_the_conversation_with_its_tools(built: Path, ask: Ask) -> None:
+    """The server answers with the last message of each row, and with calls in the form of a server."""
 
     def key(messages: list[Json], tools: Any) -> str:
         said = [(message["role"], message["content"] or "") for message in messages]
@@ -243,10 +244,10 @@ def test_rows_are_drawn_by_seed_and_a_larger_draw_contains_the_smaller(ask: Ask)
     assert {row["id"] for row in ask.predictions} != drawn[0]
 
 
-# --- what is paid for, and what is lost ---
+# --- the ledger, and failed requests ---
 
 
-def test_what_was_answered_is_not_asked_again_and_gives_the_same_bytes(ask: Ask, rows: dict[str, Json]) -> None:
+def test_a_rerun_asks_nothing_again_and_gives_the_same_bytes(ask: Ask, rows: dict[str, Json]) -> None:
     ask(lambda body: str(rows[prompt_of(body)]["output"]))
     assert len(ask.asked) == len(rows)
     before = {path.name: path.read_bytes() for path in ask.out.iterdir()}
@@ -255,7 +256,7 @@ def test_what_was_answered_is_not_asked_again_and_gives_the_same_bytes(ask: Ask,
     assert {path.name: path.read_bytes() for path in ask.out.iterdir()} == before
 
 
-def test_an_endpoint_that_dies_is_one_line_and_what_it_answered_is_kept(ask: Ask, rows: dict[str, Json]) -> None:
+def test_a_failing_endpoint_is_one_line_and_its_answers_are_kept(ask: Ask, rows: dict[str, Json]) -> None:
     left = iter(range(20))
 
     def die_soon(body: Json) -> Reply:
@@ -272,36 +273,36 @@ def test_an_endpoint_that_dies_is_one_line_and_what_it_answered_is_kept(ask: Ask
     assert set(ask.values().values()) == {1.0}
 
 
-def test_an_endpoint_that_is_not_there_is_one_line(built: Path, tmp_path: Path) -> None:
+def test_an_unreachable_endpoint_is_one_line(built: Path, tmp_path: Path) -> None:
     ledger = ("--ledger", tmp_path / "answers.sqlite")
     result = run("held_out", "--data", built, "--out", tmp_path / "r", *HERE, *ledger)
     assert result.exit_code == 3
     assert result.stderr.splitlines()[-1].startswith("coalm-it: http://127.0.0.1:9/v1 does not answer: ")
 
 
-def test_lost_answers_are_said_and_count_as_wrong(ask: Ask, rows: dict[str, Json]) -> None:
-    """Every fifth prompt is turned down."""
-    turned_down = set(sorted(rows)[::5])
+def test_failed_requests_are_reported_and_count_as_wrong(ask: Ask, rows: dict[str, Json]) -> None:
+    """The endpoint rejects every fifth prompt."""
+    rejected = set(sorted(rows)[::5])
 
     def reply(body: Json) -> Reply:
-        return 400 if prompt_of(body) in turned_down else str(rows[prompt_of(body)]["output"])
+        return 400 if prompt_of(body) in rejected else str(rows[prompt_of(body)]["output"])
 
     result = ask(reply)
-    lost = len(turned_down)
+    failed = len(rejected)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        f"coalm-it: {lost} of {len(rows)} answers were lost ({lost} rejected); they count as wrong"
+        f"coalm-it: {failed} of {len(rows)} requests failed ({failed} rejected); they count as wrong"
     )
-    assert (ask.results["asked"], ask.results["answered"]) == (len(rows), len(rows) - lost)
-    assert ask.results["lost"] == {"rejected": lost}
-    assert f"LOST: {lost} rejected; they count as wrong." in (ask.out / "results.md").read_text()
+    assert (ask.results["asked"], ask.results["answered"]) == (len(rows), len(rows) - failed)
+    assert ask.results["failures"] == {"rejected": failed}
+    assert f"REQUESTS FAILED: {failed} rejected; they count as wrong." in (ask.out / "results.md").read_text()
     states = [prompt for prompt, row in rows.items() if row["task"] == "state_tracking"]
-    assert ask.values()["jga"] == 1 - len(turned_down.intersection(states)) / len(states)
+    assert ask.values()["jga"] == 1 - len(rejected.intersection(states)) / len(states)
     n = {row["metric"]: row["n"] for row in ask.results["metrics"] if row["part"] == "all"}
-    assert n["jga"] == len(states), "nothing is averaged over fewer rows"
+    assert n["jga"] == len(states), "averages are over all rows"
 
 
-# --- what is wrong with the request ---
+# --- wrong requests ---
 
 
 def complaint(result: Result) -> str:
@@ -338,8 +339,8 @@ def test_a_build_without_validation_rows_is_refused(demo: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["held_out"], "name the model that is to be asked: --model PATH, or --base-url URL --model-name NAME"),
-        (["held_out", *HERE, "--model", "m"], "name the model that is to be asked: --model PATH, or --base-url URL"),
+        (["held_out"], "name one model to ask: --model PATH, or --base-url URL --model-name NAME"),
+        (["held_out", *HERE, "--model", "m"], "name one model to ask: --model PATH, or --base-url URL"),
         (["held_out", *HERE[:2]], "an endpoint needs both --base-url URL and --model-name NAME"),
         (["held_uot", *HERE], "no eval/held_uot.yaml; did you mean 'held_out'?"),
         (
@@ -351,12 +352,20 @@ def test_a_build_without_validation_rows_is_refused(demo: Path, tmp_path: Path) 
             "held_out.yaml: unknown key 'endpoint.max_us'; did you mean 'max_usd'?",
         ),
         (
+            ["held_out", *HERE, "--set", "benchmark=bfkl"],
+            "held_out.yaml: benchmark: no such benchmark; did you mean 'bfcl'? (found 'bfkl')",
+        ),
+        (
+            ["held_out", *HERE, "--set", "layout=hammer"],
+            "held_out.yaml: unknown key 'layout'; there are: ",
+        ),
+        (
             ["bfcl", *HERE, "--set", "categories=[simpel]"],
-            "bfcl.yaml: no single-turn category 'simpel' of BFCL; there are:",
+            "bfcl.yaml: categories: no single-turn category 'simpel' of BFCL; there are:",
         ),
         (
             ["held_out", "--model", "/nowhere/at/all"],
-            "no model /nowhere/at/all: no such folder, and no name on the Hub",
+            "no model /nowhere/at/all: no such folder, and not a name on the Hub",
         ),
     ],
 )
@@ -365,14 +374,15 @@ def test_a_wrong_request_is_one_line(built: Path, tmp_path: Path, options: list[
     assert said.startswith(f"coalm-it: {line}")
 
 
-def test_every_key_of_an_evaluation_has_help() -> None:
-    for name, field in {**Evaluation.model_fields, **Endpoint.model_fields}.items():
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_every_key_of_an_evaluation_has_help(benchmark: str) -> None:
+    for name, field in {**BENCHMARKS[benchmark].CONFIG.model_fields, **Endpoint.model_fields}.items():
         assert field.description, name
 
 
-def test_results_go_into_no_folder_of_something_else(built: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_content_is_refused(built: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     line = complaint(run("held_out", "--data", built, "--out", tmp_path, *HERE))
-    assert line == f"coalm-it: {tmp_path} holds something else (no results.json in it): name an empty or a new folder"
+    assert line == f"coalm-it: {tmp_path} has other content (no results.json): name an empty or a new folder"
     line = complaint(run("held_out", "--data", built, "--out", tmp_path / "mine.txt", *HERE))
     assert line.endswith("mine.txt is a file: name a folder for the results")

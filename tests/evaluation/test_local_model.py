@@ -1,4 +1,4 @@
-"""A model that runs here: a tiny one with random weights, made on the spot."""
+"""A model that runs here: a tiny one with random weights."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from coalm_it.assets import asset, list_assets
 from coalm_it.cli import app
-from coalm_it.evaluation.bfcl_data import CATEGORIES, SCORED
+from coalm_it.evaluation.bfcl.questions import CATEGORIES, SCORED
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, Output
-from coalm_it.evaluation.models import ask_here
+from coalm_it.evaluation.local_model import ask_local_model
 from coalm_it.listener import Silent
 from coalm_it.pipeline.build import build
 from coalm_it.rendering.chat import Conversation
@@ -57,7 +57,7 @@ def make_model(folder: Path, positions: int = 16_384) -> str:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=positions,
-        initializer_range=0.5,  # wide, so that what it writes hangs on what it reads
+        initializer_range=0.5,  # wide, so that its output depends on its input
         eos_token_id=tokenizer.eos_token_id,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
@@ -71,29 +71,30 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def items(*texts: str) -> list[Item]:
     return [
-        Item(text, "p", "t", text, Conversation([{"role": "user", "content": text}], [], thinks=False), due=())
+        Item(text, "p", "t", text, Conversation([{"role": "user", "content": text}], [], False), (), "no call")
         for text in texts
     ]
 
 
 def ask(model: str, texts: list[str], **changes: Any) -> list[Output]:
-    wanted = Evaluation(name="x", version=1, benchmark="held_out", max_tokens=12, **changes)
-    return ask_here(model, items(*texts), wanted, Silent())
+    config = Evaluation(name="x", version=1, benchmark="held_out", max_tokens=12, **changes)
+    outputs = ask_local_model(model, items(*texts), lambda item, outputs: None, config, Silent())
+    return [output for (output,) in outputs]
 
 
 TEXTS = ["Hello", "A much longer text that is to be answered", "Book a table for two", "x"]
 
 
-def test_answers_do_not_depend_on_who_else_is_asked(model: str) -> None:
-    """Padding on the left is not seen, and the order of the answers is that of the prompts."""
+def test_answers_do_not_depend_on_the_batch(model: str) -> None:
+    """Padding on the left has no effect, and the answers are in the order of the prompts."""
     together = ask(model, TEXTS, batch_size=4)
     assert together == ask(model, TEXTS, batch_size=1)
     assert together == ask(model, TEXTS[::-1], batch_size=3)[::-1]
     assert len({output.text for output in together}) > 1
 
 
-def test_an_answer_ends_where_the_template_ends_one(model: str, tmp_path: Path) -> None:
-    """Every row of the output layer is made worthless but that of the template's end token."""
+def test_an_answer_ends_at_the_end_token_of_the_template(model: str, tmp_path: Path) -> None:
+    """Every row of the output layer is zero, except that of the end token of the template."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -107,10 +108,10 @@ def test_an_answer_ends_where_the_template_ends_one(model: str, tmp_path: Path) 
         weights.lm_head.weight[tokenizer.convert_tokens_to_ids("<|end|>")] = hidden
     weights.save_pretrained(tmp_path / "m")
     tokenizer.save_pretrained(tmp_path / "m")
-    assert ask(str(tmp_path / "m"), ["x"]) == [Output("", cut=False)]
+    assert ask(str(tmp_path / "m"), ["x"]) == [Output("", truncated=False)]
 
 
-def test_an_adapter_is_asked_as_what_it_makes_of_its_base(model: str, tmp_path: Path) -> None:
+def test_an_adapter_is_applied_to_its_base(model: str, tmp_path: Path) -> None:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -122,17 +123,17 @@ def test_an_adapter_is_asked_as_what_it_makes_of_its_base(model: str, tmp_path: 
     assert ask(str(tmp_path / "adapter"), TEXTS) != ask(model, TEXTS)
 
 
-def test_what_does_not_end_is_cut_off(model: str) -> None:
+def test_an_answer_without_an_end_is_truncated(model: str) -> None:
     outputs = ask(model, TEXTS)
-    assert all(output.cut for output in outputs if "<|end|>" not in output.text)
-    assert any(output.cut for output in outputs)
+    assert all(output.truncated for output in outputs if "<|end|>" not in output.text)
+    assert any(output.truncated for output in outputs)
 
 
-def test_a_prompt_that_is_longer_than_the_model_is_lost_and_said(tmp_path: Path) -> None:
+def test_a_prompt_longer_than_the_model_fails(tmp_path: Path) -> None:
     small = make_model(tmp_path / "small", positions=64)
     long, short = ask(small, ["7 " * 30, "7"])
-    assert short.lost is None
-    assert long.lost == "too long: 63 tokens and max_tokens 12 in a model of 64"
+    assert short.failure is None
+    assert long.failure == "too long: 63 tokens and max_tokens 12 in a model of 64"
 
 
 def test_the_whole_evaluation_gives_the_same_bytes_twice(model: str, tmp_path: Path) -> None:
@@ -155,7 +156,7 @@ def test_the_whole_evaluation_gives_the_same_bytes_twice(model: str, tmp_path: P
 
 
 def test_the_commands_of_the_docs_run(model: str, tmp_path: Path) -> None:
-    """Those of docs/evaluation.md, with names in place of what stands for them, and fewer rows."""
+    """Those of docs/evaluation.md, with real paths for the placeholders, and fewer rows."""
     text = (ROOT / "docs" / "evaluation.md").read_text()
     commands = [shlex.split(line) for line in re.findall(r"^    coalm-it (.+)$", text, re.MULTILINE)]
     assert [command[0] for command in commands] == ["build", "eval", "eval", "eval"]
@@ -188,4 +189,6 @@ def test_a_folder_without_a_model_is_one_line(tmp_path: Path, model: str) -> Non
     command = ["eval", "held_out", "--data", built, "--out", tmp_path / "r", "--model", tmp_path / "empty"]
     result = CliRunner().invoke(app, list(map(str, command)))
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].startswith(f"coalm-it: {tmp_path / 'empty'} is no model: there is neither")
+    assert result.stderr.splitlines()[-1].startswith(
+        f"coalm-it: {tmp_path / 'empty'} is not a model: the folder has no config.json"
+    )

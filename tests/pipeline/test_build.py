@@ -122,7 +122,7 @@ def test_what_a_source_says_of_its_corpus_is_part_of_a_build(bundled: Path, tmp_
         assert {row["licence"] for row in read_rows(out)} == {licence}
 
 
-def test_another_quota_uses_every_shard_again(demo: Path, tmp_path: Path) -> None:
+def test_another_quota_reuses_every_shard(demo: Path, tmp_path: Path) -> None:
     shutil.copytree(demo, tmp_path / "out")
     shards, heard = shards_of(tmp_path / "out"), Heard()
     again = build("tod", out=tmp_path / "out", changes=["parts.sgd.rows=50"], listener=heard)
@@ -134,7 +134,7 @@ def test_another_quota_uses_every_shard_again(demo: Path, tmp_path: Path) -> Non
     assert read_files(fresh.out) == read_files(again.out)
 
 
-def test_a_changed_file_makes_its_own_shard_anew(data: Path, tmp_path: Path) -> None:
+def test_a_changed_file_rebuilds_only_its_own_shard(data: Path, tmp_path: Path) -> None:
     build("tod", data=data, out=tmp_path / "out")
     shards, heard = shards_of(tmp_path / "out"), Heard()
 
@@ -149,7 +149,7 @@ def test_a_changed_file_makes_its_own_shard_anew(data: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("change", ["seed=13", "distractors=3", "observation_results=0", "checks.leak=false"])
-def test_what_changes_the_rows_makes_the_shards_anew(demo: Path, tmp_path: Path, change: str) -> None:
+def test_a_setting_that_changes_rows_rebuilds_the_shards(demo: Path, tmp_path: Path, change: str) -> None:
     shutil.copytree(demo, tmp_path / "out")
     heard = Heard()
     again = build("tod", out=tmp_path / "out", changes=[change], listener=heard)
@@ -158,7 +158,7 @@ def test_what_changes_the_rows_makes_the_shards_anew(demo: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("damage", ["cut off", "gone", "other bytes"])
-def test_a_damaged_data_file_is_written_anew(demo: Path, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_data_file_is_written_again(demo: Path, tmp_path: Path, damage: str) -> None:
     out = Path(shutil.copytree(demo, tmp_path / "out"))
     path = out / "data" / "samples" / "train-00000-of-00001.parquet"
     if damage == "gone":
@@ -185,7 +185,7 @@ def test_there_is_no_manifest_while_a_build_is_under_way(demo: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("content", [b"", b"ARROW1\0\0", None], ids=["empty", "begun", "cut off"])
-def test_a_damaged_shard_is_made_anew(demo: Path, tmp_path: Path, content: bytes | None) -> None:
+def test_a_damaged_shard_is_rebuilt(demo: Path, tmp_path: Path, content: bytes | None) -> None:
     out = Path(shutil.copytree(demo, tmp_path / "out"))
     (out / "manifest.json").unlink()
     shard = max((out / ".work").iterdir())
@@ -295,7 +295,7 @@ def test_a_broken_record_is_a_fault_and_the_good_ones_go_on(data: Path, tmp_path
     assert not {row["dialogue_id"] for row in read_rows(built.out)} & {"1_00000", "1_00001"}
 
 
-def test_a_reject_says_why_and_is_no_row(data: Path, tmp_path: Path) -> None:
+def test_a_reject_has_its_findings_and_is_no_row(data: Path, tmp_path: Path) -> None:
     edit_dialogues(data, break_some)
     built = build("tod", data=data, out=tmp_path / "out")
     rejects = {row["id"]: row for row in pq.read_table(built.out / "rejects").to_pylist()}
@@ -368,7 +368,7 @@ def test_a_limit_takes_the_first_dialogues_of_each_part(demo: Path, tmp_path: Pa
     assert sgd == [all_rows[row["id"]] for row in sgd], "a quick look shows the rows of the whole build"
 
 
-def test_a_limit_counts_the_dialogues_that_the_filter_lets_pass(tmp_path: Path) -> None:
+def test_a_limit_does_not_count_dialogues_that_the_filter_excludes(tmp_path: Path) -> None:
     """Of the bundled dialogues 1_00005, 2_00001, 2_00004 and 2_00006 are about coaches; 14 are in the first file."""
     changes = ["parts.sgd.filter={services: [Coaches_1]}", "limit=2"]
     built = build("tod", out=tmp_path / "out", changes=changes)
@@ -451,7 +451,7 @@ def test_a_link_to_nowhere_is_one_fault_too(data: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_file_name_that_is_no_text_is_written_with_escapes(data: Path, tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_escaped(data: Path, tmp_path: Path) -> None:
     folder = os.fsencode(data / "sgd" / "train")
     os.rename(folder + b"/dialogues_001.json", folder + b"/dialogues_\xff.json")
     built = build("tod", data=data, out=tmp_path / "out")
@@ -476,7 +476,7 @@ def test_a_large_file_that_is_cut_off_is_one_fault_too(data: Path, tmp_path: Pat
     assert [fault.record for fault in built.manifest.faults] == [None]
 
 
-def test_where_nothing_is_good_there_is_no_build(data: Path, tmp_path: Path) -> None:
+def test_corpora_without_a_usable_dialogue_are_one_line(data: Path, tmp_path: Path) -> None:
     for path in [*data.glob("sgd/train/dialogues_*.json"), data / "snips" / "train.json"]:
         path.write_bytes(path.read_bytes()[:1000])
     heard = Heard()

@@ -56,7 +56,7 @@ def test_the_same_engine_runs_one_stage_after_another(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_task_raises_is_raised_here(workers: int) -> None:
+def test_an_exception_of_a_task_is_raised_here(workers: int) -> None:
     with pytest.raises(LookupError, match="three"), start_engine(workers) as run_tasks:
         list(run_tasks(fail_at_three, range(6)))
     assert multiprocessing.active_children() == []
@@ -67,7 +67,7 @@ def test_a_worker_that_dies_is_one_clear_line() -> None:
         list(run_tasks(die, range(4)))
 
 
-def test_leaving_ends_workers_whatever_they_are_at() -> None:
+def test_leaving_terminates_workers_in_the_middle_of_a_task() -> None:
     started = time.monotonic()
     with start_engine(2) as run_tasks:
         results = run_tasks(time.sleep, [0.0, 60.0, 60.0])

@@ -60,7 +60,7 @@ def test_a_short_build_that_is_allowed_says_so_in_its_manifest(tmp_path: Path) -
         assert part.candidates == part.rows - part.repeated + part.rejects + part.left_out
 
 
-def test_a_corpus_that_is_not_there_is_never_made_up_for_by_copies(bundled: Path, tmp_path: Path) -> None:
+def test_copies_never_replace_a_missing_corpus(bundled: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "xlam_irrelevance").symlink_to(bundled / "xlam_irrelevance")
@@ -79,7 +79,7 @@ def test_second_copies_fill_what_is_missing_and_are_marked(tmp_path: Path) -> No
     assert {json.loads(copy["provenance"])["repeat_of"] for copy in copies} <= {sample["id"] for sample in samples}
 
 
-def test_copies_are_masked_each_by_itself_and_named(tmp_path: Path) -> None:
+def test_copies_are_masked_independently_and_named(tmp_path: Path) -> None:
     part = {"source": "xlam", "task": "function_call", "layout": "hammer", "copies": 3, "mask": {"probability": 0.5}}
     built = build(make_recipe({"hammer": {**part, "checks": TRUSTED}}), out=tmp_path / "out")
     samples = read_samples(built.out)
@@ -106,7 +106,7 @@ def test_shares_of_a_whole_are_met_exactly(tmp_path: Path) -> None:
     assert {name: part.rows for name, part in built.manifest.parts.items()} == {"snips": 30, "sgd": 69}
 
 
-def test_a_filter_leaves_dialogues_and_counts_them(tmp_path: Path) -> None:
+def test_dialogues_that_the_filter_excludes_are_counted(tmp_path: Path) -> None:
     part = {"source": "sgd", "task": "react_response", "filter": {"max_turns": 6}}
     built = build(make_recipe({"sgd": part}), out=tmp_path / "out")
     count = built.manifest.parts["sgd"]

@@ -1,4 +1,4 @@
-"""What a training is given: the files of train/, the rows of a build, their tokens; and what is wrong with it."""
+"""The inputs of a training: the files of train/, the rows of a build, their tokens; and wrong inputs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from coalm_it.dataset.finished import open_build
 from coalm_it.files import hash_bytes
 from coalm_it.listener import Silent
 from coalm_it.rendering.chat import tokenize_examples, write_example
-from coalm_it.training.base import make_tiny
-from coalm_it.training.config import Rows, build_arguments, load_training
+from coalm_it.training.config import RowSelection, build_arguments, load_training
 from coalm_it.training.folder import ModelFolder, ModelFolderError, claim_model_folder
 from coalm_it.training.rows import Row, read_rows
-from coalm_it.training.tokens import Count, RowsError, write_tokens
+from coalm_it.training.tiny import make_tiny
+from coalm_it.training.tokens import RowsError, SplitCounts, write_tokens
 
 pytestmark = pytest.mark.libraries
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.libraries
 def tiny(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny base, made from the rows of the demo."""
     folder = tmp_path_factory.mktemp("tiny") / "base"
-    make_tiny(folder, read_rows(open_build(demo), Rows(), "train"), seed=1)
+    make_tiny(folder, read_rows(open_build(demo), RowSelection(), "train"), seed=1)
     return folder
 
 
@@ -76,7 +76,7 @@ def test_the_sizes_of_the_paper_have_its_settings(
     assert quantization is None or (quantization.load_in_4bit and quantization.bnb_4bit_quant_type == "nf4")
 
 
-def test_what_yaml_takes_for_something_else_is_what_was_meant(tmp_path: Path) -> None:
+def test_yaml_values_are_converted_to_the_type_of_the_library(tmp_path: Path) -> None:
     config = load_training("smoke", ["sft.learning_rate=1e-4", "sft.save_strategy=no"])
     assert (config.sft["learning_rate"], config.sft["save_strategy"]) == ("1e-4", False)
     sft = build_arguments(config, tmp_path, validates=False).sft
@@ -90,20 +90,23 @@ def test_what_yaml_takes_for_something_else_is_what_was_meant(tmp_path: Path) ->
         ("rows.form=text", "smoke.yaml: rows.form: Input should be 'columns' or 'messages' (found 'text')"),
         (
             "rows.thoughts=false",
-            "smoke.yaml: rows: thoughts are for form messages; in columns they stand where the recipe put them",
+            "smoke.yaml: rows: thoughts can only be set for form messages; in form columns the recipe decides",
         ),
         ("sft.lerning_rate=1", "unknown key 'sft.lerning_rate'; did you mean 'learning_rate'?"),
         ("lora.rank=1", "unknown key 'lora.rank'; there are: "),
         ("quantization.load_in4bit=true", "unknown key 'quantization.load_in4bit'; did you mean 'load_in_4bit'?"),
         ("sft.learning_rate=fast", "sft.learning_rate: Input should be a valid number"),
         ("sft.save_strategy=often", "sft: often is not a valid SaveStrategy"),
-        ("sft.output_dir=there", "sft.output_dir: not for the file: where the model goes is --out"),
-        ("sft.assistant_only_loss=true", "sft.assistant_only_loss: not for the file: loss is on the target alone"),
-        ("sft.packing=true", "sft.packing: without FlashAttention (model_init_kwargs) rows would see one another"),
+        ("sft.output_dir=there", "sft.output_dir cannot be set: the option --out sets it"),
+        (
+            "sft.assistant_only_loss=true",
+            "sft.assistant_only_loss cannot be set: the loss is always on the target",
+        ),
+        ("sft.packing=true", "sft.packing needs FlashAttention (model_init_kwargs), or rows attend to each other"),
         ("sft.bf16=true", "sft: Your setup doesn't support bf16/gpu"),
     ],
 )
-def test_a_setting_that_is_wrong_is_one_line(change: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_setting_is_one_line(change: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         build_arguments(load_training("smoke", [change]), tmp_path, validates=False)
     assert str(caught.value).startswith(message)
@@ -113,11 +116,11 @@ def test_a_setting_that_is_wrong_is_one_line(change: str, message: str, tmp_path
 # --- rows ---
 
 
-def test_rows_of_both_forms_come_in_the_order_of_the_build(demo: Path) -> None:
+def test_rows_of_both_forms_are_in_the_order_of_the_build(demo: Path) -> None:
     samples = pq.read_table(demo / "data" / "samples").to_pylist()
     columns = pq.read_table(demo / "data" / "coalm_it").to_pylist()
     for form, thoughts in (("columns", None), ("messages", True)):
-        rows = list(read_rows(open_build(demo), Rows(form=form, thoughts=thoughts), "train"))
+        rows = list(read_rows(open_build(demo), RowSelection(form=form, thoughts=thoughts), "train"))
         assert [row.id for row in rows] == [sample["id"] for sample in samples]
         for row, sample, texts in zip(rows, samples, columns, strict=True):
             target = row.conversation.messages[-1]
@@ -127,10 +130,10 @@ def test_rows_of_both_forms_come_in_the_order_of_the_build(demo: Path) -> None:
                 assert target.get("reasoning_content") == sample["thought"]
 
 
-def test_rows_of_some_parts_and_no_more_than_the_limit(demo: Path) -> None:
+def test_rows_are_selected_by_part_and_limit(demo: Path) -> None:
     samples = pq.read_table(demo / "data" / "samples").to_pylist()
     snips = [sample["id"] for sample in samples if sample["part"] == "snips"]
-    rows = read_rows(open_build(demo), Rows(parts=("snips",), limit=20), "train")
+    rows = read_rows(open_build(demo), RowSelection(parts=("snips",), limit=20), "train")
     assert [row.id for row in rows] == snips[:20]
 
 
@@ -145,24 +148,24 @@ def read_stream(path: Path) -> list[dict[str, list[int]]]:
 
 def count_tokens(
     path: Path, rows: Iterable[Row], tokenizer: PreTrainedTokenizerBase, max_length: int | None, **drop: bool
-) -> Count:
+) -> SplitCounts:
     return write_tokens(path, rows, tokenizer, max_length, Silent(), **drop)
 
 
 @pytest.mark.parametrize("form", ["columns", "messages"])
-def test_labels_are_the_targets_tokens_and_nothing_else(
+def test_labels_are_the_tokens_of_the_target_only(
     form: Any, demo: Path, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
-    rows = list(read_rows(open_build(demo), Rows(form=form, limit=60), "train"))
+    rows = list(read_rows(open_build(demo), RowSelection(form=form, limit=60), "train"))
     count = count_tokens(tmp_path / "train.arrow", rows, tokenizer, None)
     written = read_stream(tmp_path / "train.arrow")
     assert count.rows == len(written) == 60
     for row, tokens in zip(rows, written, strict=True):
         example = write_example(row.conversation, tokenizer)
-        learnt = [label for label in tokens["labels"] if label != -100]
-        assert tokens["labels"] == [-100] * (len(tokens["labels"]) - len(learnt)) + learnt
-        assert tokens["input_ids"][-len(learnt) :] == learnt
-        assert tokenizer.decode(learnt) == example.target
+        with_loss = [label for label in tokens["labels"] if label != -100]
+        assert tokens["labels"] == [-100] * (len(tokens["labels"]) - len(with_loss)) + with_loss
+        assert tokens["input_ids"][-len(with_loss) :] == with_loss
+        assert tokenizer.decode(with_loss) == example.target
         assert tokenizer.decode(tokens["input_ids"]) == example.prompt + example.target
     assert count.tokens == sum(len(tokens["input_ids"]) for tokens in written)
     assert count.target_tokens == sum(label != -100 for tokens in written for label in tokens["labels"])
@@ -171,14 +174,14 @@ def test_labels_are_the_targets_tokens_and_nothing_else(
 @pytest.fixture
 def three(demo: Path, tokenizer: PreTrainedTokenizerBase) -> tuple[list[Row], list[int]]:
     """Three rows of different lengths, the longest in the middle, and their tokens."""
-    rows = list(read_rows(open_build(demo), Rows(limit=40), "train"))
+    rows = list(read_rows(open_build(demo), RowSelection(limit=40), "train"))
     tokens = tokenize_examples([write_example(row.conversation, tokenizer) for row in rows], tokenizer)
     sizes = {len(one.ids): row for row, one in zip(rows, tokens, strict=True)}
     short, middle, long = (sorted(sizes)[place] for place in (0, 20, -1))
     return [sizes[size] for size in (short, long, middle)], [short, long, middle]
 
 
-def test_a_row_as_long_as_the_limit_keeps_its_target_whole(
+def test_a_row_of_exactly_max_length_is_used_in_full(
     three: tuple[list[Row], list[int]], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     rows, sizes = three
@@ -187,20 +190,20 @@ def test_a_row_as_long_as_the_limit_keeps_its_target_whole(
     assert (count.rows, count.too_long, count.longest, count.longest_id) == (3, 0, sizes[1], rows[1].id)
 
 
-def test_a_row_that_is_one_token_longer_is_refused_and_counted(
+def test_a_row_one_token_longer_than_max_length_is_refused(
     three: tuple[list[Row], list[int]], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     rows, sizes = three
     with pytest.raises(RowsError) as caught:
         count_tokens(tmp_path / "train.arrow", rows, tokenizer, sizes[1] - 1)
     assert str(caught.value) == (
-        f"train: the targets of 1 of 3 rows would be cut at max_length {sizes[1] - 1:,} (longest: {sizes[1]:,} tokens,"
+        f"train: 1 of 3 rows are longer than max_length {sizes[1] - 1:,} (longest: {sizes[1]:,} tokens,"
         f" {rows[1].id}); raise sft.max_length, or leave them out: --drop-long"
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_long_rows_can_be_left_out_whole(
+def test_long_rows_can_be_left_out(
     three: tuple[list[Row], list[int]], tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     rows, sizes = three
@@ -208,7 +211,7 @@ def test_long_rows_can_be_left_out_whole(
     assert [len(tokens["input_ids"]) for tokens in read_stream(tmp_path / "train.arrow")] == [sizes[0], sizes[2]]
     assert (count.rows, count.too_long, count.longest) == (2, 1, sizes[1])
     again = count_tokens(tmp_path / "train.arrow", iter(()), tokenizer, sizes[1] - 1, drop_long=True)
-    assert again == count, "what is written is not written again"
+    assert again == count, "existing tokens are not written again"
 
 
 def test_no_row_left_is_an_error(
@@ -218,14 +221,14 @@ def test_no_row_left_is_an_error(
         count_tokens(tmp_path / "train.arrow", three[0], tokenizer, 10, drop_long=True)
 
 
-def test_rows_that_the_template_does_not_show_whole_are_refused_or_left_out(
+def test_rows_that_the_template_does_not_render_completely_are_refused_or_left_out(
     demo: Path, tiny: Path, tmp_path: Path
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny)
     tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-    rows = list(read_rows(open_build(demo), Rows(form="messages", limit=60), "train"))
+    rows = list(read_rows(open_build(demo), RowSelection(form="messages", limit=60), "train"))
     states = [row for row in rows if row.id.endswith("state_tracking")]
-    with pytest.raises(RowsError, match=r"rows are not shown whole \(.*leaves out .*leave them out: --drop-unfit$"):
+    with pytest.raises(RowsError, match=r"rows are not rendered completely \(.*leaves out .*: --drop-unfit$"):
         count_tokens(tmp_path / "train.arrow", rows, tokenizer, None)
     count = count_tokens(tmp_path / "train.arrow", rows, tokenizer, None, drop_unfit=True)
     assert (count.rows, count.unfit, sum(count.reasons.values())) == (len(states), 60 - len(states), 60 - len(states))
@@ -234,7 +237,7 @@ def test_rows_that_the_template_does_not_show_whole_are_refused_or_left_out(
 # --- the model folder ---
 
 
-def test_the_last_whole_checkpoint_is_found(tmp_path: Path) -> None:
+def test_the_last_complete_checkpoint_is_found(tmp_path: Path) -> None:
     folder = ModelFolder(tmp_path)
     assert folder.find_checkpoint() is None
     for step, state in ((20, "{}"), (100, "{}"), (120, '{"cut o')):
@@ -261,7 +264,7 @@ def test_a_folder_is_one_training_from_its_first_checkpoint_on(tmp_path: Path) -
 
 
 def run_train(data: Path, out: Path, *options: str) -> tuple[int, list[str]]:
-    """Exit code, and what is said on stderr by the command itself."""
+    """Exit code, and the lines of the command itself on stderr."""
     result = CliRunner().invoke(app, ["train", "smoke", "--data", str(data), "--out", str(out), *options])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, [line for line in result.stderr.splitlines() if line.startswith("coalm-it: ")]
@@ -269,12 +272,12 @@ def run_train(data: Path, out: Path, *options: str) -> tuple[int, list[str]]:
 
 @pytest.fixture
 def copied(demo: Path, tmp_path: Path) -> Path:
-    """A build to spoil."""
+    """A build to damage."""
     return Path(shutil.copytree(demo, tmp_path / "build"))
 
 
 def forget_files(build: Path, start: str) -> None:
-    """Takes files out of a build and its manifest."""
+    """Removes files from the manifest of a build."""
     path = build / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["files"] = {name: file for name, file in manifest["files"].items() if not name.startswith(start)}
@@ -287,7 +290,7 @@ def test_a_folder_without_manifest_is_no_data_set(copied: Path, tmp_path: Path) 
     assert run_train(copied, tmp_path / "model") == (2, [line])
 
 
-def test_a_manifest_that_is_none_is_said_to_be_none(copied: Path, tmp_path: Path) -> None:
+def test_a_broken_manifest_is_one_line(copied: Path, tmp_path: Path) -> None:
     (copied / "manifest.json").write_text('{"files": []')
     line = f"coalm-it: {copied}/manifest.json is not JSON; build it again"
     assert run_train(copied, tmp_path / "model") == (2, [line])
@@ -316,24 +319,22 @@ def test_a_file_that_has_changed_since_it_was_built(copied: Path, tmp_path: Path
     )
 
 
-def test_a_folder_that_holds_something_else_is_not_trained_into(demo: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_content_is_refused(demo: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    line = f"coalm-it: {tmp_path} holds something else (no .coalm-it-run in it): name an empty or a new folder"
+    line = f"coalm-it: {tmp_path} has other content (no .coalm-it-run): name an empty or a new folder"
     assert run_train(demo, tmp_path) == (2, [line])
 
 
-def test_a_model_folder_that_is_not_there(demo: Path, tmp_path: Path) -> None:
+def test_a_base_folder_that_does_not_exist(demo: Path, tmp_path: Path) -> None:
     base = tmp_path / "nowhere"
-    line = f"coalm-it: no model {base}: there is no such folder"
+    line = f"coalm-it: no model {base}: no such folder, and not a name on the Hub (USER/NAME)"
     assert run_train(demo, tmp_path / "model", "--set", f"base={base}") == (2, [line])
 
 
-def test_a_folder_that_is_no_model(demo: Path, tmp_path: Path) -> None:
+def test_a_base_folder_without_a_model(demo: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    code, lines = run_train(demo, tmp_path / "model", "--set", f"base={tmp_path / 'empty'}")
-    assert code == 2
-    assert len(lines) == 1
-    assert lines[0].startswith(f"coalm-it: no model {tmp_path}/empty: ")
+    line = f"coalm-it: {tmp_path}/empty is not a model: the folder has no config.json and no adapter_config.json"
+    assert run_train(demo, tmp_path / "model", "--set", f"base={tmp_path / 'empty'}") == (2, [line])
 
 
 def test_a_hub_that_cannot_be_reached(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,11 +342,11 @@ def test_a_hub_that_cannot_be_reached(demo: Path, tmp_path: Path, monkeypatch: p
     code, lines = run_train(demo, tmp_path / "model", "--set", "base=nobody/nothing")
     assert code == 3
     assert len(lines) == 1
-    assert lines[0].startswith("coalm-it: no folder nobody/nothing, and the Hub cannot be asked: ")
+    assert lines[0].startswith("coalm-it: no folder nobody/nothing, and the Hub cannot be reached: ")
 
 
-def spoil_tokenizer(tiny: Path, folder: Path, **settings: Any) -> Path:
-    """The tiny base with some settings of its tokenizer taken away or changed."""
+def change_tokenizer(tiny: Path, folder: Path, **settings: Any) -> Path:
+    """A copy of the tiny base with other settings of its tokenizer."""
     shutil.copytree(tiny, folder)
     path = folder / "tokenizer_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
@@ -353,28 +354,28 @@ def spoil_tokenizer(tiny: Path, folder: Path, **settings: Any) -> Path:
 
 
 def test_messages_need_a_chat_template(demo: Path, tiny: Path, tmp_path: Path) -> None:
-    base = spoil_tokenizer(tiny, tmp_path / "base")
+    base = change_tokenizer(tiny, tmp_path / "base")
     (base / "chat_template.jinja").unlink()
     options = ("--set", f"base={base}", "--set", "rows.form=messages")
-    line = f"coalm-it: {base} has no chat template, which form messages needs: name one, sft.chat_template_path"
+    line = f"coalm-it: {base} has no chat template, which form messages needs: set sft.chat_template_path"
     assert run_train(demo, tmp_path / "model", *options) == (2, [line])
     line = "coalm-it: sft.chat_template_path: no file there.jinja"
     assert run_train(demo, tmp_path / "other", *options, "--set", "sft.chat_template_path=there.jinja") == (2, [line])
 
 
 def test_a_tokenizer_with_neither_pad_nor_end_token(demo: Path, tiny: Path, tmp_path: Path) -> None:
-    base = spoil_tokenizer(tiny, tmp_path / "base", pad_token=None, eos_token=None)
+    base = change_tokenizer(tiny, tmp_path / "base", pad_token=None, eos_token=None)
     line = f"coalm-it: the tokenizer of {base} has neither a pad token nor an end token"
     assert run_train(demo, tmp_path / "model", "--set", f"base={base}") == (2, [line])
 
 
-def test_a_limit_that_leaves_no_row(demo: Path, tmp_path: Path) -> None:
+def test_a_max_length_that_leaves_no_row(demo: Path, tmp_path: Path) -> None:
     code, lines = run_train(demo, tmp_path / "model", "--set", "sft.max_length=20")
     assert code == 1
-    assert lines[0].startswith("coalm-it: train: the targets of 32 of 32 rows would be cut at max_length 20 ")
+    assert lines[0].startswith("coalm-it: train: 32 of 32 rows are longer than max_length 20 ")
     line = "coalm-it: train: no row is left of 32"
     assert run_train(demo, tmp_path / "model", "--set", "sft.max_length=20", "--drop-long") == (1, [line])
 
 
-def test_the_manifest_of_a_build_is_its_fingerprint(demo: Path) -> None:
+def test_the_hash_of_a_build_is_that_of_its_manifest(demo: Path) -> None:
     assert open_build(demo).sha256 == hash_bytes((demo / "manifest.json").read_bytes())

@@ -1,4 +1,4 @@
-"""Training itself, on the tiny base: it learns, its adapter loads and generates, it resumes, and its card is true."""
+"""Training the tiny base: the loss falls, the adapter loads and generates, a run resumes, the card is correct."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from coalm_it.cli import app
 from coalm_it.dataset.finished import open_build
 from coalm_it.files import hash_bytes
 from coalm_it.rendering.chat import write_example
-from coalm_it.training import Marked, load_training, train
-from coalm_it.training.config import Rows
+from coalm_it.training import MarkedToken, load_training, train
+from coalm_it.training.config import RowSelection
 from coalm_it.training.rows import read_rows
 
 pytestmark = pytest.mark.libraries
@@ -36,7 +36,7 @@ SMALL = ["rows.limit=12", "sft.per_device_train_batch_size=2", "sft.num_train_ep
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads that wait for one another on a busy machine cost more than they give."""
+    """On a busy machine, threads that wait for each other cost more than they gain."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -70,7 +70,7 @@ def test_the_loss_falls(smoke: Smoke) -> None:
 
 def test_the_adapter_loads_and_generates(smoke: Smoke, demo: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(smoke.out)
-    row = next(read_rows(open_build(demo), Rows(), "train"))
+    row = next(read_rows(open_build(demo), RowSelection(), "train"))
     example = write_example(row.conversation, tokenizer)
     asked = tokenizer(example.prompt, add_special_tokens=False, return_tensors="pt")
     adapted = AutoPeftModelForCausalLM.from_pretrained(str(smoke.out))
@@ -94,7 +94,7 @@ def test_the_first_row_is_shown_with_its_target_in_brackets(smoke: Smoke, demo: 
     assert target.partition("[<|end|>]\n")[0].replace("][", "").removesuffix("]") == row["output"]
 
 
-def test_the_card_says_what_was_trained_on_what(smoke: Smoke, demo: Path) -> None:
+def test_run_json_describes_the_training_and_its_data(smoke: Smoke, demo: Path) -> None:
     run = smoke.run
     manifest = json.loads((demo / "manifest.json").read_bytes())
     assert run["config"] == load_training("smoke").model_dump(mode="json")
@@ -109,13 +109,13 @@ def test_the_card_says_what_was_trained_on_what(smoke: Smoke, demo: Path) -> Non
     assert run["rows"]["train"]["rows"] == 32
     assert (run["steps"], run["epochs"]) == (16, 2)
     trained = 2 * run["rows"]["train"]["tokens"]
-    assert trained / run["seconds"] == pytest.approx(run["tokens_a_second"], rel=0.2)
+    assert trained / run["seconds"] == pytest.approx(run["tokens_per_second"], rel=0.2)
     times = [entry["seconds"] for entry in run["loss"]]
     assert times == sorted(times)
     assert times[-1] <= run["seconds"]
 
 
-def test_the_card_is_there_for_people_too(smoke: Smoke) -> None:
+def test_the_readme_of_the_model_describes_the_training(smoke: Smoke) -> None:
     head, _, text = (smoke.out / "README.md").read_text(encoding="utf-8").removeprefix("---\n").partition("---\n")
     assert yaml.safe_load(head) == {
         "library_name": "peft",
@@ -127,7 +127,7 @@ def test_the_card_is_there_for_people_too(smoke: Smoke) -> None:
     assert "| rows | 32 in form columns |" in text
 
 
-def test_nothing_is_left_lying_about(smoke: Smoke) -> None:
+def test_no_temporary_files_remain(smoke: Smoke) -> None:
     names = {path.name for path in smoke.out.iterdir()}
     assert names == {
         ".coalm-it-run", "README.md", "adapter_config.json", "adapter_model.safetensors", "base",
@@ -135,7 +135,7 @@ def test_nothing_is_left_lying_about(smoke: Smoke) -> None:
     }  # fmt: skip
 
 
-def test_what_is_done_is_not_done_again(smoke: Smoke) -> None:
+def test_a_finished_training_is_not_repeated(smoke: Smoke) -> None:
     before = (smoke.out / "run.json").stat().st_mtime_ns
     again = CliRunner().invoke(app, [*smoke.command, "--json"])
     assert json.loads(again.stdout) == smoke.run
@@ -154,7 +154,7 @@ def test_another_training_does_not_go_into_the_same_folder(smoke: Smoke) -> None
 
 
 class Interruption:
-    """A listener at which somebody presses Ctrl-C after so many steps."""
+    """A listener that raises KeyboardInterrupt after a number of steps."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -167,7 +167,7 @@ class Interruption:
             raise KeyboardInterrupt
 
 
-def test_what_was_cut_off_ends_as_if_it_had_not_been(demo: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(demo: Path, tmp_path: Path) -> None:
     config = load_training("smoke", [*SMALL, "sft.save_steps=2"])
     whole = train(config, data=demo, out=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -192,7 +192,7 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been(demo: Path, tmp_path: Path)
 
 
 def hold_out(build: Path, out: Path, rows: int) -> Path:
-    """The build with its last so many rows as validation rows."""
+    """A copy of the build whose last rows are validation rows."""
     shutil.copytree(build, out)
     manifest = json.loads((out / "manifest.json").read_bytes())
     for config in ("coalm_it", "samples"):
@@ -208,9 +208,9 @@ def hold_out(build: Path, out: Path, rows: int) -> Path:
     return out
 
 
-def test_all_weights_learn_from_messages_and_held_out_rows_are_tried(demo: Path, tmp_path: Path) -> None:
+def test_all_weights_are_trained_on_messages_and_validation_rows_are_evaluated(demo: Path, tmp_path: Path) -> None:
     changes = [*SMALL, "rows.limit=4", "lora=null", "rows.form=messages", "rows.validation_limit=2", "sft.eval_steps=1"]
-    shown: list[Marked] = []
+    shown: list[MarkedToken] = []
     run = train(
         load_training("smoke", [*changes, "sft.eval_strategy=steps"]),
         data=hold_out(demo, tmp_path / "build", rows=10),
@@ -224,8 +224,8 @@ def test_all_weights_learn_from_messages_and_held_out_rows_are_tried(demo: Path,
     assert not torch.equal(model.model.layers[0].mlp.up_proj.weight, base.model.layers[0].mlp.up_proj.weight)
     text = "".join(token.text for token in shown)
     assert text.startswith(("<|tools|>", "<|system|>"))
-    assert [token.text for token in shown if token.learnt][-1] == "<|end|>"
-    assert [token.learnt for token in shown] == sorted(token.learnt for token in shown)
+    assert [token.text for token in shown if token.has_loss][-1] == "<|end|>"
+    assert [token.has_loss for token in shown] == sorted(token.has_loss for token in shown)
 
 
 def test_a_tokenizer_without_a_pad_token_pads_with_its_end_token_and_says_so(
@@ -238,11 +238,11 @@ def test_a_tokenizer_without_a_pad_token_pads_with_its_end_token_and_says_so(
     command = ["train", "smoke", "--data", str(demo), "--out", str(tmp_path / "model"), *changes]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert f"{base} has no pad token: <|end|> pads; padding bears no loss\n" in result.stderr
+    assert f"{base} has no pad token: <|end|> is used; padding has no loss\n" in result.stderr
     assert AutoTokenizer.from_pretrained(tmp_path / "model").pad_token == "<|end|>"
 
 
-def test_accelerate_finds_the_command_behind_the_module(tmp_path: Path) -> None:
+def test_the_module_runs_the_command_for_accelerate(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coalm_it.training", "smoke", "--data", "nowhere", "--out", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 2

@@ -22,9 +22,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from platformdirs import user_cache_path
-
 from coalm_it.errors import ShortfallError
+from coalm_it.files import cache_folder
 from coalm_it.llm.ledger.database import (
     COLUMNS,
     FIND,
@@ -57,8 +56,8 @@ class MissingAnswerError(ShortfallError):
 
 
 def default_path() -> Path:
-    """The user's ledger, in the platform's folder for caches: ~/.cache/coalm-it/answers.sqlite on Linux."""
-    return user_cache_path("coalm-it", appauthor=False) / "answers.sqlite"
+    """The user's ledger, in the cache folder: ~/.cache/coalm-it/answers.sqlite on Linux."""
+    return cache_folder() / "answers.sqlite"
 
 
 @contextmanager

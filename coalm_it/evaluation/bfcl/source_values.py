@@ -4,12 +4,12 @@
     read_java("5L", "long")                                5
     read_javascript("{'a': [1, 2], b: 'x'}", "dict")       {"a": [1, 2], "b": "x"}
 
-What is not written as its type is given back as the text that it is: a variable's name, or a mistake. Values of no
-described type are read by their look: true, 5, 2.5f, "text", else text. Nothing is evaluated.
+Text that is not a literal of its type is returned unchanged: the name of a variable, or a mistake. Values without a
+described type are read by their syntax: true, 5, 2.5f, "text", else plain text. Nothing is evaluated.
 
-What verdicts hang on is kept as the official checker has it: strings in a Java array, and in an ArrayList of `any`,
-keep their quotes, so that ten Java questions can be answered right only without quotes; text after the closing bracket
-of a JavaScript array or object is passed over.
+Quirks of the official checker that change results are reproduced: strings in a Java array, and in an ArrayList of
+`any`, keep their quotes, so ten Java questions can be answered correctly only without quotes; text after the closing
+bracket of a JavaScript array or object is ignored.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _OPENING, _CLOSING, _QUOTES = "[{(", "]})", "'\""
 
 
 def read_java(text: str, kind: str, items: str = "") -> Any:
-    """The value, or the text where it is not written as its type; `items` is the type of a list's items."""
+    """The value, or the text if it is not a literal of its type; `items` is the type of the items of a list."""
     if kind in _JAVA_NUMBERS:
         return _read_number(text, *_JAVA_NUMBERS[kind])
     if kind == "boolean":
@@ -73,12 +73,12 @@ def read_java(text: str, kind: str, items: str = "") -> Any:
         listed = _split_plainly(inside) if inside else [one.strip() for one in _ADD.findall(written["adds"] or "")]
         return [item[1:-1] if items in ("char", "String") else read_java(item, items) for item in listed]
     if kind == "HashMap" and (written := _JAVA_MAP.search(text)):
-        return {key: _read_by_look(value.strip(), '"') for key, value in _PUT.findall(written["puts"] or "")}
+        return {key: _read_by_syntax(value.strip(), '"') for key, value in _PUT.findall(written["puts"] or "")}
     return text
 
 
 def read_javascript(text: str, kind: str, items: str = "") -> Any:
-    """The value, or the text where it is not written as its type; `items` is the type of a list's items."""
+    """The value, or the text if it is not a literal of its type; `items` is the type of the items of a list."""
     if kind in _JAVASCRIPT_NUMBERS:
         return _read_number(text, *_JAVASCRIPT_NUMBERS[kind])
     if kind == "Boolean":
@@ -94,7 +94,7 @@ def read_javascript(text: str, kind: str, items: str = "") -> Any:
 
 
 def _read_items(inside: str, kind: str) -> list[Any]:
-    """Of a JavaScript array; arrays in it are read by look."""
+    """The items of a JavaScript array; nested arrays are read by their syntax."""
     return [
         _read_inner(item) if item[:1] in ("[", "{") or not kind else read_javascript(item, kind)
         for item in _split(inside)
@@ -115,15 +115,15 @@ def _read_object(text: str) -> Any:
 
 
 def _read_inner(text: str, *, strip: bool = False) -> Any:
-    """A value inside another; in an object the look is that of the text without its quotes ('5' is 5)."""
+    """A nested value; in an object it is read without its quotes ('5' is 5)."""
     if text.startswith("[") and text.endswith("]"):
         return _read_items(text[1:-1], "")
     if text.startswith("{") and text.endswith("}"):
         return _read_object(text)
-    return _read_by_look(text.strip(_QUOTES) if strip else text, _QUOTES)
+    return _read_by_syntax(text.strip(_QUOTES) if strip else text, _QUOTES)
 
 
-def _read_by_look(text: str, quotes: str) -> Any:
+def _read_by_syntax(text: str, quotes: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
     if _is_quoted(text, quotes):
@@ -155,9 +155,9 @@ def _split_plainly(text: str) -> list[str]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """At the commas that stand in no brackets and no quotes."""
+    """At the commas outside of brackets and quotes."""
     depth, quote, start = 0, "", 0
-    for place, mark in enumerate(text):
+    for index, mark in enumerate(text):
         if quote:
             quote = "" if mark == quote else quote
         elif mark in _QUOTES:
@@ -167,7 +167,7 @@ def _split(text: str) -> Iterator[str]:
         elif mark in _CLOSING:
             depth -= 1
         elif mark == "," and not depth:
-            yield text[start:place].strip()
-            start = place + 1
+            yield text[start:index].strip()
+            start = index + 1
     if text[start:].strip():
         yield text[start:].strip()
