@@ -47,10 +47,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """With --fast, a file marked `libraries` as a whole is not imported: what it imports need not be installed."""
     if not config.getoption("--fast") or collection_path.suffix != ".py":
         return None
-    return (
-        bool(re.search(r"^pytestmark = .*\bmark\.libraries\b", collection_path.read_text("utf-8"), re.MULTILINE))
-        or None
-    )
+    marked = re.search(r"^pytestmark = .*\bmark\.libraries\b", collection_path.read_text("utf-8"), re.MULTILINE)
+    return True if marked else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
