@@ -9,8 +9,6 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-
 from coalm_it.assets import asset, list_assets
 from coalm_it.corpora.sources import load_source
 from coalm_it.dataset.manifest import Manifest, SourceEntry, count_losses
@@ -27,6 +25,9 @@ _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in r"\`*_[]<>|#"})
 
 def render_card(manifest: Manifest) -> str:
     """README.md of a build folder, with a YAML head for the Hub. The manifest must list the data files."""
+    environment = make_environment()
+    environment.filters.update(count="{:,}".format, share="{:.1%}".format, plain=escape_markup)
+    environment.filters.update(link=_quote_link, yaml=_write_yaml)
     words = _read_words()
     parts, sources = manifest.recipe.parts, manifest.sources.values()
     view = {
@@ -44,15 +45,7 @@ def render_card(manifest: Manifest) -> str:
         "own_tag": OWN_TAG,
         "name_size": _name_size,
     }
-    return _load_template().render({**dict(manifest), **view}).rstrip("\n") + "\n"
-
-
-@cache
-def _load_template() -> jinja2.Template:
-    environment = make_environment()
-    environment.filters.update(count="{:,}".format, share="{:.1%}".format, plain=escape_markup)
-    environment.filters.update(link=_quote_link, yaml=_write_yaml)
-    return environment.get_template("release/card.md.jinja")
+    return environment.get_template("release/card.md.jinja").render({**dict(manifest), **view}).rstrip("\n") + "\n"
 
 
 def escape_markup(text: str) -> str:
