@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -32,14 +33,41 @@ NEEDED = {"corpora": "COALM_IT_CORPORA", "llm": "COALM_IT_SMOLLM2"}
 """Marker -> the variable that names the folder which such a test needs."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for marker, variable in NEEDED.items():
-        if os.environ.get(variable):
-            continue
-        skip = pytest.mark.skip(reason=f"{variable} names no folder")
-        for item in items:
-            if item.get_closest_marker(marker):
-                item.add_marker(skip)
+SERVERS = {"ask", "hub", "server", "site"}
+"""Fixtures: a test that uses one of them is marked `server`."""
+NOT_FAST = ("libraries", "server", "slow")
+"""Markers that --fast leaves out."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help=f"leave out the tests marked {', '.join(NOT_FAST)}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --fast, a file marked `libraries` as a whole is not imported: what it imports need not be installed."""
+    if not config.getoption("--fast") or collection_path.suffix != ".py":
+        return None
+    marked = re.search(r"^pytestmark = .*\bmark\.libraries\b", collection_path.read_text("utf-8"), re.MULTILINE)
+    return True if marked else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+        for marker, variable in NEEDED.items():
+            if item.get_closest_marker(marker) and not os.environ.get(variable):
+                item.add_marker(pytest.mark.skip(reason=f"{variable} names no folder"))
+    if config.getoption("--fast"):
+        left_out = {item for item in items if any(map(item.get_closest_marker, NOT_FAST))}
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Threads of torch that wait for one another on a busy machine cost more than they give."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -181,6 +181,7 @@ class HubRequest(BaseHTTPRequestHandler):
     """One request, answered by the first route that fits."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a body waits 40 ms for the client to acknowledge its headers
     hub: Hub
 
     def do_any(self) -> None:

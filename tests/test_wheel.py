@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -23,7 +25,7 @@ def pip(*arguments: str | Path) -> None:
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the commands of a fresh environment with the wheel and what it depends on."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--no-deps", "--wheel-dir", folder, CHECKOUT)
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, CHECKOUT)
     [wheel] = folder.glob("coalm_it-*.whl")
     environment = folder / "environment"
     venv.create(environment, with_pip=False)

@@ -346,6 +346,7 @@ def limit_files_to(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "workers"), [("shards", "2"), ("files", "2"), ("files", "1")])
 def test_a_full_disk_is_one_line_and_a_rerun_completes(
     demo: Path, tmp_path: Path, own_cache: Path, stage: str, workers: str
@@ -419,6 +420,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "count", "workers"),
     [
@@ -453,6 +455,7 @@ def test_a_build_that_is_killed_is_completed_by_a_rerun(
 
 
 @needs_proc
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "count", "workers"),
     [("cache/shards/*.arrow", 3, "1"), ("cache/shards/*.arrow", 3, "2"), ("out/data/*/.*.part", 1, "2")],

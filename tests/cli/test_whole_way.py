@@ -16,25 +16,21 @@ from coalm_it.cli import app
 from coalm_it.evaluation.benchmarks import BENCHMARKS, load_evaluation
 from coalm_it.verify.config import load_verification
 
+pytestmark = pytest.mark.libraries
+
 README = (Path(coalm_it.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALL = {
-    "build": ["--workers", "2"],
-    "train": ["--set", "rows.limit=64", "--set", "sft.num_train_epochs=2"],
-    "eval": ["--set", "rows=3", "--set", "max_tokens=24"],
+    "train": ["rows.limit=16", "rows.validation_limit=2", "sft.per_device_train_batch_size=2"],
+    "eval": ["rows=3", "max_tokens=24"],
     "verify": [
-        *(
-            "--set",
-            "recipe_changes=[validation=0.2, parts.snips=null]",
-            "--set",
-            "training=smoke",
-            "--set",
-            "expect=[]",
-        ),
-        *("--set", "training_changes=[rows.limit=16, sft.num_train_epochs=1]"),
-        *("--set", "evaluations={held_out: {config: held_out, changes: [rows=2, max_tokens=16]}}"),
+        "recipe_changes=[validation=0.2, parts.snips=null]",
+        "training=smoke",
+        "training_changes=[rows.limit=12, rows.validation_limit=2, sft.num_train_epochs=1]",
+        "evaluations={held_out: {config: held_out, changes: [rows=1, max_tokens=8]}}",
+        "expect=[]",
     ],
 }
-"""What makes each command quick."""
+"""Settings that make each command quick."""
 
 
 def read_commands() -> list[list[str]]:
@@ -51,7 +47,8 @@ def fit(command: list[str], folder: Path, address: str) -> list[str]:
         del words[place : place + 2]
     if words[0] == "verify":
         words[words.index("--base") + 1] = str(folder / "model" / "base")
-    return [*words, *SMALL.get(words[0], ()), *(["--endpoint", address] if words[0] == "publish" else [])]
+    changes = [word for change in SMALL.get(words[0], ()) for word in ("--set", change)]
+    return [*words, *changes, *(["--endpoint", address] if words[0] == "publish" else [])]
 
 
 def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) -> None:

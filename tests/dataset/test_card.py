@@ -26,6 +26,8 @@ from coalm_it.pipeline.build import build
 from coalm_it.recipe import Mask, Part, Reasoning
 from coalm_it.schema import Layout, Task
 
+pytestmark = pytest.mark.libraries
+
 WORDS = yaml.safe_load(asset("templates", "release", "words.yaml").read_text())
 
 

@@ -15,6 +15,8 @@ from datasets import Dataset, load_dataset
 
 from coalm_it import decode_messages
 
+pytestmark = pytest.mark.libraries
+
 COLUMNS = ["instruction", "input", "output"]
 SAMPLE_COLUMNS = [
     "id", "part", "task", "source", "split", "dialogue_id", "turn", "licence", "thought",

@@ -233,6 +233,7 @@ def test_a_public_repository_needs_the_option(hub: Hub, demo: Path) -> None:
 # --- without sending anything ---
 
 
+@pytest.mark.libraries
 def test_a_dry_run_lists_files_and_sizes_and_shows_the_card(demo: Path) -> None:
     result = CliRunner().invoke(app, ["publish", str(demo), "--repo", REPO, "--dry-run"])
     assert result.exit_code == 0

@@ -36,6 +36,10 @@ class Script:
         return 200, {"id": "x", "object": "chat.completion", "created": 0, "choices": [choice], "usage": usage}
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # a connection for which there is no room in the queue is tried again after a second
+
+
 @contextmanager
 def serve(reply: Callable[[Json], Reply]) -> Iterator[Script]:
     """A server on a free local port; `reply` maps the body of a request to the answer."""
@@ -43,6 +47,7 @@ def serve(reply: Callable[[Json], Reply]) -> Iterator[Script]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a body waits 40 ms for the client to acknowledge its headers
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -57,9 +62,9 @@ def serve(reply: Callable[[Json], Reply]) -> Iterator[Script]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     script.base_url = f"http://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield script
     finally:

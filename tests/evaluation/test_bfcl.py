@@ -97,6 +97,7 @@ def say(body: Json) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer)
 
 
+@pytest.mark.server
 def test_each_category_is_scored_by_its_expected_answer(data: Path, tmp_path: Path) -> None:
     result = run(data, tmp_path / "out", say)
     assert result.exit_code == 0, result.output
@@ -208,6 +209,7 @@ def test_published_results_are_complete() -> None:
 # --- missing and malformed files ---
 
 
+@pytest.mark.server
 def test_missing_files_are_one_line(tmp_path: Path) -> None:
     result = run(tmp_path, tmp_path / "out", say)
     assert result.exit_code == 2

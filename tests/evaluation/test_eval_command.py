@@ -221,6 +221,7 @@ def test_form_messages_sends_the_conversation_with_its_tools(built: Path, ask: A
     assert not any("reasoning_content" in message for body in ask.asked for message in body["messages"])
 
 
+@pytest.mark.server
 def test_replies_whose_prompt_shows_no_functions_are_not_asked(tmp_path: Path) -> None:
     parts = {"sgd": {"source": "sgd", "task": ["react_action", "react_response"]}}
     recipe = Recipe.model_validate({"name": "mix", "parts": parts, "validation": 0.3})

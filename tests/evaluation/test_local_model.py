@@ -22,6 +22,8 @@ from coalm_it.listener import Silent
 from coalm_it.pipeline.build import build
 from coalm_it.rendering.chat import Conversation
 
+pytestmark = pytest.mark.libraries
+
 ROOT = Path(__file__).parents[2]
 PARAMETERS = {"type": "dict", "properties": {"x": {"type": "String"}}, "required": ["x"]}
 FUNCTION = {"name": "f", "description": "Does f.", "parameters": PARAMETERS}

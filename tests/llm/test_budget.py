@@ -43,7 +43,7 @@ def test_the_ceiling_is_never_passed(behaviour: dict[str, Any], server: Any, que
     with pytest.raises(
         BudgetError, match=r"the spending limit does not allow another request .* of max_usd 0.1 used\)"
     ) as raised:
-        ask(questions(1000), settings, budget=make_budget(settings))
+        ask(questions(1000), settings, budget=make_budget(settings), first_pause=0.05)
     assert "\n" not in str(raised.value)
     assert cost(server) <= 0.1
     if not behaviour:

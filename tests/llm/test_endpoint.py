@@ -163,7 +163,7 @@ def test_thirty_percent_faults_and_every_request_has_an_outcome(server: Any, que
         empty=0.02,
         filtered=0.02,
     )
-    got = ask(questions(200), server.settings(timeout=0.5))
+    got = ask(questions(200), server.settings(timeout=0.5), first_pause=0.05)
     assert len(got) == 200
     reasons = Counter(outcome.reason for outcome in got.values() if isinstance(outcome, Failure))
     assert set(reasons) <= {"length", "empty", "content_filter"}
@@ -292,7 +292,7 @@ def test_a_model_that_wants_max_completion_tokens_gets_them(server: Any, questio
         ({"model": "large"}, {}, r"no model 'small',.* \(404: The model `small` does not exist\)"),
         ({"quota": 5}, {}, r"the quota is exhausted \(429: You exceeded"),
         (
-            {"allow": 1, "latency": 1, "retry_after": 4000},
+            {"allow": 1, "latency": 0.2, "retry_after": 4000},
             {},
             r"asks to retry after 4,000 s \(429: Too many requests\)",
         ),
@@ -313,7 +313,7 @@ def test_it_stops_with_one_line(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
     server.behave(**behaviour)
     with pytest.raises(EndpointError, match=line) as raised:
-        ask(questions(30), server.settings(**changes))
+        ask(questions(30), server.settings(**changes), first_pause=0.05)
     assert "\n" not in str(raised.value)
     assert server.stats["requests"] < 100
 

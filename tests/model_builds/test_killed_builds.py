@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from builds import IN_FLIGHT, kill_builds
 from small import read_files
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_build_that_is_killed_again_and_again_ends_as_if_nothing_had_been(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_batches_give_the_same_bytes_and_go_on_after_a_stop(server: Any, tmp_pat
     build = start_small(server, out, FEW, options=["--batch"], OPENAI_API_KEY=key)
     while not server.stats["batches"]:
         assert build.poll() is None, build.communicate()
-        time.sleep(0.1)
+        time.sleep(0.02)
     build.send_signal(signal.SIGINT)
     _, errors = build.communicate()
     assert build.returncode == 130, errors
@@ -158,7 +158,7 @@ def test_thoughts_that_do_not_pass_are_ordered_in_further_batches(server: Any, t
         ordered = server.stats["batches"]
         build = start_small(server, out, FEW, options=["--batch"])
         while build.poll() is None and server.stats["batches"] == ordered:
-            time.sleep(0.1)
+            time.sleep(0.02)
         if build.poll() is None:
             build.send_signal(signal.SIGINT)
         _, errors = build.communicate()

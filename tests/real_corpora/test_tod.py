@@ -15,7 +15,7 @@ from datasets import load_dataset
 
 from coalm_it.calls import parse_calls
 
-pytestmark = pytest.mark.corpora
+pytestmark = [pytest.mark.corpora, pytest.mark.libraries]
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ from coalm_it.rendering.chat import (
     write_prompt,
 )
 
+pytestmark = pytest.mark.libraries
+
 Row = dict[str, Any]
 
 OWN_TEMPLATE = asset("train", "tiny.jinja").read_text(encoding="utf-8")

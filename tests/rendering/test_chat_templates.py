@@ -18,6 +18,8 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from coalm_it import decode_messages
 
+pytestmark = pytest.mark.libraries
+
 Message = dict[str, Any]
 # Which thoughts a template shows: those of every turn, of the turn that the target ends, or none.
 THOUGHTS = {

@@ -27,6 +27,8 @@ from coalm_it.training.rows import Row, read_rows
 from coalm_it.training.tiny import make_tiny
 from coalm_it.training.tokens import RowsError, SplitCounts, write_tokens
 
+pytestmark = pytest.mark.libraries
+
 
 @pytest.fixture(scope="module")
 def tiny(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -28,6 +28,8 @@ from coalm_it.training import MarkedToken, load_training, train
 from coalm_it.training.config import RowSelection
 from coalm_it.training.rows import read_rows
 
+pytestmark = pytest.mark.libraries
+
 SMALL = ["rows.limit=12", "sft.per_device_train_batch_size=2", "sft.num_train_epochs=1", "sft.logging_steps=1"]
 """Six steps."""
 
