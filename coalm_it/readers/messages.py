@@ -30,15 +30,15 @@ from typing import Any
 from coalm_it.calls import CallSyntaxError, decode_calls
 from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.parsing import read_records
+from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import (
     BadRecord,
     DialogueContent,
     convert_dialogues,
     decode_result,
     get_field,
-    number_record,
     parse_json,
-    read_records,
     report_unreadable_file,
 )
 from coalm_it.corpora.toolspecs import read_tools
@@ -78,12 +78,13 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         return DialogueContent(build_turns(list(_read_messages(messages)), tools), tools)
 
     def name(record: Any, index: int) -> str:
-        if columns.id is None or not isinstance(record, dict):
-            return number_record(shard.file, index)
-        return str(record.get(columns.id, index))
+        return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
 
+    earlier = list_earlier_ids(corpus, split, shard.file, columns.id) if columns.id else ()
     records = read_records(shard.file)
-    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
+    return convert_dialogues(
+        corpus, split, shard, licence, records=records, convert=convert, name=name, earlier=earlier
+    )
 
 
 def _read_messages(raw: list[Any]) -> Iterator[RawMessage]:

@@ -29,16 +29,16 @@ from typing import Any, Literal
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
 from coalm_it.corpora.conversations import RawMessage, Result, build_turns
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.decoding import refuse_constant
+from coalm_it.corpora.parsing import read_records
+from coalm_it.corpora.record_ids import number_record
 from coalm_it.corpora.records import (
     BadRecord,
     DialogueContent,
     convert_dialogues,
     decode_result,
     get_field,
-    number_record,
     parse_json,
-    read_records,
-    refuse_constant,
     report_unreadable_file,
 )
 from coalm_it.corpora.toolspecs import read_tools
