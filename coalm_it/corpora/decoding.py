@@ -34,7 +34,11 @@ class BrokenRecord:
     reason: str
 
 
-class NumberTooLarge(ValueError):
+class UnusableValue(ValueError):
+    """A value that stands in correct JSON, but that no row can hold."""
+
+
+class NumberTooLarge(UnusableValue):
     """A number with an exponent that no float can hold."""
 
 
@@ -45,7 +49,10 @@ def decode_strictly(text: str) -> Any:
     """The value of a JSON text; integers of any length stay exact. Raises ValueError or RecursionError."""
     value = json.loads(text, parse_constant=refuse_constant, parse_float=_parse_float)
     if "\\ud" in text.lower():
-        check_value(value, _DEPTH)
+        try:
+            check_value(value, _DEPTH)
+        except ValueError as error:
+            raise UnusableValue(str(error)) from None
     return value
 
 
@@ -170,6 +177,13 @@ def convert_row(row: dict[str, Any]) -> dict[str, Any] | BrokenRecord:
         return {key: _convert(value) for key, value in row.items() if value is not None and value == value}
     except ValueError as error:
         return BrokenRecord(str(error))
+
+
+def drop_nulls(value: Any) -> Any:
+    """The value without the keys that are null, as a table pads its objects."""
+    if isinstance(value, dict):
+        return {key: drop_nulls(item) for key, item in value.items() if item is not None}
+    return [drop_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _convert(value: Any) -> Any:

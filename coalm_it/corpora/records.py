@@ -6,7 +6,6 @@ No record can end a build: what it lacks or contradicts is a fault, and so is an
 from __future__ import annotations
 
 import datetime
-import json
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from coalm_it.calls import CallSyntaxError, parse_calls
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.decoding import BrokenRecord, NumberTooLarge, decode_strictly
+from coalm_it.corpora.decoding import BrokenRecord, NumberTooLarge, UnusableValue, decode_strictly
 from coalm_it.corpora.record_ids import name_records
 from coalm_it.corpora.sources import SourceError
 from coalm_it.schema import Dialogue, Fault, Tool, Turn
@@ -158,10 +157,10 @@ def parse_json(text: str, what: str) -> Any:
     """The value of a JSON text; integers of any length stay exact. Raises BadRecord; `what` names the text there."""
     try:
         return decode_strictly(text)
-    except json.JSONDecodeError as error:
-        raise BadRecord(f"{what}: not JSON: {error}, in {text!r:.60}") from None
-    except (ValueError, RecursionError) as error:
+    except UnusableValue as error:
         raise BadRecord(f"{what}: {error}, in {text!r:.60}") from None
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(f"{what}: not JSON: {error}, in {text!r:.60}") from None
 
 
 def decode_result(text: str) -> Any:
