@@ -161,8 +161,7 @@ def _read_keyword(key: str, value: Any) -> dict[str, Any]:
     if key == "items" and isinstance(value, list):
         key = "prefixItems"  # as JSON Schema wrote it until 2019
     if key == "items":
-        fits = isinstance(value, dict | str)
-        return {key: _read_property(key, value)[0]} if fits else {}
+        return {key: _read_property(key, value)[0]} if isinstance(value, dict | str) else {}
     if key in _SCHEMAS:
         if isinstance(value, bool):
             return {key: value}
