@@ -17,7 +17,7 @@ from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.decoding import BrokenRecord, NumberTooLarge, UnusableValue, decode_strictly
 from coalm_it.corpora.record_ids import name_records
 from coalm_it.corpora.sources import SourceError
-from coalm_it.schema import Dialogue, Fault, Tool, Turn
+from coalm_it.schema import Dialogue, Fault, Place, Tool, Turn
 
 T = TypeVar("T")
 R = TypeVar("R", covariant=True)
@@ -65,6 +65,7 @@ class DialogueContent(NamedTuple):
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     clock: datetime.date | None = None
+    context_only: tuple[Place, ...] = ()
 
 
 def convert_dialogues(
@@ -99,6 +100,7 @@ def convert_dialogues(
             clock=content.clock,
             tools=content.tools,
             turns=content.turns,
+            context_only=content.context_only,
             file=shard.file.name,
             record=index,
         )

@@ -28,8 +28,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls
-from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Role, build_content
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.parsing import read_records
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import (
@@ -75,7 +76,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         given = record.get(columns.tools or "tools")
         tools = read_tools(given) if given else ()
         messages = parse_json(raw, column) if isinstance(raw, str) else raw
-        return DialogueContent(build_turns(list(_read_messages(messages)), tools), tools)
+        return build_content(list(_read_messages(messages)), tools)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)

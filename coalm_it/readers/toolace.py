@@ -27,9 +27,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import RawMessage, Result, build_turns
+from coalm_it.corpora.conversations import RawMessage, build_content
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.decoding import refuse_constant
+from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.parsing import read_records
 from coalm_it.corpora.record_ids import number_record
 from coalm_it.corpora.records import (
@@ -64,7 +65,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         tools = read_system(get_field(record, "system", str))
         raw = get_field(record, "conversations", list)
         read = _read_sharegpt if corpus.layout == "sharegpt" else _read_upstream
-        return DialogueContent(build_turns(list(read(raw, tools)), tools), tools)
+        return build_content(list(read(raw, tools)), tools)
 
     def name(record: Any, index: int) -> str:
         return number_record(shard.file, index)

@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Role, build_content
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.parsing import read_records
 from coalm_it.corpora.record_ids import list_earlier_ids, read_id
 from coalm_it.corpora.records import (
@@ -61,7 +62,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         query = get_field(record, "query", str, list)
         tools = read_tools(get_field(record, "tools", str, list))
         answer = RawMessage("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
-        return DialogueContent(build_turns([*_read_query(query), answer], tools), tools)
+        return build_content([*_read_query(query), answer], tools)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, "id", shard.file, index)
