@@ -177,7 +177,11 @@ def decode_result(text: str) -> Any:
     except NumberTooLarge as error:
         raise BadRecord(f"result: {error}") from None
     except (ValueError, RecursionError):
-        pass
+        return decode_literal(text)
+
+
+def decode_literal(text: str) -> Any:
+    """The value of a text in Python notation; the text itself if it is none."""
     try:
         (call,) = parse_calls(f"result(value={text})", "python")
     except (CallSyntaxError, ValueError):

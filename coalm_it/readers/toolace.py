@@ -21,7 +21,6 @@ without results. An observation is the value of `results`. Lost in conversion: t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -29,7 +28,6 @@ from typing import Any, Literal
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
 from coalm_it.corpora.conversations import RawMessage, build_content
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.decoding import refuse_constant
 from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.parsing import read_records
 from coalm_it.corpora.record_ids import number_record
@@ -42,14 +40,12 @@ from coalm_it.corpora.records import (
     parse_json,
     report_unreadable_file,
 )
-from coalm_it.corpora.toolspecs import read_tools
+from coalm_it.corpora.system_tools import read_system
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Tool
 
 Rule = Literal["word", "arguments", "result", "required"]
 
-_LIST = re.compile(r"\[\s*+[{\]]")
 _CUT = re.compile(r"[\s/-]")
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
@@ -72,25 +68,6 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
 
     records = read_records(shard.file)
     return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
-
-
-def read_system(text: str) -> tuple[Tool, ...]:
-    """The functions in the first JSON list of objects in a system text; none if there is no such list.
-
-    Raises BadRecord: the list is broken, or see `read_tools`.
-    """
-    broken = None
-    for match in _LIST.finditer(text):
-        try:
-            value, _ = _DECODER.raw_decode(text, match.start())
-        except (ValueError, RecursionError) as error:
-            broken = broken or error
-            continue
-        if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
-            return read_tools(value)
-    if broken:
-        raise BadRecord(f"the list of functions in the system text is not JSON: {broken}")
-    return ()
 
 
 # --- upstream ---
