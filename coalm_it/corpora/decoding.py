@@ -118,7 +118,9 @@ def decode_lines(content: bytes) -> list[Any]:
             almost = _is_json(line)
             if not records and not almost and (objects := _decode_objects(content)):
                 return objects
-            records.append(BrokenRecord(f"line {number} is not JSON, or cut off: {error}"))
+            where = f", at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            records.append(BrokenRecord(f"line {number} is not JSON, or cut off: {reason}{where}"))
             is_json = is_json or almost
     if records and not is_json:
         raise ValueError("no line is JSON")

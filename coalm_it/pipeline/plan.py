@@ -20,7 +20,7 @@ from coalm_it.corpora.sources import Source, SourceError, load_source
 from coalm_it.files import hash_bytes
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
-from coalm_it.readers import READERS
+from coalm_it.readers import READERS, depends_on_earlier_files
 from coalm_it.recipe import Recipe, load_recipe
 from coalm_it.schema import Inventory
 
@@ -158,8 +158,11 @@ def plan_shards(recipe: Recipe, part_source: PartSource, inputs: dict[str, str],
         "licence": part_source.source.licence,
     }
     common = [settings, shared, part_source.inventory.fingerprint, fingerprint_package(), list_versions()]
+    files = part_source.corpus.splits[part.split]
+    chained = depends_on_earlier_files(part_source.source.reader, part_source.corpus)
     for shard in cut_shards(part_source.corpus, part.split):
-        sha256 = inputs[f"{part_source.source.name}/{shard.file.name}"]
+        read = files[: files.index(shard.file) + 1] if chained else (shard.file,)
+        sha256 = [inputs[f"{part_source.source.name}/{file.name}"] for file in read]
         name = hash_json([common, shard.file.name, sha256, shard.index, shard.of])
         yield ShardTask(
             part=part_source.part,

@@ -27,31 +27,16 @@ its layout) and all other columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.corpora.conversations import build_content
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.parsing import read_records
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
-from coalm_it.corpora.records import (
-    BadRecord,
-    DialogueContent,
-    convert_dialogues,
-    get_field,
-    parse_json,
-    report_unreadable_file,
-)
-from coalm_it.corpora.sources import Columns
-from coalm_it.corpora.system_tools import read_system_tools
-from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.readers.messages.parts import read_content
-from coalm_it.readers.messages.talk import list_messages, read_messages
-from coalm_it.schema import Dialogue, Fault, Inventory, Tool
-
-_MESSAGES = ("messages", "conversations", "contents")
-_TOOLS = ("tools", "functions")
-_SYSTEM = ("system", "developer")
+from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
+from coalm_it.readers.messages.places import find_messages, find_tools, list_records
+from coalm_it.readers.messages.talk import read_messages
+from coalm_it.schema import Dialogue, Fault, Inventory
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
@@ -65,41 +50,16 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     columns = corpus.columns
 
     def convert(record: Any) -> DialogueContent:
-        messages = list_messages(_read_column(record, columns))
-        tools = _find_tools(record, columns, messages)
+        value = parse_json(record, "record") if isinstance(record, str) else record
+        messages = find_messages(value, columns)
+        tools = find_tools(value, corpus, messages)
         return build_content(list(read_messages(messages, tools)), tools)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
 
     earlier = list_earlier_ids(corpus, split, shard.file, columns.id) if columns.id else ()
-    records = read_records(shard.file)
+    records = list_records(shard.file, columns)
     return convert_dialogues(
         corpus, split, shard, licence, records=records, convert=convert, name=name, earlier=earlier
     )
-
-
-def _read_column(record: Any, columns: Columns) -> list[Any]:
-    there = [key for key in _MESSAGES if isinstance(record, dict) and key in record]
-    column = columns.messages or (there[0] if there else "messages")
-    raw = get_field(record, column, list, str)
-    value = parse_json(raw, column) if isinstance(raw, str) else raw
-    if not isinstance(value, list):
-        raise BadRecord(f"{column!r} should be a list of messages, found {value!r:.60}")
-    return value
-
-
-def _find_tools(record: dict[str, Any], columns: Columns, messages: Sequence[dict[str, Any]]) -> tuple[Tool, ...]:
-    """The functions of a record: its column, or what a system message lists."""
-    keys = (columns.tools,) if columns.tools else _TOOLS
-    given = next((record[key] for key in keys if record.get(key)), None)
-    if given and (tools := read_tools(given)):
-        return tools
-    for message in messages:
-        if str(message.get("role", message.get("from"))) in _SYSTEM:
-            listed = next((message[key] for key in _TOOLS if message.get(key)), None)
-            if listed:
-                return read_tools(listed)
-            if tools := read_system_tools(read_content(message.get("content", message.get("value"))).text):
-                return tools
-    return ()

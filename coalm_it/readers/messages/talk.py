@@ -9,7 +9,7 @@ from typing import Any
 from coalm_it.calls import CallSyntaxError
 from coalm_it.corpora.conversations import RawMessage, Role
 from coalm_it.corpora.pairing import Result
-from coalm_it.corpora.records import BadRecord, get_field, parse_json
+from coalm_it.corpora.records import BadRecord, get_field
 from coalm_it.readers.messages.markup import read_marked_text, split_thought
 from coalm_it.readers.messages.parts import Content, read_calls, read_content, read_id, read_results, read_thought
 from coalm_it.schema import Call, Tool
@@ -41,17 +41,6 @@ _NOT_LEARNT: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("mask", "masked"), (True, 1, "true", "1")),
 }
 """Key of a message -> the values that mark it as context."""
-
-
-def list_messages(raw: Sequence[Any]) -> list[dict[str, Any]]:
-    """The messages, each of which may be a JSON text, as objects. Raises BadRecord."""
-    messages = []
-    for number, message in enumerate(raw):
-        value = parse_json(message, f"message {number}") if isinstance(message, str) else message
-        if not isinstance(value, dict):
-            raise BadRecord(f"message {number}: an object with 'role' was expected, found {value!r:.60}")
-        messages.append(value)
-    return messages
 
 
 def read_messages(messages: Sequence[dict[str, Any]], tools: Sequence[Tool]) -> Iterator[RawMessage]:
