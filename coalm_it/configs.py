@@ -5,27 +5,21 @@ An error is reported in one line; an unknown key together with the nearest known
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
+import os.path
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from coalm_it.assets import Kind, list_assets
 from coalm_it.errors import RequestError
+from coalm_it.validation import describe_errors, format_place, holds_sections, name_nearest
+from coalm_it.yaml_files import MAX_DEPTH, YamlError, parse_yaml, read_yaml
 
 Config = TypeVar("Config", bound=BaseModel)
-
-RENAMED_KEYS = {
-    "at_least": "min_score",
-    "extra": "extra_body",
-    "requests_a_minute": "requests_per_minute",
-    "tokens_a_minute": "tokens_per_minute",
-    "turns_a_request": "turns_per_request",
-}
-"""Former name of a key -> its name, to tell the writer of an older file."""
+Place = tuple[str, ...]
+"""The path of a key in a file."""
 
 
 class ConfigError(RequestError):
@@ -39,24 +33,20 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
     """
     path = _find_file(kind, name)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from None
+        raw = read_yaml(path)
+    except YamlError as error:
+        raise ConfigError(f"{path.name}: {error}") from None
     if not isinstance(raw, dict):
         keys = [name for name, field in model.model_fields.items() if field.is_required()] or list(model.model_fields)
         raise ConfigError(f"{path.name}: a mapping with {', '.join(keys)} is expected")
+    added: dict[Place, str] = {}
     for change in changes:
-        _apply_change(raw, change)
+        _apply_change(raw, change, model, added)
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{path.name}: {'; '.join(describe_errors(error, model))}") from None
-
-
-def name_nearest(name: str, known: Sequence[str]) -> str:
-    """A hint for an unknown name: the nearest known name, or else all of them."""
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        unknown = list(_describe_unknown_sections(error, raw, added))
+        raise ConfigError("; ".join(unknown or [f"{path.name}: {'; '.join(describe_errors(error, model))}"])) from None
 
 
 def _find_file(kind: Kind, name: str) -> Path:
@@ -64,7 +54,7 @@ def _find_file(kind: Kind, name: str) -> Path:
     known = {path.stem: path for path in list_assets(kind, ".yaml")}
     stem = name.removeprefix(f"{kind}/").removesuffix(".yaml")
     is_path = name.endswith((".yaml", ".yml"))
-    if is_path and Path(name).is_file():
+    if is_path and os.path.isfile(name):
         return Path(name)
     if stem not in known:
         raise ConfigError(
@@ -73,52 +63,51 @@ def _find_file(kind: Kind, name: str) -> Path:
     return known[stem]
 
 
-def _apply_change(raw: dict[str, Any], change: str) -> None:
+# --- --set ---
+
+
+def _apply_change(raw: dict[str, Any], change: str, model: type[BaseModel], added: dict[Place, str]) -> None:
+    """Sets one value; a section that this adds to a mapping of sections, such as a part, is noted in `added`."""
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {change}: write it as KEY.KEY=VALUE, e.g. name=mine")
     *outer, last = key.split(".")
+    if len(outer) > MAX_DEPTH:
+        raise ConfigError(f"--set {change:.80}...: more than {MAX_DEPTH} sections")
+    try:
+        value = parse_yaml(text)
+    except YamlError as error:
+        raise ConfigError(
+            f"--set {change:.80}: the value is not YAML: {str(error).removeprefix('not YAML: ')}"
+        ) from None
     section = raw
-    for name in outer:
+    for index, name in enumerate(outer):
+        place = tuple(outer[:index])
+        if name not in section and holds_sections(model, place):
+            added[*place, name] = change
         section = section.setdefault(name, {})
         if not isinstance(section, dict):
             raise ConfigError(f"--set {change}: {name!r} holds a value, not a section")
-    try:
-        section[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {change}: the value is not YAML") from None
+    if value is None and last not in section and holds_sections(model, outer):
+        raise ConfigError(_describe_unknown_section(change, (*outer, last), section))
+    section[last] = value
 
 
-def describe_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
-    """One phrase for each error of a validation, with the key, what is wrong, and what was found."""
-    for problem in error.errors():
-        where = [str(part) for part in problem["loc"]]
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(model, where[:-1])
-            renamed = RENAMED_KEYS.get(where[-1])
-            hint = f"it is now called {renamed!r}" if renamed in known else name_nearest(where[-1], known)
-            yield f"unknown key {'.'.join(where)!r}; {hint}"
-        elif not where:
-            yield problem["msg"].removeprefix("Value error, ")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            yield f"{'.'.join(where)}: {message}{_show_value(problem)}"
+def _describe_unknown_sections(
+    error: ValidationError, raw: Mapping[str, Any], added: Mapping[Place, str]
+) -> Iterator[str]:
+    """A phrase for each section that a change has added without its required keys: more likely its name is wrong."""
+    missing = [problem["loc"] for problem in error.errors() if problem["type"] == "missing"]
+    for place, change in added.items():
+        keys = [str(where[-1]) for where in missing if where[: len(place)] == place]
+        if keys:
+            section: Any = raw
+            for name in place[:-1]:
+                section = section[name]
+            others = {name: value for name, value in section.items() if (*place[:-1], name) not in added}
+            yield f"{_describe_unknown_section(change, place, others)}; a new one needs {', '.join(keys)} too"
 
 
-def _show_value(problem: Any) -> str:
-    return "" if isinstance(problem["input"], dict) else f" (found {problem['input']!r})"
-
-
-def _known_keys(model: type[BaseModel], where: Sequence[str]) -> list[str]:
-    """The keys of the section at `where`; names between sections, such as those of a mapping, are skipped."""
-    for name in where:
-        field = model.model_fields.get(name)
-        inner = _find_model(field.annotation) if field else None
-        model = inner or model
-    return list(model.model_fields)
-
-
-def _find_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _find_model(part))), None)
+def _describe_unknown_section(change: str, place: Place, others: Mapping[str, Any]) -> str:
+    hint = name_nearest(place[-1], [str(name) for name in others])
+    return f"--set {change}: there is no {place[-1]!r} in {format_place(place[:-1])}; {hint}"

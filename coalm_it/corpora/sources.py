@@ -6,12 +6,12 @@ import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from coalm_it.assets import asset
-from coalm_it.configs import describe_errors, name_nearest
 from coalm_it.errors import RequestError
+from coalm_it.validation import describe_errors, name_nearest
+from coalm_it.yaml_files import YamlError, read_yaml
 
 
 class SourceError(RequestError):
@@ -165,10 +165,8 @@ def _known_names() -> list[str]:
 
 def _read_source(path: Path) -> Source:
     try:
-        return Source.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        return Source.model_validate(read_yaml(path))
+    except YamlError as error:
+        raise SourceError(f"{path}: {error}") from None
     except ValidationError as error:
         raise SourceError(f"{path}: {'; '.join(describe_errors(error, Source))}") from None

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coalm_it.configs import name_nearest
 from coalm_it.dataset.finished import CONFIGS, FinishedBuild, Split
 from coalm_it.errors import RequestError
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
 from coalm_it.training.config import Rows
+from coalm_it.validation import name_nearest
 
 _COLUMNS: dict[Form, list[str]] = {"columns": ["instruction", "input", "output"], "messages": ["messages", "tools"]}
 _ROWS_AT_ONCE = 1000

@@ -233,7 +233,7 @@ def test_a_file_that_is_no_recipe_is_one_line(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: mine\nreader: snips", r"mine_source\.yaml: title: Field required"),
+        ("name: mine\nreader: snips", r"mine_source\.yaml: missing keys 'title', "),
         ("nmae: mine", r"mine_source\.yaml: .*"),
         ("[", r"mine_source\.yaml: not YAML"),
     ],

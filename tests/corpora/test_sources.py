@@ -54,9 +54,9 @@ def test_a_source_may_be_a_file_of_the_user(tmp_path: Path) -> None:
     [
         ("name: [", "not YAML: "),
         ("licenze: CC0-1.0", "unknown key 'licenze'; did you mean 'licence'?"),
-        ("name: mine", "title: Field required"),
-        ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: Input should be a valid regular"),
-        ("just text", "Input should be a valid dictionary"),
+        ("name: mine", "missing keys 'title', 'reader', 'licence', 'citation', 'homepage', 'layouts'"),
+        ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: should be a regular expression"),
+        ("just text", "should be a mapping of keys to values"),
     ],
 )
 def test_an_error_in_a_source_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
