@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +10,12 @@ from typing import Any, TypeVar
 import orjson
 
 from coalm_it.corpora.sources import Columns, SourceError
+from coalm_it.corpora.zip_files import ZipError, measure_member, read_member
 
 SHARD_BYTES = 8_000_000
 HEAD_BYTES = 512
 """How many bytes of a file `Layout.begins` is compared with."""
 T = TypeVar("T")
-# RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, KeyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +73,17 @@ class RawFile:
     def size(self) -> int:
         """Uncompressed size in bytes; 0 for a broken file, for which reading gives the reason."""
         try:
-            if self.member is None:
-                return self.path.stat().st_size
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.getinfo(self.member).file_size
-        except UNREADABLE:
+            return self.path.stat().st_size if self.member is None else measure_member(self.path, self.member)
+        except (OSError, ZipError):
             return 0
 
     def _read(self, count: int) -> bytes:
         try:
-            if self.member is None:
-                with self.path.open("rb") as file:
-                    return file.read(count)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
-                return member.read(count)
-        except UNREADABLE as error:
+            if self.member is not None:
+                return read_member(self.path, self.member, count)
+            with self.path.open("rb") as file:
+                return file.read(count)
+        except (OSError, ZipError) as error:
             raise self._describe_failure(error) from None
 
     def _describe_failure(self, error: Exception) -> SourceError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from coalm_it.assets import asset
 from coalm_it.errors import RequestError
@@ -25,10 +26,20 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name):
+        raise ValueError("should be a plain name: at most 100 letters, digits, _ . -, with a letter or digit first")
+    return name
+
+
+PlainName = Annotated[str, AfterValidator(_check_name)]
+"""A name that is part of paths and ids."""
+
+
 class Layout(_Model):
     """One layout of the files of a corpus. A glob matches the last components of a path, one by one."""
 
-    name: str
+    name: PlainName
     splits: dict[str, str]
     """Split -> glob of the files with its records."""
     also: tuple[str, ...] = ()
@@ -61,7 +72,7 @@ class RemoteFile(_Model):
 class Fetch(_Model):
     """Where a layout of the corpus is published: on GitHub, elsewhere on the web, or on the Hub."""
 
-    layout: str
+    layout: PlainName
     url: str | None = None
     hub: str | None = None
     revision: str = ""
@@ -117,7 +128,7 @@ class Columns(_Model):
 class Source(_Model):
     """The description of a corpus."""
 
-    name: str
+    name: PlainName
     title: str
     reader: str
     licence: str

@@ -8,10 +8,12 @@ from types import ModuleType
 from typing import Any, cast
 
 import httpx2
+from pydantic import ValidationError
 
 from coalm_it.corpora.fetch.download import describe_mismatch
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import Fetch, RemoteFile
+from coalm_it.validation import explain_error
 
 GLOB = set("*?[")
 # The errors of huggingface_hub, most of which are subclasses of these: names, disk, network, Xet.
@@ -32,7 +34,10 @@ def list_files(fetch: Fetch, endpoint: str | None) -> list[RemoteFile]:
         if not fitting:
             there = ", ".join(names[:10])
             raise FetchError(f"{fetch.hub}: no file {file.path} at revision {fetch.revision}; there are {there}")
-        files += [RemoteFile(path=name) for name in fitting]
+        try:
+            files += [RemoteFile(path=name) for name in fitting]
+        except ValidationError as error:
+            raise FetchError(f"{fetch.hub}: {explain_error(error.errors()[0])}") from None
     return files
 
 
