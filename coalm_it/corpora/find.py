@@ -171,5 +171,5 @@ def _walk(data: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
+        for name in sorted(names):
             yield Path(folder, name)

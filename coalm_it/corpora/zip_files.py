@@ -2,18 +2,18 @@
 
 A file of 1.5 MB can unpack to 1.5 GB of zeros. So an archive may unpack to 100 MB, or to 100 times its own size if that
 is more, but never to more than 20 GB, and one member that is read at once to no more than 2 GB. Text compresses to a
-fifth or a thirtieth of its size. Larger archives can be unpacked by hand.
+fifth or a thirtieth of its size. Larger archives can be unpacked by hand. Members may be stored or deflated: the
+decoders of other methods unpack all that they are given, whatever size the archive states.
 """
 
 from __future__ import annotations
 
-import lzma
 import struct
 import zipfile
 import zlib
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from coalm_it.corpora.sources import is_safe_path
 
@@ -23,13 +23,12 @@ MAX_BYTES = 20_000_000_000
 MAX_MEMBER_BYTES = 2_000_000_000
 MAX_FILES = 200_000
 
-# What zipfile raises for a damaged archive. RuntimeError: an encrypted member; NotImplementedError: a compression
-# method that Python does not support; struct.error, ValueError: wrong lengths in its directory, names that are no text.
+# What zipfile raises for a damaged archive. RuntimeError: an encrypted member; struct.error, ValueError: wrong
+# lengths in its directory, names that are no text.
 UNREADABLE = (
     OSError,
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     struct.error,
     RuntimeError,
     NotImplementedError,
@@ -39,8 +38,6 @@ UNREADABLE = (
     ArithmeticError,
 )
 _CHUNK = 1 << 20
-_SMALL_CHUNK = 1 << 12
-"""For bzip2 and LZMA, whose decoders unpack all that they are given: 4 kB of bzip2 hold up to 80 MB."""
 
 
 class ZipError(ValueError):
@@ -64,7 +61,7 @@ def list_members(path: Path) -> Members:
     """Raises ZipError, also for an archive that unpacks to more than is allowed."""
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         limit = limit_unpacked(path.stat().st_size)
     except UNREADABLE as error:
         raise ZipError(f"cannot be opened as a zip file: {_describe_failure(error)}") from None
@@ -86,15 +83,22 @@ def read_member(path: Path, name: str, count: int = -1) -> bytes:
             limit = min(MAX_MEMBER_BYTES, limit_unpacked(path.stat().st_size))
             if info.file_size > limit:
                 raise ZipError(f"{info.file_size:,} bytes, and {limit:,} are allowed; unpack it to use it")
-            with archive.open(info) as content:
+            with open_member(archive, info) as content:
                 if count >= 0:
                     return content.read(count)
-                plain = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-                return b"".join(iter(partial(content.read, _CHUNK if plain else _SMALL_CHUNK), b""))
+                return b"".join(iter(partial(content.read, _CHUNK), b""))
     except ZipError:
         raise
     except UNREADABLE as error:
         raise ZipError(_describe_failure(error)) from None
+
+
+def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Raises ZipError for a compression method whose output cannot be limited, and the errors of zipfile."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        method = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}.get(info.compress_type, str(info.compress_type))
+        raise ZipError(f"compressed by method {method}, and only deflate is read; unpack it to use it")
+    return archive.open(info)
 
 
 def measure_member(path: Path, name: str) -> int:

@@ -846,7 +846,7 @@ def test_links_that_lead_elsewhere_are_not_followed(site: Site, data: Path, tmp_
     (data / link).parent.mkdir(parents=True)
     (data / link).symlink_to(data / link if link.endswith("loop.json") else outside)
     site.files["/sub/x.zip"] = zip_up({"a": b"1"})
-    files = [{"path": "sub/x.zip", "unpack": True}, {"path": "sub/loop.json"}]
+    files: list[dict[str, Any]] = [{"path": "sub/x.zip", "unpack": True}, {"path": "sub/loop.json"}]
     with pytest.raises(SourceError, match=r"leads out of .*through a link$|cannot be written: Symlink loop"):
         fetch(site, data, write_source(tmp_path, *files, url=site.url))
     assert list_files(outside) == ["kept.txt"]

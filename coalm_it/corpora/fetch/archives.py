@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from coalm_it.corpora.sources import is_safe_path
-from coalm_it.corpora.zip_files import MAX_BYTES, MAX_FILES, UNREADABLE, limit_unpacked
+from coalm_it.corpora.zip_files import MAX_BYTES, MAX_FILES, UNREADABLE, limit_unpacked, open_member
 
 CHUNK = 1 << 18
 _PACKED_CHUNK = 1 << 14
@@ -43,7 +44,7 @@ def unpack_file(path: Path, folder: Path, report: Callable[[int], None]) -> None
             unpack(members, folder, report, limit_unpacked(path.stat().st_size))
     except ArchiveError:
         raise
-    except (tarfile.TarError, *UNREADABLE) as error:
+    except (tarfile.TarError, lzma.LZMAError, *UNREADABLE) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the disk; gzip and bz2 raise some without a number for what they cannot read
         raise ArchiveError(f"it cannot be read: {error}") from None
@@ -74,7 +75,7 @@ def _read_zip(file: IO[bytes]) -> Iterator[Member]:
             if stat.S_ISLNK(info.external_attr >> 16):
                 yield Member(info.filename, None)
             else:
-                with archive.open(info) as content:
+                with open_member(archive, info) as content:
                     yield Member(info.filename, content)
 
 
