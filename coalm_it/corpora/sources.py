@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -163,6 +164,18 @@ def load_source(name_or_path: str | Path) -> Source:
     if text not in known:
         raise SourceError(f"no source is called {text!r}; {name_nearest(text, known)}")
     return _read_source(asset("sources", f"{text}.yaml"))
+
+
+def describe_download(sources: Sequence[Source]) -> str:
+    """How to get these corpora: the command that downloads them, whose terms must be accepted where, and homepages."""
+    fetched = [source.name for source in sources if source.fetch]
+    steps = [f"coalm-it fetch {' '.join(fetched)} --data CORPORA"] if fetched else []
+    for source in sources:
+        if source.gated:
+            steps.append(f"first accept the terms of {source.name} at {source.homepage} and set HF_TOKEN")
+        if not source.fetch:
+            steps.append(f"get {source.name} from {source.homepage}")
+    return "; ".join(steps)
 
 
 def list_sources() -> list[Source]:

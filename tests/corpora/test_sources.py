@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coalm_it.corpora.find import find_corpora
-from coalm_it.corpora.sources import SourceError, list_sources, load_source
+from coalm_it.corpora.sources import SourceError, describe_download, list_sources, load_source
 from coalm_it.readers import READERS
 
 
@@ -72,3 +72,13 @@ def test_an_error_in_a_source_file_is_one_line(tmp_path: Path, text: str, messag
 def test_a_missing_source_file() -> None:
     with pytest.raises(SourceError, match=r"^/nowhere/mine\.yaml: No such file or directory$"):
         load_source("/nowhere/mine.yaml")
+
+
+def test_how_to_get_a_corpus_names_the_command_and_the_terms() -> None:
+    sources = [load_source("sgd"), load_source("xlam"), load_source("coalm_it")]
+    assert describe_download(sources[:1]) == "coalm-it fetch sgd --data CORPORA"
+    assert describe_download(sources) == (
+        "coalm-it fetch sgd xlam --data CORPORA; "
+        "first accept the terms of xlam at https://huggingface.co/datasets/Salesforce/xlam-function-calling-60k "
+        "and set HF_TOKEN; get coalm_it from https://huggingface.co/datasets/uiuc-convai/CoALM-IT"
+    )

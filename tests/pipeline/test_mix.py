@@ -65,7 +65,10 @@ def test_a_corpus_that_is_not_there_is_never_made_up_for_by_copies(bundled: Path
     data.mkdir()
     (data / "xlam_irrelevance").symlink_to(bundled / "xlam_irrelevance")
     part = {"source": ["xlam", "xlam_irrelevance"], "task": "function_call", "rows": 30, "fill": "repeat"}
-    with pytest.raises(ShortError, match=r"\(coalm-it fetch xlam\)"):
+    with pytest.raises(
+        ShortError,
+        match=r"\(coalm-it fetch xlam --data CORPORA; first accept the terms of xlam at https://",
+    ):
         build(make_recipe({"hammer": {**part, "checks": TRUSTED}}), data=data, out=tmp_path / "out")
 
 
