@@ -84,10 +84,12 @@ def _parse_table(file: RawFile) -> list[Any]:
     import pyarrow as pa
     from pyarrow import parquet
 
+    content = file.read_bytes()
     try:
-        rows = parquet.read_table(pa.BufferReader(file.read_bytes())).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{file.name}: not Parquet, or cut off: {error}") from None
+        rows = parquet.read_table(pa.BufferReader(content)).to_pylist()
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the last two: texts, dates
+        reason = " ".join(str(error).split())
+        raise SourceError(f"{file.name}: not Parquet, or cut off: {reason:.300}") from None
     return [_drop_nulls(row) for row in rows]
 
 

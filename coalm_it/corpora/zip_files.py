@@ -11,7 +11,8 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -77,6 +78,24 @@ def list_members(path: Path) -> Members:
 
 def read_member(path: Path, name: str, count: int = -1) -> bytes:
     """The content of a member, or its first `count` bytes. Raises ZipError."""
+    with open_zipped(path, name) as content:
+        return content.read(count) if count >= 0 else read_limited(content, MAX_MEMBER_BYTES)
+
+
+def read_limited(content: IO[bytes], limit: int) -> bytes:
+    """The whole content, if it has no more than `limit` bytes. Raises ZipError."""
+    chunks = []
+    while chunk := content.read(_CHUNK):
+        chunks.append(chunk)
+        limit -= len(chunk)
+        if limit < 0:
+            raise ZipError("unpacks to more bytes than are allowed for its size; unpack it to use it")
+    return b"".join(chunks)
+
+
+@contextmanager
+def open_zipped(path: Path, name: str) -> Iterator[IO[bytes]]:
+    """A member of a zip file, to be read. Raises ZipError, also for what reading it raises."""
     try:
         with zipfile.ZipFile(path) as archive:
             info = archive.getinfo(name)
@@ -84,9 +103,7 @@ def read_member(path: Path, name: str, count: int = -1) -> bytes:
             if info.file_size > limit:
                 raise ZipError(f"{info.file_size:,} bytes, and {limit:,} are allowed; unpack it to use it")
             with open_member(archive, info) as content:
-                if count >= 0:
-                    return content.read(count)
-                return b"".join(iter(partial(content.read, _CHUNK), b""))
+                yield content
     except ZipError:
         raise
     except UNREADABLE as error:
