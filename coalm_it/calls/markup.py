@@ -8,6 +8,8 @@ one cannot be read either; it is never taken for the decision not to call.
     tags                               as chat templates write calls: <tool_call>{...}</tool_call> (Qwen, Hermes; SmolLM
                                        with a list inside), <|python_tag|>{...} and a bare {"name", "parameters"}
                                        (Llama), [TOOL_CALLS][...] (Mistral), <|tool_call|>[...] (Granite)
+
+Reading takes time linear in the length of the output.
 """
 
 from __future__ import annotations
@@ -29,13 +31,14 @@ TEMPLATE_FORMATS: tuple[Format, ...] = ("tags", "json", "openai", "bracket")
 OTHER_FORMAT = "another format"
 """How the fault begins when calls are in a known format that is not among the expected ones."""
 
-_THINK = re.compile(r"\s*(?:<think>)?(?P<thought>.*?)</think>", re.DOTALL)
+_THINK = re.compile(r"\s*+(?:<think>)?(?P<thought>.*?)</think>", re.DOTALL)
 _THOUGHT_LINE = re.compile(r"\s*Thought:(?P<thought>[^\n]*)(?:\n|$)")
 _SPEAKER = re.compile(r"\s*(?:System|Assistant):[ \t]*")
 _ACTION = re.compile(r"^[ \t]*Action:[ \t]*", re.MULTILINE)
-_TAGGED = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+_TAG, _END_TAG = "<tool_call>", "</tool_call>"
 _TAIL = re.compile(r"(?:<\|python_tag\|>|\[TOOL_CALLS\]|<\|tool_call\|>)(.*)", re.DOTALL)
-FENCE = re.compile(r"\s*```[\w+-]*\s*|\s*```\s*$")
+# The blanks before a fence are taken from their first one only: a long run of them is read once, not once a blank.
+FENCE = re.compile(r"(?:(?<!\s)\s++)?```[\w+-]*+\s*+")
 _SEEMS_CALL = re.compile(
     r"""\s*(?:[\[{<]|```|Action:|[\w.]+\()|<tool_call|<\|python_tag|\[TOOL_CALLS|"tool_calls"\s*:"""
 )
@@ -106,14 +109,25 @@ def _parse(body: str, form: Format) -> tuple[Call, ...] | None:
 
 def _parse_tags(body: str) -> tuple[Call, ...] | None:
     """The calls inside tags; text before and between the tags is ignored. Raises CallSyntaxError."""
-    inside = _TAGGED.findall(body)
-    if inside and "<tool_call>" in _TAGGED.sub("", body):
-        raise CallSyntaxError("a tag that does not end")
+    inside = list(_find_tagged(body))
     if not inside and (tail := _TAIL.search(body)):
         inside = [tail[1]]
     if not inside and body.lstrip().startswith("{"):
         inside = [body]
     return tuple(call for text in inside for call in _parse_inside(text)) if inside else None
+
+
+def _find_tagged(body: str) -> Iterator[str]:
+    """The texts inside tags; nothing if no tag ends. Raises CallSyntaxError if the last of several does not end."""
+    end = 0
+    while (start := body.find(_TAG, end)) >= 0:
+        close = body.find(_END_TAG, start)
+        if close < 0 and not end:
+            return
+        if close < 0:
+            raise CallSyntaxError("a tag that does not end")
+        yield body[start + len(_TAG) : close]
+        end = close + len(_END_TAG)
 
 
 def _parse_inside(text: str) -> Iterator[Call]:

@@ -94,7 +94,7 @@ def recipes(
 def _find_shipped(name: str) -> Path:
     """The YAML file of a recipe, or of train/NAME or eval/NAME. Raises RequestError."""
     from coalm_it.assets import list_assets
-    from coalm_it.configs import name_nearest
+    from coalm_it.configs.validation import name_nearest
     from coalm_it.errors import RequestError
 
     shipped = {path.stem: path for path in list_assets("recipes", ".yaml")}

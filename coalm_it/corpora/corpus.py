@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,14 @@ from typing import IO, Any, TypeVar
 
 from coalm_it.corpora.decoding import decode_document
 from coalm_it.corpora.sources import Columns, SourceError
+from coalm_it.corpora.zip_files import (
+    MAX_MEMBER_BYTES,
+    ZipError,
+    limit_unpacked,
+    measure_member,
+    open_zipped,
+    read_limited,
+)
 from coalm_it.errors import OutsideError
 from coalm_it.files import hash_bytes
 
@@ -23,8 +30,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 COMPRESSED = (".gz", ".zst")
 T = TypeVar("T")
-# RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, KeyError)
 
 
 UNREADABLE_HASH = "unreadable"
@@ -104,25 +109,28 @@ class RawFile:
         try:
             return self.size, self.path.stat().st_mtime_ns
         except OSError as error:
+            if self.sha256 not in (None, UNREADABLE_HASH):
+                raise self._report_change() from None
             raise self._describe_failure(error) from None
 
     @property
     def size(self) -> int:
         """Uncompressed size in bytes; 0 for a broken file, for which reading gives the reason."""
         try:
-            if self.member is None:
-                return self.path.stat().st_size
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.getinfo(self.member).file_size
-        except UNREADABLE:
+            return self.path.stat().st_size if self.member is None else measure_member(self.path, self.member)
+        except (OSError, ZipError):
             return 0
 
     def _read(self, count: int) -> bytes:
         try:
             with self._open() as file:
                 suffix = PurePosixPath(self.name).suffix.lower()
-                return _unpack(file, suffix, count) if suffix in COMPRESSED else file.read(count)
-        except UNREADABLE as error:
+                if suffix in COMPRESSED:
+                    return _unpack(file, suffix, count, limit_unpacked(self.path.stat().st_size))
+                if self.member is None or count >= 0:
+                    return file.read(count)
+                return read_limited(file, MAX_MEMBER_BYTES)
+        except (OSError, ZipError, EOFError, zlib.error) as error:
             raise self._describe_failure(error) from None
 
     @contextmanager
@@ -131,7 +139,7 @@ class RawFile:
             with self.path.open("rb") as file:
                 yield file
         else:
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
+            with open_zipped(self.path, self.member) as member:
                 yield member
 
     def _drop_mark(self, content: bytes) -> bytes:
@@ -172,16 +180,16 @@ def _is_utf_8(content: bytes) -> bool:
     return True
 
 
-def _unpack(file: IO[bytes], suffix: str, count: int) -> bytes:
+def _unpack(file: IO[bytes], suffix: str, count: int, limit: int) -> bytes:
+    """The unpacked content, or its first `count` bytes. Raises ZipError for more than `limit` bytes."""
     if suffix == ".gz":
         with gzip.open(file) as unpacked:
-            content: bytes = unpacked.read(count)
-            return content
+            return unpacked.read(count) if count >= 0 else read_limited(unpacked, limit)
     import pyarrow as pa
 
     try:
         with pa.input_stream(file, compression="zstd") as stream:
-            return bytes(stream.read(None if count < 0 else count))
+            return bytes(stream.read(count)) if count >= 0 else read_limited(stream, limit)
     except pa.ArrowException as error:
         raise OSError(str(error)) from None
 

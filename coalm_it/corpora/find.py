@@ -7,14 +7,14 @@ file count as files next to it.
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from coalm_it.corpora.corpus import UNREADABLE, Corpus, RawFile
+from coalm_it.corpora.corpus import Corpus, RawFile
 from coalm_it.corpora.sources import Layout, Source, SourceError, list_sources
+from coalm_it.corpora.zip_files import ZipError, list_members
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
     """Every corpus of `sources` in the folder (or zip file) `data`, in an order independent of the file system.
 
     One corpus per source is used: that of the first layout in the YAML, then of the first root by name. Raises
-    SourceError if there is no such folder.
+    SourceError if there is no such folder, or if `data` is a file that is no corpus.
     """
-    paths, broken = _list_files(data)
+    paths, skipped = _list_files(data)
     found = []
     for source in sources:
         used: Corpus | None = None
@@ -50,14 +50,17 @@ def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
                 used = used or fits
     # A folder with the files of one source is not reported for another source with the same file names.
     known = {item.root for item in found if item.corpus}
-    return [item for item in found if item.corpus or item.root not in known] + broken
+    found = [item for item in found if item.corpus or item.root not in known] + skipped
+    if data.is_file() and not found:
+        raise SourceError(f"{data} is a file, but no known corpus; --data takes the folder with the corpora")
+    return found
 
 
 def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
     """The known sources, and with `data` the corpora found: a row per match, and per source without a match.
 
-    Columns: source, title, licence, layout, folder, files (split and number of record files), status. Raises
-    SourceError.
+    Columns: source, title, licence, layout, folder, files (split and number of record files, and of how many if the
+    source counts them), status. Raises SourceError.
     """
     sources = list_sources()
     found = find_corpora(data, sources) if data else []
@@ -66,15 +69,19 @@ def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
         about = {"source": source.name, "title": source.title, "licence": source.licence}
         layouts = ", ".join(layout.name for layout in source.layouts)
         nothing = {"layout": layouts, "folder": "", "files": "", "status": "not found" if data else ""}
-        there = [_describe_match(item) for item in found if item.source == source.name]
+        there = [_describe_match(item, source) for item in found if item.source == source.name]
         rows += [{**about, **item} for item in there or [nothing]]
     unknown = {"source": "", "title": "", "licence": ""}
     return rows + [{**unknown, **_describe_match(item)} for item in found if not item.source]
 
 
-def _describe_match(item: CorpusMatch) -> dict[str, str]:
+def _describe_match(item: CorpusMatch, source: Source | None = None) -> dict[str, str]:
     splits = item.corpus.splits if item.corpus else {}
-    files = ", ".join(f"{split} {len(files)}" for split, files in splits.items())
+    published = {split: units["files"] for split, units in source.counts.items() if "files" in units} if source else {}
+    files = ", ".join(
+        f"{split} {len(files)}" + (f" of {published[split]}" if split in published else "")
+        for split, files in splits.items()
+    )
     status = "used" if item.used else f"skipped: {item.reason}"
     return {"layout": item.layout, "folder": item.root, "files": files, "status": status}
 
@@ -118,32 +125,42 @@ def _check_first_bytes(corpus: Corpus, layout: Layout) -> str:
 
 
 def _list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
-    """Path relative to `data` -> file, preferring plain files to zipped ones; and zip files that cannot be opened."""
+    """Path relative to `data` -> file, preferring plain files to zipped ones; and what is passed over."""
     files: dict[str, RawFile] = {}
+    skipped: list[CorpusMatch] = []
+
+    def skip(name: str, reason: str) -> None:
+        skipped.append(CorpusMatch("", "", name, False, reason))
+
     for path in _walk(data):
         name = path.relative_to(data).as_posix() if path != data else path.name
         name = os.fsencode(name).decode(errors="backslashreplace")  # a name may not be UTF-8
-        files[name] = RawFile(path, None, name)
-    broken = []
+        if path.exists() and not path.is_file():
+            skip(name, "is no regular file but a pipe, a socket or a device, which is not opened")
+        else:
+            files[name] = RawFile(path, None, name)
     for name in sorted(name for name in files if name.lower().endswith(".zip")):
         folder = name.rpartition("/")[0]
         path = files[name].path
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-        except UNREADABLE as error:
-            broken.append(CorpusMatch("", "", name, False, f"cannot be opened as a zip file: {error}"))
+            members = list_members(path)
+        except ZipError as error:
+            skip(name, str(error))
             continue
-        for member in members:
+        if members.odd:
+            skip(name, f"{len(members.odd)} of its files have names that no file can have, as {members.odd[0]!r:.60}")
+        for member in members.names:
             inside = f"{folder}/{member}".lstrip("/")
             files.setdefault(inside, RawFile(path, member, inside))
-    return files, broken
+    return files, skipped
 
 
 def _walk(data: Path) -> Iterator[Path]:
     """Every file below `data`; links are followed, hidden folders left out."""
     if data.is_file():
         yield data
+    elif data.exists() and not data.is_dir():
+        raise SourceError(f"{data} is neither a folder nor a regular file; --data takes the folder with the corpora")
     elif not data.is_dir():
         raise SourceError(f"{data}: no such folder; --data takes the folder with the corpora")
     seen = set()
@@ -154,5 +171,5 @@ def _walk(data: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
+        for name in sorted(names):
             yield Path(folder, name)

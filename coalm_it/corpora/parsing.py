@@ -66,6 +66,7 @@ def _parse_table(file: RawFile, suffix: str) -> list[Any]:
             except pa.ArrowInvalid:
                 table = ipc.open_file(content).read_all()
         rows = table.to_pylist(maps_as_pydicts="lossy")
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise SourceError(f"{file.name}: not {_TABLES[suffix]}, or cut off: {error}") from None
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # the last two: texts, dates
+        reason = " ".join(str(error).split())
+        raise SourceError(f"{file.name}: not {_TABLES[suffix]}, or cut off: {reason:.300}") from None
     return [convert_row(row) for row in rows]

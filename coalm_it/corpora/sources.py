@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from coalm_it.assets import asset
-from coalm_it.configs import describe_errors, name_nearest
+from coalm_it.configs.validation import describe_errors, name_nearest
+from coalm_it.configs.yaml_files import YamlError, read_yaml
 from coalm_it.errors import RequestError
 
 
@@ -26,10 +27,20 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name):
+        raise ValueError("should be a plain name: at most 100 letters, digits, _ . -, with a letter or digit first")
+    return name
+
+
+PlainName = Annotated[str, AfterValidator(_check_name)]
+"""A name that is part of paths and ids."""
+
+
 class Layout(_Model):
     """One layout of the files of a corpus. A glob matches the last components of a path, one by one."""
 
-    name: str
+    name: PlainName
     splits: dict[str, str]
     """Split -> glob of the files with its records."""
     also: tuple[str, ...] = ()
@@ -62,7 +73,7 @@ class RemoteFile(_Model):
 class Fetch(_Model):
     """Where a layout of the corpus is published: on GitHub, elsewhere on the web, or on the Hub."""
 
-    layout: str
+    layout: PlainName
     url: str | None = None
     hub: str | None = None
     revision: str = ""
@@ -137,7 +148,7 @@ class Columns(_Model):
 class Source(_Model):
     """The description of a corpus."""
 
-    name: str
+    name: PlainName
     title: str
     reader: str
     licence: str
@@ -174,6 +185,18 @@ def load_source(name_or_path: str | Path) -> Source:
     return _read_source(asset("sources", f"{text}.yaml"))
 
 
+def describe_download(sources: Sequence[Source]) -> str:
+    """How to get these corpora: the command that downloads them, whose terms must be accepted where, and homepages."""
+    fetched = [source.name for source in sources if source.fetch]
+    steps = [f"coalm-it fetch {' '.join(fetched)} --data CORPORA"] if fetched else []
+    for source in sources:
+        if source.gated:
+            steps.append(f"first accept the terms of {source.name} at {source.homepage} and set HF_TOKEN")
+        if not source.fetch:
+            steps.append(f"get {source.name} from {source.homepage}")
+    return "; ".join(steps)
+
+
 def list_sources() -> list[Source]:
     """Every source in the package, sorted by name."""
     return [load_source(name) for name in _known_names()]
@@ -185,10 +208,8 @@ def _known_names() -> list[str]:
 
 def _read_source(path: Path) -> Source:
     try:
-        return Source.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        return Source.model_validate(read_yaml(path))
+    except YamlError as error:
+        raise SourceError(f"{path}: {error}") from None
     except ValidationError as error:
         raise SourceError(f"{path}: {'; '.join(describe_errors(error, Source))}") from None

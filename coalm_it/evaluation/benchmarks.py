@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, field_validator
 
-from coalm_it.configs import load_config, name_nearest
+from coalm_it.configs import load_config
+from coalm_it.configs.validation import name_nearest
 from coalm_it.evaluation import bfcl, held_out
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, ItemList, JudgedItem, Judgement, Output

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from coalm_it.corpora.sources import describe_download, load_source
 from coalm_it.dataset.tables import Pick, open_table, read_functions
 from coalm_it.mixture.quotas import (
     Candidate,
@@ -143,7 +144,8 @@ def _refuse_shortages(recipe: Recipe, counts: Mapping[str, MixCounts], absent: M
     ]
     if shortages:
         sources = {name: absent[name] or part.source for name, part in recipe.parts.items()}
-        raise ShortError(shortages, {name: f"coalm-it fetch {' '.join(names)}" for name, names in sources.items()})
+        remedies = {name: describe_download([*map(load_source, names)]) for name, names in sources.items()}
+        raise ShortError(shortages, remedies)
 
 
 def _order_picks(candidates: Sequence[Candidate], recipe: Recipe) -> list[Pick]:

@@ -16,7 +16,7 @@ from coalm_it.checks import CHECKS
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards, pin_file
 from coalm_it.corpora.find import find_corpora
-from coalm_it.corpora.sources import Source, SourceError, load_source
+from coalm_it.corpora.sources import Source, SourceError, describe_download, load_source
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS, depends_on_earlier_files
@@ -110,7 +110,7 @@ def _list_files(corpus: Corpus, split: str) -> dict[str, RawFile]:
 
 def _describe_layouts(source: Source) -> str:
     globs = [next(iter(layout.splits.values())) for layout in source.layouts]
-    return f"it is recognised by {' or '.join(globs)}; download it from {source.homepage}"
+    return f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
 
 
 def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, str]:

@@ -10,7 +10,8 @@ block markers and labels, shown in figures 4 to 7 of the paper:
 - ReAct (SGD): an input of labelled lines; output `Action: f(a='x')` or `System: ...`
 
 A sample keeps its three columns and is written again with the same bytes; without `columns` it is laid out anew. The
-ReAct rows have no types and descriptions of parameters, so every argument of their calls is allowed.
+ReAct rows have no types and descriptions of parameters, so every argument of their calls is allowed. Reading takes time
+linear in the length of a row.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ from coalm_it.schema import (
     format_sample_id,
 )
 
-_BLOCK = re.compile(r"\[BEGIN OF ([A-Z ]+)\]\n?(.*?)\n?\[END OF \1\]", re.DOTALL)
-_QUERY = re.compile(r"\[BEGIN OF QUERY\].*?\[END OF QUERY\]", re.DOTALL)
-_SIGNATURE = re.compile(r"\d+\. (.+?)\((.*)\)$")
+_MARKER = re.compile(r"\[(BEGIN|END) OF ([A-Z ]++)\]")
+_QUERY_BEGINS, _QUERY_ENDS = "[BEGIN OF QUERY]", "[END OF QUERY]"
+_SIGNATURE = re.compile(r"\d++\. (.[^(]*+)\((.*)\)$")
 _LABEL = re.compile(r"^(User|Thought|Action|Observation|System|Tool): ?", re.MULTILINE)
 
 Parsed = tuple[Task, Layout, tuple[Tool, ...], tuple[Turn, ...], int | None]
@@ -87,19 +88,48 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
 
 def _move_query(instruction: str, text: str, output: str) -> tuple[str, str, str]:
     """Upstream Hammer has the query block in the instruction and an empty input; CoALM moved it."""
-    found = _QUERY.search(instruction)
-    if found is None:
+    query = _find_query(instruction)
+    if not query:
         raise BadRecord("the query's block has no end")
-    rest = instruction[: found.start()].rstrip("\n") + instruction[found.end() :].rstrip("\n")
-    return rest, found.group(), output
+    before, _, after = instruction.partition(query)
+    return before.rstrip("\n") + after.rstrip("\n"), query, output
+
+
+def _find_query(text: str) -> str:
+    """The first query block with its markers, or ""."""
+    start = text.find(_QUERY_BEGINS)
+    end = text.find(_QUERY_ENDS, start) if start >= 0 else -1
+    return text[start : end + len(_QUERY_ENDS)] if end >= 0 else ""
+
+
+def _read_blocks(text: str) -> dict[str, str]:
+    """Name -> content of the last block of that name; a marker inside a block is part of its content."""
+    markers = list(_MARKER.finditer(text))
+    ends: dict[str, list[re.Match[str]]] = {}
+    for marker in reversed(markers):
+        if marker[1] == "END":
+            ends.setdefault(marker[2], []).append(marker)
+    blocks = {}
+    position = 0
+    for begin in markers:
+        if begin[1] == "END" or begin.start() < position:  # an end, or inside the block before
+            continue
+        following = ends.get(begin[2], [])
+        while following and following[-1].start() < begin.end():
+            following.pop()
+        if following:
+            content = text[begin.end() : following[-1].start()]
+            blocks[begin[2]] = content.removeprefix("\n").removesuffix("\n")
+            position = following[-1].end()
+    return blocks
 
 
 def _parse_row(instruction: str, text: str, output: str) -> Parsed:
-    blocks = dict(_BLOCK.findall(instruction))
-    query = _QUERY.search(text)
+    blocks = _read_blocks(instruction)
+    query = _find_query(text)
     try:
         if query:
-            return _parse_hammer(blocks, _BLOCK.findall(query.group())[0][1], output)
+            return _parse_hammer(blocks, _read_blocks(query)["QUERY"], output)
         if output.startswith('System: {"domain"'):
             return _parse_state(text, output)
         if "Thought:" in text or output.startswith("Action:"):
@@ -169,25 +199,26 @@ def _read_turns(history: str, current: str, syntax: Syntax) -> tuple[Turn, ...]:
 def _read_turn(lines: Sequence[tuple[str, str]], number: int, syntax: Syntax) -> Turn:
     if lines[0][0] != "User":
         raise BadRecord(f"turn {number} begins with {lines[0][0]}, not with the user")
-    steps: list[Step] = []
+    steps: list[tuple[str | None, list[Call], list[Any]]] = []
+    made = 0
     thought: str | None = None
     reply: str | None = None
     for label, text in lines[1:]:
         if label == "Thought":
             thought = text
         elif label == "Action" or (label == "System" and syntax == "bracket" and _is_calls(text)):
-            calls = _read_calls(text, syntax, number, sum(len(step.calls) for step in steps))
-            if label == "Action" and steps and thought is None and not steps[-1].observations:
-                steps[-1] = steps[-1].model_copy(update={"calls": steps[-1].calls + calls})
-            else:
-                steps.append(Step(thought=thought, calls=calls))
+            calls = _read_calls(text, syntax, number, made)
+            made += len(calls)
+            if not (label == "Action" and steps and thought is None and not steps[-1][2]):
+                steps.append((thought, [], []))
+            steps[-1][1].extend(calls)
             thought = None
         elif label in ("Observation", "Tool") and steps:
-            results = _read_results(text) if label == "Tool" else (_read_value(text),)
-            steps[-1] = steps[-1].model_copy(update={"observations": steps[-1].observations + results})
+            steps[-1][2].extend(_read_results(text) if label == "Tool" else (_read_value(text),))
         else:
             reply = text
-    return Turn(user=lines[0][1], steps=tuple(steps), thought=thought, reply=reply)
+    made_steps = tuple(Step(thought=why, calls=tuple(calls), observations=tuple(seen)) for why, calls, seen in steps)
+    return Turn(user=lines[0][1], steps=made_steps, thought=thought, reply=reply)
 
 
 def _add_target(

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple, NotRequired
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
-from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.parsing import read_list
+from coalm_it.configs.validation import explain_error, format_place, show_value
+from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.corpora.parsing import read_records
 from coalm_it.corpora.records import BadRecord, DialogueContent, convert_dialogues, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
 from coalm_it.observations import make_observation
@@ -109,10 +111,10 @@ _SERVICES = TypeAdapter(list[_RawService])
 
 def _describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    where = ".".join(map(str, first["loc"])) or "the record"
+    where = format_place(first["loc"]) or "the record"
     if first["type"] == "missing":
         return f"field {where} is missing"
-    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}, found {first['input']!r:.60}"
+    return f"{where}: {explain_error(first)}, found {show_value(first['input'])}"
 
 
 # --- schema.json -> tools ---
@@ -135,8 +137,15 @@ def _read_schema(corpus: Corpus, split: str) -> _Schema:
     name = f"{FOLDERS[split]}/schema.json"
     if name not in corpus.files:
         raise SourceError(f"{name}: missing; every split needs its schema")
+    return _parse_schema(corpus.files[name], corpus.files[name].version)
+
+
+@lru_cache(maxsize=3)
+def _parse_schema(file: RawFile, version: tuple[int, int]) -> _Schema:
+    """The schema of one split, parsed once per process: every shard needs it."""
+    name = file.name
     try:
-        services = _SERVICES.validate_python(corpus.files[name].read_json())
+        services = _SERVICES.validate_python(file.read_json())
         return _Schema(
             tools={raw["service_name"]: {tool.name: tool for tool in _read_tools(raw)} for raw in services},
             types={raw["service_name"]: _read_types(raw) for raw in services},
@@ -213,7 +222,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         name = record.get("dialogue_id") if isinstance(record, dict) else None
         return str(name or index)
 
-    records = read_list(shard.file, "dialogues")
+    records = read_records(shard.file)
     return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from coalm_it.configs import ConfigError, load_config, name_nearest
+from coalm_it.configs import ConfigError, load_config
+from coalm_it.configs.validation import explain_error, name_nearest, show_value
 from coalm_it.rendering.chat import Form
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def _construct(section: str, kind: Any, values: Mapping[str, Any]) -> Any:
         try:
             typed[key] = TypeAdapter(hints.get(key, Any)).validate_python(value)
         except ValidationError as error:
-            raise ConfigError(f"{section}.{key}: {error.errors()[0]['msg']} (found {value!r})") from None
+            raise ConfigError(
+                f"{section}.{key}: {explain_error(error.errors()[0])} (found {show_value(value)})"
+            ) from None
     try:
         return kind(**typed)
     except (ValueError, TypeError, ImportError) as error:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from coalm_it.configs import name_nearest
+from coalm_it.configs.validation import name_nearest
 from coalm_it.dataset.finished import CONFIGS, FinishedBuild, Split
 from coalm_it.errors import RequestError
 from coalm_it.rendering.chat import Conversation, Form, read_conversation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -136,3 +137,38 @@ def test_a_thought_is_taken_off_and_kept(output: str, thought: str | None, rest:
 )
 def test_a_state_is_one_json_object(output: str, value: Any) -> None:
     assert read_state(output)[1] == value
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "<tool_call>" * 200_000,
+        "<tool_call></tool_call>" + "<tool_call>" * 200_000,
+        "<tool_call>}" + " " * 1_000_000 + "</tool_call>",
+        "</tool_call>" * 200_000,
+        " " * 1_000_000 + "x",
+        "x" + "\n" * 1_000_000 + "x",
+        "```" * 200_000,
+        "<think>" * 200_000,
+        "Thought: " * 200_000,
+        "[TOOL_CALLS]" * 100_000,
+        "Action: FindBus(" * 100_000,
+        '{"name": "FindBus", ' * 100_000,
+        '"name" ' * 200_000,
+    ],
+    ids=lambda output: output[:20].strip() or "blanks",
+)
+def test_a_long_output_is_read_in_linear_time(output: str) -> None:
+    """Read in well under a second; a parser that scans the rest again at each marker would take minutes."""
+    begun = time.process_time()
+    for formats in (COLUMN_FORMATS, TEMPLATE_FORMATS):
+        read_move(output, formats, ["FindBus"])
+    read_state(output)
+    assert time.process_time() - begun < 8
+
+
+def test_texts_outside_tags_are_ignored_and_a_nested_tag_is_not() -> None:
+    call = '<tool_call>{"name": "FindBus", "arguments": {}}</tool_call>'
+    assert read(f"a {call} b {call} c", "tags") == {"FindBus": {}}
+    assert read(f"{call} <tool_call>", "tags") == ["a call that cannot be read"]
+    assert read(f"<tool_call>{call}", "tags") == ["a call that cannot be read"]

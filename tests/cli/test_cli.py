@@ -233,7 +233,7 @@ def test_a_file_that_is_no_recipe_is_one_line(tmp_path: Path, text: str) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: mine\nreader: snips", r"mine_source\.yaml: title: Field required"),
+        ("name: mine\nreader: snips", r"mine_source\.yaml: missing keys 'title', "),
         ("nmae: mine", r"mine_source\.yaml: .*"),
         ("[", r"mine_source\.yaml: not YAML"),
     ],
@@ -257,7 +257,9 @@ def test_a_folder_without_corpora_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "notes.txt").touch()
     result = run("build", "tod", "--data", tmp_path / "data", "--out", tmp_path / "out")
-    assert_refused(result, 2, r"no corpus 'snips' in .*/data: it is recognised by .*; download it from https://\S+")
+    assert_refused(
+        result, 2, r"no corpus 'snips' in .*/data: it is recognised by .*; coalm-it fetch snips --data CORPORA"
+    )
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -327,7 +329,7 @@ def test_a_shortage_as_json_is_json_alone(tmp_path: Path) -> None:
     result = run("build", "tod", "--out", tmp_path / "out", "--set", "parts.snips.rows=1000", "--json")
     assert_refused(result, 1, "too few rows")
     (short,) = json.loads(result.stdout)["shortages"]
-    assert short == {"part": "snips", "wanted": 1000, "have": 86, "remedy": "coalm-it fetch snips"}
+    assert short == {"part": "snips", "wanted": 1000, "have": 86, "remedy": "coalm-it fetch snips --data CORPORA"}
 
 
 def test_where_every_file_is_bad_nothing_is_built(data: Path, tmp_path: Path) -> None:

@@ -713,7 +713,11 @@ def test_for_an_unknown_name_the_known_ones_are_listed(site: Site, data: Path, n
         ([{"path": "a"}], {"hub": "owner/set"}, "revision is missing: the commit of the repository"),
         ([{"path": "a/"}], {"url": "https://example.org"}, "only GitHub offers whole folders"),
         ([{"path": "a.rar", "unpack": True}], {"url": "https://example.org"}, "a.rar cannot be unpacked"),
-        ([], {"url": "https://example.org", "name": "../mine"}, "../mine/plain cannot be the name of a folder"),
+        (
+            [],
+            {"url": "https://example.org", "name": "../mine"},
+            "name: should be a plain name: at most 100 letters",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_fetched(
@@ -803,3 +807,94 @@ def test_without_huggingface_hub_the_command_says_what_to_install(
     )
     assert ran.returncode == 3
     assert ran.stderr == "coalm-it: mine: downloads from the Hub need: pip install 'coalm-it[hub]'\n"
+
+
+# --- nothing is written outside --data ---
+
+
+@pytest.mark.parametrize(
+    "name", ["/{outside}", "../outside", "a/b", "a\\b", ".hidden", "..", "", "a b", "a\n", "x" * 101]
+)
+@pytest.mark.parametrize("key", ["source", "layout"])
+def test_names_that_lead_elsewhere_are_refused(site: Site, data: Path, tmp_path: Path, key: str, name: str) -> None:
+    name = name.format(outside=tmp_path / "outside")
+    kept = tmp_path / "outside" / "kept.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    site.files["/x.zip"] = zip_up({"a": b"1"})
+    path = Path(write_source(tmp_path, {"path": "x.zip", "unpack": True}, url=site.url))
+    raw = yaml.safe_load(path.read_text())
+    if key == "source":
+        raw["name"] = name
+    else:
+        raw["fetch"][0]["layout"] = raw["layouts"][0]["name"] = name
+    path.write_text(yaml.safe_dump(raw))
+    with pytest.raises(SourceError, match="should be a plain name: at most 100 letters"):
+        fetch(site, data, str(path))
+    assert kept.read_text() == "mine"
+    assert not data.exists()
+    assert site.asked == []
+
+
+@pytest.mark.parametrize(
+    "link", ["mine", "mine/plain", "mine/plain/sub", "mine/plain/sub/x", "mine/plain/sub/loop.json"]
+)
+def test_links_that_lead_elsewhere_are_not_followed(site: Site, data: Path, tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept.txt").write_text("mine")
+    (data / link).parent.mkdir(parents=True)
+    (data / link).symlink_to(data / link if link.endswith("loop.json") else outside)
+    site.files["/sub/x.zip"] = zip_up({"a": b"1"})
+    files: list[dict[str, Any]] = [{"path": "sub/x.zip", "unpack": True}, {"path": "sub/loop.json"}]
+    with pytest.raises(SourceError, match=r"leads out of .*through a link$|cannot be written: Symlink loop"):
+        fetch(site, data, write_source(tmp_path, *files, url=site.url))
+    assert list_files(outside) == ["kept.txt"]
+    assert site.asked == []
+
+
+def test_the_folder_itself_may_be_a_link(site: Site, data: Path, tmp_path: Path, large: str) -> None:
+    (tmp_path / "large disk").mkdir()
+    data.symlink_to(tmp_path / "large disk")
+    assert fetch_one(site, data, large).status == "fetched"
+
+
+def test_a_partial_file_that_is_a_link_is_not_written_through(
+    site: Site, data: Path, tmp_path: Path, large: str
+) -> None:
+    (tmp_path / "outside.json").write_bytes(b"mine")
+    (data / LARGE_PLACE).parent.mkdir(parents=True)
+    (data / LARGE_PLACE).with_name(".large.json.part").symlink_to(tmp_path / "outside.json")
+    assert fetch_one(site, data, large).status == "fetched"
+    assert (tmp_path / "outside.json").read_bytes() == b"mine"
+
+
+def test_an_archive_without_a_name_does_not_replace_its_folder(site: Site, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"sub/\.zip cannot be unpacked"):
+        fetch(site, data, write_source(tmp_path, {"path": "sub/.zip", "unpack": True}, url=site.url))
+
+
+@pytest.mark.parametrize("kind", [".zip", ".tar.gz"])
+def test_an_archive_may_unpack_to_a_hundred_times_its_size(site: Site, data: Path, tmp_path: Path, kind: str) -> None:
+    """A bomb: 101 MB of zeros in 440 kB, where 100 MB are allowed."""
+    zeros = bytes(101_000_000)
+    buffer = io.BytesIO()
+    if kind == ".zip":
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("zeros", zeros)
+    else:
+        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+            info = tarfile.TarInfo("zeros")
+            info.size = len(zeros)
+            tar.addfile(info, io.BytesIO(zeros))
+    site.files[f"/x{kind}"] = buffer.getvalue()
+    one = fetch_one(site, data, write_source(tmp_path, {"path": f"x{kind}", "unpack": True}, url=site.url))
+    assert one.failure == f"{site.url}/x{kind}: it unpacks to more than 100,000,000 bytes"
+    assert list_files(data) == [f"mine/plain/x{kind}"]
+
+
+def test_a_name_on_the_hub_that_leads_elsewhere(site: Site, data: Path, tmp_path: Path) -> None:
+    listed = [{"type": "file", "oid": "0" * 40, "size": 2, "path": "../evil.json"}]
+    site.files[f"/api/datasets/owner/set/tree/{COMMIT}?recursive=true&expand=false"] = json.dumps(listed).encode()
+    one = fetch_one(site, data, write_source(tmp_path, {"path": "*.json"}, hub="owner/set", revision=COMMIT))
+    assert one.failure == "owner/set: '../evil.json' is not a path below the URL"

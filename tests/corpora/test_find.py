@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import socket
+import tracemalloc
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -307,3 +312,132 @@ def test_the_real_corpora_are_recognised(corpora: Path) -> None:
     assert sizes["sgd"] == {"train": 96, "validation": 17}
     assert sizes["original"] == {"train": 7, "validation": 7}
     assert sizes["split"] == sizes["joint_slu"] == {"train": 1, "validation": 1, "test": 1}
+
+
+# --- what ties up the machine, or cannot be ---
+
+
+def tell_skipped(folder: Path) -> list[tuple[str, str]]:
+    return [(item.root, item.reason) for item in find_corpora(folder, [load_source("snips")]) if not item.used]
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(write(tmp_path, SPLIT) / "valid.json")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "test.json"))
+        (tmp_path / "all.zip").symlink_to("/dev/zero")
+        assert sorted(use(tmp_path).splits) == ["train"]
+        reason = "is no regular file but a pipe, a socket or a device, which is not opened"
+        assert tell_skipped(tmp_path) == [(name, reason) for name in ("all.zip", "test.json", "valid.json")]
+    with pytest.raises(
+        SourceError, match=r"valid\.json is neither a folder nor a regular file; --data takes the folder"
+    ):
+        find(tmp_path / "valid.json")
+
+
+def test_a_file_that_is_no_corpus_is_refused_as_data(tmp_path: Path) -> None:
+    write(tmp_path, {"notes.txt": "hello", **SPLIT})
+    with pytest.raises(SourceError, match=r"notes\.txt is a file, but no known corpus; --data takes the folder with"):
+        find(tmp_path / "notes.txt")
+    assert find(tmp_path / "train.json") == [("snips", "split", ".", True)]
+
+
+def write_bomb(path: Path, name: str, size: int) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as member:
+        for _ in range(size // 1_000_000):
+            member.write(bytes(1_000_000))
+    return path
+
+
+def test_a_zip_file_may_unpack_to_a_hundred_times_its_size(tmp_path: Path) -> None:
+    bomb = write_bomb(tmp_path / "bomb.zip", "train.json", 101_000_000)
+    write(tmp_path / "good", SPLIT)
+    assert use(tmp_path).root == "good"
+    reason = "unpacks to 101,000,000 bytes, and 100,000,000 are allowed for its size; unpack it to use it"
+    assert tell_skipped(tmp_path) == [("bomb.zip", reason)]
+    with pytest.raises(SourceError, match=r"^train\.json: cannot be read in bomb\.zip: 101,000,000 bytes, and 100,000"):
+        RawFile(bomb, "train.json", "train.json").read_bytes()
+
+
+def test_a_zip_file_that_understates_its_size_gives_no_more_than_it_says(tmp_path: Path) -> None:
+    """100 MB in 97 kB, of which the directory says 10 bytes."""
+    bomb = write_bomb(tmp_path / "bomb.zip", "train.json", 100_000_000)
+    content = bytearray(bomb.read_bytes())
+    directory = content.index(b"PK\1\2")
+    content[directory + 24 : directory + 28] = (10).to_bytes(4, "little")
+    bomb.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match=r"^train\.json: cannot be read in bomb\.zip: Bad CRC-32"):
+        RawFile(bomb, "train.json", "train.json").read_bytes()
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("method", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")])
+def test_members_whose_decoder_knows_no_limit_are_not_read(tmp_path: Path, method: int, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "snips.zip", "w", method) as archive:
+        archive.writestr("train.json", SPLIT["train.json"])
+    ((place, reason),) = tell_skipped(tmp_path)
+    assert place == "."
+    assert reason == (
+        f"train.json: cannot be read in snips.zip: compressed by method {name}, and only deflate is read; "
+        "unpack it to use it"
+    )
+
+
+def test_members_with_names_that_no_file_can_have_are_passed_over(tmp_path: Path) -> None:
+    content = {
+        **SPLIT,
+        "../valid.json": SPLIT["train.json"],
+        "/test.json": "[]",
+        "C:\\valid.json": "[]",
+        "NULx.json": "",
+    }
+    path = zip_up(tmp_path / "snips.zip", content)
+    path.write_bytes(path.read_bytes().replace(b"NULx", b"\0NUL"))
+    assert sorted(use(tmp_path).splits) == ["train"]
+    assert tell_skipped(tmp_path) == [
+        ("snips.zip", r"4 of its files have names that no file can have, as '\x00NUL.json'")
+    ]
+
+
+def test_any_damage_to_a_zip_file_is_one_line(tmp_path: Path) -> None:
+    """Seeded: 600 zip files with a few bytes changed, cut out or repeated."""
+    path = zip_up(tmp_path / "snips.zip", {**SPLIT, "valid.json": "[]" * 200, "café/test.json": "[]"})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a/train.json", SPLIT["train.json"] * 9)
+    whole = path.read_bytes()
+    rng, snips = random.Random(21), load_source("snips")
+    for _ in range(600):
+        content = bytearray(whole)
+        for _ in range(rng.randint(1, 4)):
+            place = rng.randrange(len(content))
+            change = rng.choice(["flip", "cut", "repeat", "name"])
+            if change == "flip":
+                content[place] ^= 1 << rng.randrange(8)
+            elif change == "cut":
+                del content[place : place + rng.randint(1, 9)]
+            elif change == "repeat":
+                content[place:place] = content[place : place + rng.randint(1, 40)]
+            else:
+                content = content.replace(
+                    b"train.json", rng.choice([b"../../a.js", b"\0" * 10, b"/" * 10, b"\xff" * 10])
+                )
+        path.write_bytes(content)
+        matches = []
+        with suppress(SourceError):
+            matches = find_corpora(tmp_path, [snips])
+        for item in matches:
+            assert "\n" not in item.reason
+            for file in item.corpus.files.values() if item.corpus else ():
+                assert file.size >= 0
+                with suppress(SourceError):
+                    file.read_json()
+
+
+def test_files_are_counted_against_those_that_were_published(tmp_path: Path) -> None:
+    write(
+        tmp_path, {**SGD, "train/dialogues_002.json": SGD["train/dialogues_001.json"], "dev/dialogues_001.json": "[]"}
+    )
+    (sgd,) = [row for row in describe_sources(tmp_path) if row["source"] == "sgd"]
+    assert sgd["files"] == "train 2 of 127, validation 1 of 20"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coalm_it.corpora.find import find_corpora
-from coalm_it.corpora.sources import SourceError, list_sources, load_source
+from coalm_it.corpora.sources import SourceError, describe_download, list_sources, load_source
 from coalm_it.readers import READERS
 
 
@@ -54,9 +54,9 @@ def test_a_source_may_be_a_file_of_the_user(tmp_path: Path) -> None:
     [
         ("name: [", "not YAML: "),
         ("licenze: CC0-1.0", "unknown key 'licenze'; did you mean 'licence'?"),
-        ("name: mine", "title: Field required"),
-        ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: Input should be a valid regular"),
-        ("just text", "Input should be a valid dictionary"),
+        ("name: mine", "missing keys 'title', 'reader', 'licence', 'citation', 'homepage', 'layouts'"),
+        ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: should be a regular expression"),
+        ("just text", "should be a mapping of keys to values"),
     ],
 )
 def test_an_error_in_a_source_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -72,3 +72,13 @@ def test_an_error_in_a_source_file_is_one_line(tmp_path: Path, text: str, messag
 def test_a_missing_source_file() -> None:
     with pytest.raises(SourceError, match=r"^/nowhere/mine\.yaml: No such file or directory$"):
         load_source("/nowhere/mine.yaml")
+
+
+def test_how_to_get_a_corpus_names_the_command_and_the_terms() -> None:
+    sources = [load_source("sgd"), load_source("xlam"), load_source("coalm_it")]
+    assert describe_download(sources[:1]) == "coalm-it fetch sgd --data CORPORA"
+    assert describe_download(sources) == (
+        "coalm-it fetch sgd xlam --data CORPORA; "
+        "first accept the terms of xlam at https://huggingface.co/datasets/Salesforce/xlam-function-calling-60k "
+        "and set HF_TOKEN; get coalm_it from https://huggingface.co/datasets/uiuc-convai/CoALM-IT"
+    )

@@ -519,12 +519,17 @@ def test_a_folder_without_the_corpus_says_what_it_is_recognised_by(tmp_path: Pat
         build("tod", data=tmp_path / "empty", out=tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", [b"", b'[{"dialogue_id": "1_00000", "serv', b"\xff\xfe", b"{}", b"null"])
-def test_one_bad_file_is_one_fault_and_the_others_go_on(data: Path, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "record"),
+    [(b"", None), (b'[{"dialogue_id": "1_00000", "serv', None), (b"\xff\xfe", None), (b"{}", "0"), (b"null", None)],
+)
+def test_one_bad_file_is_one_fault_and_the_others_go_on(
+    data: Path, tmp_path: Path, content: bytes, record: str | None
+) -> None:
     (data / "sgd" / "train" / "dialogues_001.json").write_bytes(content)
     built = build("tod", data=data, out=tmp_path / "out")
     (fault,) = built.manifest.faults
-    assert (fault.file, fault.record) == ("train/dialogues_001.json", None)
+    assert (fault.file, fault.record) == ("train/dialogues_001.json", record)
     assert built.manifest.parts["sgd"].dialogues == 12
 
 

@@ -65,7 +65,10 @@ def test_copies_never_replace_a_missing_corpus(bundled: Path, tmp_path: Path) ->
     data.mkdir()
     (data / "xlam_irrelevance").symlink_to(bundled / "xlam_irrelevance")
     part = {"source": ["xlam", "xlam_irrelevance"], "task": "function_call", "rows": 30, "fill": "repeat"}
-    with pytest.raises(ShortError, match=r"\(coalm-it fetch xlam\)"):
+    with pytest.raises(
+        ShortError,
+        match=r"\(coalm-it fetch xlam --data CORPORA; first accept the terms of xlam at https://",
+    ):
         build(make_recipe({"hammer": {**part, "checks": TRUSTED}}), data=data, out=tmp_path / "out")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,37 @@ def test_hammers_ten_examples_keep_everything_but_the_place_of_the_query(corpora
         assert "".join((instruction + query).split()) == "".join(original["instruction"].split())
         # what was parsed says the same as the text that was kept
         assert json.dumps([tool.spec for tool in row.tools], ensure_ascii=False) in instruction
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("[BEGIN OF TOOLS]\n" * 100_000, "User: hi", "System: hello"),
+        ("[BEGIN OF TOOLS]\n[END OF QUERY]\n" * 100_000, "User: hi", "System: hello"),
+        ("[BEGIN OF QUERY]\n" * 100_000, "", "[]"),
+        ("x", "[BEGIN OF QUERY]\n" * 100_000, "[]"),
+        (f"[BEGIN OF AVAILABLE TOOLS]\n1. {'f(' * 100_000}\n[END OF AVAILABLE TOOLS]", "Thought: x", "Action: f()"),
+        ("x", "User: hi\nThought: x" + "\nAction: f()" * 20_000 + "\nThought: y", "Action: f()"),
+        ("x", "User: hi" + "\nAction: f()\nObservation: 1" * 20_000 + "\nThought: y", "Action: f()"),
+        ("x", "User: hi" + "\nThought: y" * 100_000, "Action: f()"),
+    ],
+    ids=["open", "crossed", "query", "input", "signature", "actions", "observations", "thoughts"],
+)
+def test_a_long_row_is_read_in_linear_time(tmp_path: Path, row: tuple[str, str, str]) -> None:
+    """Read in about a second; a parser that scans the rest again at each marker would take minutes."""
+    path = write_rows(tmp_path / "coalm_it.json", row)
+    begun = time.process_time()
+    (read,) = read_rows(path)
+    assert time.process_time() - begun < 12
+    if isinstance(read, Sample):
+        assert len(read.current.steps) in (1, 2, 20_001)
+
+
+def test_a_block_ends_at_its_own_marker_and_the_last_of_a_name_counts(tmp_path: Path) -> None:
+    tools = "[BEGIN OF AVAILABLE TOOLS]\n1. {}(city)\n[END OF AVAILABLE TOOLS]\n"
+    nested = "[BEGIN OF OTHER]\n[BEGIN OF AVAILABLE TOOLS]\n1. never()\n[END OF AVAILABLE TOOLS]\n[END OF OTHER]\n"
+    unended = "[BEGIN OF CONVERSATION HISTORY]\n"
+    instruction = tools.format("first") + nested + unended + tools.format("last")
+    (row,) = read_rows(write_rows(tmp_path / "coalm_it.json", (instruction, "User: hi\nThought: x", "Action: last()")))
+    assert isinstance(row, Sample)
+    assert [tool.name for tool in row.tools] == ["last"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from coalm_it.corpora.corpus import Corpus, cut_shards
+from coalm_it.corpora.corpus import Corpus, Shard, cut_shards
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import SourceError, load_source
 from coalm_it.readers import read_dialogues, sgd
@@ -170,16 +171,16 @@ def frame(dialogue: dict[str, Any], turn: int) -> Any:
     ("edit", "reason"),
     [
         (lambda d: d.pop("services"), "field services is missing"),
-        (lambda d: d.update(turns=None), "turns: input should be a valid list, found None"),
+        (lambda d: d.update(turns=None), "turns: should be a list, found None"),
         (lambda d: frame(d, 0)["state"].pop("slot_values"), "field turns.0.frames.0.state.slot_values is missing"),
         (lambda d: frame(d, 0).pop("state"), "turn 0: the user's frame of Libraries_1 lacks its state"),
         (
             lambda d: frame(d, 0)["state"]["slot_values"].update(title="Dune"),
-            "turns.0.frames.0.state.slot_values.title: input should be a valid list, found 'Dune'",
+            "turns.0.frames.0.state.slot_values.title: should be a list, found 'Dune'",
         ),
         (
             lambda d: frame(d, 1)["service_call"]["parameters"].update(title=7),
-            "turns.1.frames.0.service_call.parameters.title: input should be a valid string, found 7",
+            "turns.1.frames.0.service_call.parameters.title: should be a string, found 7",
         ),
         (lambda d: frame(d, 1).pop("service_results"), "turn 1: there is a service_call, but no service_results"),
         (lambda d: d["services"].append("Taxis_1"), "service 'Taxis_1' is not in schema.json"),
@@ -225,7 +226,7 @@ def test_an_invalid_record_is_a_fault_and_the_others_are_read(
 def test_an_unknown_act_is_a_fault(broken: Callable[[Edit], Path]) -> None:
     fault, second = read(broken(lambda d: frame(d, 0)["actions"][0].update(act="INFROM")))
     assert isinstance(fault, Fault)
-    assert fault.reason.startswith("turns.0.frames.0.actions.0.act: input should be 'AFFIRM', ")
+    assert fault.reason.startswith("turns.0.frames.0.actions.0.act: should be 'AFFIRM', ")
     assert fault.reason.endswith(", found 'INFROM'")
     assert isinstance(second, Dialogue)
 
@@ -246,7 +247,7 @@ def test_a_record_without_an_id_is_named_by_its_number(broken: Callable[[Edit], 
     [
         (b"", "the file is empty"),
         ((GOLDEN / "train" / "dialogues_001.json").read_bytes()[:3000], "not JSON, or cut off: "),
-        (b'{"dialogue_id": "1_00001"}', "a list of dialogues was expected at the top"),
+        (b'"1_00001"', "a list of records was expected at the top"),
         (b'[{"dialogue_id": "caf\xe9"}]', "not UTF-8: invalid continuation byte at byte 21"),
     ],
 )
@@ -470,3 +471,20 @@ def test_the_dev_split_is_read_as_well(corpora: Path) -> None:
     dialogues = read(corpora, "validation")
     assert len(dialogues) == 2_098
     assert all(isinstance(dialogue, Dialogue) for dialogue in dialogues)
+
+
+def test_a_file_is_parsed_once_however_many_shards_it_has(tmp_path: Path) -> None:
+    """After the first shard the files are overwritten, with the same size and time: nothing is parsed again."""
+    whole = [one.id for one in read(shutil.copytree(GOLDEN, tmp_path / "whole")) if isinstance(one, Dialogue)]
+    corpus = find(shutil.copytree(GOLDEN, tmp_path / "sgd"))
+    (file,) = corpus.splits["train"]
+    ids = []
+    for index in range(2):
+        shard = Shard(file, index, 2)
+        ids += [one.id for one in sgd.read_dialogues(corpus, "train", shard, licence="") if isinstance(one, Dialogue)]
+        for path in (tmp_path / "sgd" / "train").iterdir():
+            status = path.stat()
+            path.write_bytes(b" " * status.st_size)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert ids == whole
+    assert len(ids) > 1

@@ -87,7 +87,7 @@ def test_yaml_values_are_converted_to_the_type_of_the_library(tmp_path: Path) ->
     ("change", "message"),
     [
         ("rows.fom=columns", "smoke.yaml: unknown key 'rows.fom'; did you mean 'form'?"),
-        ("rows.form=text", "smoke.yaml: rows.form: Input should be 'columns' or 'messages' (found 'text')"),
+        ("rows.form=text", "smoke.yaml: rows.form: should be 'columns' or 'messages' (found 'text')"),
         (
             "rows.thoughts=false",
             "smoke.yaml: rows: thoughts can only be set for form messages; in form columns the recipe decides",
@@ -95,7 +95,7 @@ def test_yaml_values_are_converted_to_the_type_of_the_library(tmp_path: Path) ->
         ("sft.lerning_rate=1", "unknown key 'sft.lerning_rate'; did you mean 'learning_rate'?"),
         ("lora.rank=1", "unknown key 'lora.rank'; there are: "),
         ("quantization.load_in4bit=true", "unknown key 'quantization.load_in4bit'; did you mean 'load_in_4bit'?"),
-        ("sft.learning_rate=fast", "sft.learning_rate: Input should be a valid number"),
+        ("sft.learning_rate=fast", "sft.learning_rate: should be a number"),
         ("sft.save_strategy=often", "sft: often is not a valid SaveStrategy"),
         ("sft.output_dir=there", "sft.output_dir cannot be set: the option --out sets it"),
         (

@@ -24,7 +24,7 @@ import httpx2
 from coalm_it.corpora.fetch.download import fetch_file, fetch_folders, open_client, unpack_fetched
 from coalm_it.corpora.fetch.hub import fetch_hub_file, list_files
 from coalm_it.corpora.fetch.job import FIRST_PAUSE, FetchError, Job, Stopped
-from coalm_it.corpora.sources import Fetch, RemoteFile, Source, SourceError, is_safe_path, list_sources, load_source
+from coalm_it.corpora.sources import Fetch, RemoteFile, Source, SourceError, list_sources, load_source
 from coalm_it.listener import Listener, Silent
 
 MAX_PARALLEL = 4
@@ -79,7 +79,8 @@ def fetch_corpora(
     """Downloads sources to `data`, all known ones if no names are given; returns one result each, failures included.
 
     A name is SOURCE, which means its first layout to fetch, or SOURCE/LAYOUT, or the path of a YAML file. `pause` is
-    the time before the first retry, in seconds. Raises SourceError before anything is downloaded.
+    the time before the first retry, in seconds. Raises SourceError before anything is written, also if a target lies
+    outside `data`, be it through a link.
     """
     wanted = [_find_layout(name) for name in names or [source.name for source in list_sources() if source.fetch]]
     if data.exists() and not data.is_dir():
@@ -95,7 +96,7 @@ def fetch_corpora(
                 if not fetch.pinned and not all(file.sha256 or file.tree for file in fetch.files):
                     listener.say(f"{source.name}: {fetch.hub or fetch.url} is not pinned: its content may change")
                 try:
-                    works = list(_plan_works(fetch, batch.folder, client, hosts))
+                    works = list(_plan_works(fetch, data, batch.folder, client, hosts))
                 except FetchError as error:
                     batch.failure = str(error)
                     continue
@@ -114,22 +115,24 @@ def _find_layout(name: str) -> tuple[Source, str]:
         raise SourceError(f"{source.name}: its YAML has no section `fetch`; see {source.homepage}")
     if layout and layout not in layouts:
         raise SourceError(f"{source.name} has no layout {layout!r} to fetch; there are: {', '.join(layouts)}")
-    layout = layout or layouts[0]
-    if not is_safe_path(f"{source.name}/{layout}"):
-        raise SourceError(f"{source.name}/{layout} cannot be the name of a folder")
-    return source, layout
+    return source, layout or layouts[0]
 
 
 def _plan_works(
-    fetch: Fetch, folder: Path, client: httpx2.Client, hosts: Hosts
+    fetch: Fetch, data: Path, folder: Path, client: httpx2.Client, hosts: Hosts
 ) -> Iterator[tuple[Callable[[Job], None], int | None]]:
     """The work for an entry, each part with its size in bytes if known. Raises SourceError, FetchError."""
+    _check_target(data, folder)
     if fetch.hub:
+        _check_target(data, folder / ".cache")  # where huggingface_hub keeps its notes
         for file in list_files(fetch, hosts.hub):
+            _check_target(data, folder / file.path)
             yield partial(fetch_hub_file, fetch, file, folder, hosts.hub), file.size
         return
     folders = [file for file in fetch.files if file.path.endswith("/")]
     if folders:
+        for file in folders:
+            _check_target(data, folder / file.path)
         url = f"{hosts.archives}/{fetch.github}/tar.gz/{fetch.revision}"
         sizes = [file.size for file in folders if file.size is not None]
         total = sum(sizes) if len(sizes) == len(folders) else None
@@ -137,15 +140,28 @@ def _plan_works(
     base = f"{hosts.raw}/{fetch.github}/{fetch.revision}" if fetch.github else str(fetch.url).rstrip("/")
     for file in fetch.files:
         url = f"{base}/{quote(file.path)}"
+        target = folder / (_strip_suffix(file) if file.unpack else file.path)
+        _check_target(data, target)
         if file.unpack:
-            yield partial(unpack_fetched, client, url, folder / _strip_suffix(file), file), file.size
+            yield partial(unpack_fetched, client, url, target, file), file.size
         elif file not in folders:
-            yield partial(fetch_file, client, url, folder / file.path, file), file.size
+            yield partial(fetch_file, client, url, target, file), file.size
+
+
+def _check_target(data: Path, target: Path) -> None:
+    """Raises SourceError if what is written to `target` would lie outside `data`."""
+    try:
+        place = target.resolve()
+        inside = place.is_relative_to(data.resolve())
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
+        raise SourceError(f"{target} cannot be written: {error}") from None
+    if not inside:
+        raise SourceError(f"{target} leads out of {data}, to {place}; nothing is downloaded through a link")
 
 
 def _strip_suffix(file: RemoteFile) -> str:
     name = re.sub(r"(\.tar\.\w+|\.tar|\.tgz|\.zip)$", "", file.path, flags=re.IGNORECASE)
-    if name == file.path:
+    if name == file.path or not name.rpartition("/")[2]:
         raise SourceError(f"{file.path} cannot be unpacked: only .zip, .tar, .tgz and .tar.SOMETHING can")
     return name
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from coalm_it.corpora.sources import is_safe_path
+from coalm_it.corpora.zip_files import MAX_BYTES, MAX_FILES, UNREADABLE, limit_unpacked, open_member
 
 CHUNK = 1 << 18
-MOST_BYTES = 20_000_000_000
-MOST_FILES = 200_000
+_PACKED_CHUNK = 1 << 14
+"""Compressed bytes that are unpacked at a time: up to a thousand times as many come out."""
 
 
 class ArchiveError(ValueError):
@@ -32,23 +33,38 @@ class Member:
     """None if it is not a plain file: a link, a device."""
 
 
-def unpack_file(path: Path, folder: Path, report: Callable[[int], None], most_bytes: int = MOST_BYTES) -> None:
-    """Unpacks a zip or tar file, compressed or not, by `unpack`. Raises ArchiveError."""
+def unpack_file(path: Path, folder: Path, report: Callable[[int], None]) -> None:
+    """Unpacks a zip or tar file, compressed or not, by `unpack`, within the limit for its size. Raises ArchiveError.
+
+    Errors of the disk that is written to are raised as they are.
+    """
     try:
         with path.open("rb") as file:
-            members = _read_zip(file) if path.suffix.lower() == ".zip" else read_tar(file)
-            unpack(members, folder, report, most_bytes)
-    # RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            members = _read_zip(file) if path.suffix.lower() == ".zip" else _read_tar_file(file)
+            unpack(members, folder, report, limit_unpacked(path.stat().st_size))
+    except ArchiveError:
+        raise
+    except (tarfile.TarError, lzma.LZMAError, *UNREADABLE) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk; gzip and bz2 raise some without a number for what they cannot read
         raise ArchiveError(f"it cannot be read: {error}") from None
 
 
 def read_tar(stream: IO[bytes]) -> Iterator[Member]:
     """The files of a tar file while it is received, so that it need not be stored. Raises the errors of tarfile."""
-    with tarfile.open(fileobj=stream, mode="r|*", bufsize=CHUNK) as archive:
-        for info in archive:
-            if not info.isdir():
-                yield Member(info.name, archive.extractfile(info) if info.isreg() else None)
+    with tarfile.open(fileobj=stream, mode="r|*", bufsize=_PACKED_CHUNK) as archive:
+        yield from _list_members(archive)
+
+
+def _read_tar_file(file: IO[bytes]) -> Iterator[Member]:
+    with tarfile.open(fileobj=file, mode="r:*") as archive:
+        yield from _list_members(archive)
+
+
+def _list_members(archive: tarfile.TarFile) -> Iterator[Member]:
+    for info in archive:
+        if not info.isdir():
+            yield Member(info.name, archive.extractfile(info) if info.isreg() else None)
 
 
 def _read_zip(file: IO[bytes]) -> Iterator[Member]:
@@ -59,13 +75,11 @@ def _read_zip(file: IO[bytes]) -> Iterator[Member]:
             if stat.S_ISLNK(info.external_attr >> 16):
                 yield Member(info.filename, None)
             else:
-                with archive.open(info) as content:
+                with open_member(archive, info) as content:
                     yield Member(info.filename, content)
 
 
-def unpack(
-    members: Iterator[Member], folder: Path, report: Callable[[int], None], most_bytes: int = MOST_BYTES
-) -> None:
+def unpack(members: Iterator[Member], folder: Path, report: Callable[[int], None], most_bytes: int = MAX_BYTES) -> None:
     """Writes plain files to the new folder `folder`, except hidden ones; `report` gets the number of bytes written.
 
     Nothing is written elsewhere, and no more than `most_bytes`. Raises ArchiveError; files written so far remain.
@@ -81,8 +95,8 @@ def unpack(
         if member.content is None:
             raise ArchiveError(f"{member.name!r} is no plain file but a link or a device")
         files += 1
-        if files > MOST_FILES:
-            raise ArchiveError(f"it holds more than {MOST_FILES:,} files")
+        if files > MAX_FILES:
+            raise ArchiveError(f"it holds more than {MAX_FILES:,} files")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

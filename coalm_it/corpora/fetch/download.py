@@ -21,7 +21,6 @@ import httpx2
 from coalm_it import __version__
 from coalm_it.corpora.fetch.archives import (
     CHUNK,
-    MOST_BYTES,
     ArchiveError,
     Member,
     hash_tree,
@@ -31,6 +30,7 @@ from coalm_it.corpora.fetch.archives import (
 )
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import RemoteFile, is_safe_url
+from coalm_it.corpora.zip_files import MAX_BYTES, limit_unpacked
 from coalm_it.retry_after import read_retry_after
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def fetch_file(client: httpx2.Client, url: str, target: Path, file: RemoteFile, 
         job.notes.append(f"{target} is downloaded again: {mismatch}")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
+    if part.is_symlink():  # it would be written through
+        part.unlink()
     # If a resumed file is wrong, it is downloaded once more from the start: the part may be of another file.
     for _ in range(1 + part.exists()):
         _retry(job, url, lambda: _receive(client, url, part, file, job))
@@ -147,16 +149,24 @@ def fetch_folders(client: httpx2.Client, url: str, folder: Path, wanted: list[Re
     if not missing:
         job.skip()
         return
-    most_bytes = sum(file.size if file.size is not None else MOST_BYTES for file in missing)
+    most_bytes = sum(file.size if file.size is not None else MAX_BYTES for file in missing)
     staging = folder / ".unpacking"
 
     def receive() -> None:
-        job.done = sum(file.size or 0 for file in wanted if file not in missing)
+        job.done = complete = sum(file.size or 0 for file in wanted if file not in missing)
         shutil.rmtree(staging, ignore_errors=True)
         with _open(client, url) as response:
-            members = read_tar(io.BufferedReader(_Body(response.iter_bytes()), CHUNK))
+            body = _Body(response.iter_bytes())
+            members = read_tar(io.BufferedReader(body, CHUNK))
+
+            def report(count: int) -> None:
+                job.advance(count)
+                limit = limit_unpacked(body.received)
+                if job.done - complete > limit:
+                    raise ArchiveError(f"it unpacks to more than {limit:,} bytes")
+
             try:
-                unpack(_select_members(members, [file.path for file in missing]), staging, job.advance, most_bytes)
+                unpack(_select_members(members, [file.path for file in missing]), staging, report, most_bytes)
             except (tarfile.TarError, zlib.error, EOFError) as error:
                 raise _RetryLater(f"the archive is truncated or broken: {error}") from None
 
@@ -195,13 +205,18 @@ class _Body(io.RawIOBase):
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._rest = b""
+        self.received = 0
+        """Bytes."""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        chunk = self._rest or next(self._chunks, b"")
+        chunk = self._rest
+        if not chunk:
+            chunk = next(self._chunks, b"")
+            self.received += len(chunk)
         count = min(len(view), len(chunk))
         view[:count], self._rest = chunk[:count], chunk[count:]
         return count

@@ -8,7 +8,9 @@ from types import ModuleType
 from typing import Any, cast
 
 import httpx2
+from pydantic import ValidationError
 
+from coalm_it.configs.validation import explain_error
 from coalm_it.corpora.fetch.download import describe_mismatch
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import Fetch, RemoteFile
@@ -32,7 +34,10 @@ def list_files(fetch: Fetch, endpoint: str | None) -> list[RemoteFile]:
         if not fitting:
             there = ", ".join(names[:10])
             raise FetchError(f"{fetch.hub}: no file {file.path} at revision {fetch.revision}; there are {there}")
-        files += [RemoteFile(path=name) for name in fitting]
+        try:
+            files += [RemoteFile(path=name) for name in fitting]
+        except ValidationError as error:
+            raise FetchError(f"{fetch.hub}: {explain_error(error.errors()[0])}") from None
     return files
 
 
