@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -169,6 +170,8 @@ class Dialogue(Model):
     """The day on which the conversation takes place, from which relative dates are resolved."""
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
+    context_only: tuple[Place, ...] = ()
+    """Steps and replies that the corpus marks as not to be learnt: they are no targets."""
     file: str = ""
     record: int = 0
 
@@ -278,6 +281,11 @@ def parse_dialogue_id(full_name: str) -> str:
 def format_sample_id(dialogue_name: str, turn: int, task: Task, step: int = 0) -> str:
     """DIALOGUE_NAME/TURN/TASK, followed by `.STEP` where the turn has several samples of the task."""
     return f"{dialogue_name}/{turn}/{task}.{step}" if step else f"{dialogue_name}/{turn}/{task}"
+
+
+def parse_record_name(dialogue_name: str) -> str:
+    """The name of a dialogue without the number that tells it from others of the same id in its corpus: a~2 -> a."""
+    return re.sub(r"~\d+$", "", dialogue_name)
 
 
 def parse_dialogue_name(sample_id: str) -> str:

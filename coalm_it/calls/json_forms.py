@@ -66,4 +66,5 @@ def _decode_call(item: Any) -> Call:
     if not isinstance(arguments, dict):
         raise CallSyntaxError(f"expected an object of arguments for {name!r}")
     id = item.get("id")
-    return Call(id=id if isinstance(id, str) else "", name=name, arguments=arguments)
+    named = isinstance(id, str | int) and not isinstance(id, bool)
+    return Call(id=str(id) if named else "", name=name, arguments=arguments)

@@ -4,6 +4,7 @@ A turn begins with a message of the user. Assistant messages with calls are its 
 follow it; the text of the assistant is its reply. Less regular conversations are read as follows:
 
 - Consecutive messages of the user are joined with a line break, and so are consecutive texts of the assistant.
+- Consecutive messages of the assistant with calls, whose results come after the last, are one step.
 - Text of the assistant that is followed by calls, not by the user, is the thought of these calls.
 - Only the last calls of a conversation may lack results; every other call has exactly one.
 - An assistant message without text and calls is an empty reply: one lost target, which the checks reject.
@@ -17,21 +18,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
-from coalm_it.corpora.records import BadRecord
-from coalm_it.schema import Call, Labels, Step, Tool, Turn
+from coalm_it.corpora.pairing import Result, pair_results
+from coalm_it.corpora.records import BadRecord, DialogueContent
+from coalm_it.schema import Call, Labels, Place, Step, Tool, Turn
 
 _NO_LABELS = Labels()
 
 Role = Literal["system", "user", "assistant", "tool"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of one call, with the `name` and the `id` of the call if the corpus gives them."""
-
-    value: Any
-    name: str = ""
-    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +36,15 @@ class RawMessage:
     thought: str | None = None
     calls: tuple[Call, ...] | None = None
     results: tuple[Result, ...] = ()
+    learn: bool = True
+    """False for a message of the assistant that the corpus marks as context: it is no target."""
 
 
 @dataclass(slots=True)
 class _OpenStep:
     thought: str | None
     calls: tuple[Call, ...]
+    learn: bool
     observations: tuple[Any, ...] = ()
 
 
@@ -58,6 +54,8 @@ class _OpenTurn:
     steps: list[_OpenStep] = field(default_factory=list)
     thought: str | None = None
     reply: str | None = None
+    learn: bool = True
+    """Whether the reply may be learnt."""
     results: list[Result] = field(default_factory=list)
     """The results of the last step that have been read so far."""
 
@@ -71,6 +69,15 @@ class _OpenTurn:
         return bool(self.steps) and bool(self.steps[-1].calls) and not self.steps[-1].observations
 
 
+def build_content(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> DialogueContent:
+    """The turns of a conversation, its tools, and the targets that its corpus marks as context.
+
+    Raises BadRecord, as `build_turns` does.
+    """
+    turns = _collect_turns(messages, tools)
+    return DialogueContent(tuple(_close_turns(turns)), tuple(tools), context_only=tuple(_list_context(turns)))
+
+
 def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[Turn, ...]:
     """The turns of a conversation; system messages are ignored.
 
@@ -78,6 +85,10 @@ def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[
     with the index of the message: the user does not speak first, calls and results do not pair, a call matches no
     function in `tools` or several; or the conversation has no message of the assistant.
     """
+    return build_content(messages, tools).turns
+
+
+def _collect_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> list[_OpenTurn]:
     names = Counter(tool.name for tool in tools)
     turns: list[_OpenTurn] = []
     for number, message in enumerate(messages):
@@ -94,7 +105,7 @@ def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[
         _assign_results(turns[-1])
     if not any(turn.has_answer for turn in turns):
         raise BadRecord("no message of the assistant")
-    return tuple(_close_turns(turns))
+    return turns
 
 
 def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
@@ -112,10 +123,13 @@ def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> No
             raise BadRecord("a result, but no call before it")
         turn.results += message.results
         return
-    _assign_results(turn)
+    is_parallel = bool(message.calls) and turn.awaits_results and not turn.results
+    if not is_parallel:
+        _assign_results(turn)
     if message.calls is None:
         turn.reply = message.text if turn.reply is None else _join(turn.reply, message.text)
         turn.thought = _join(turn.thought, message.thought)
+        turn.learn = turn.learn and message.learn
         return
     for call in message.calls:
         if not names[call.name]:
@@ -124,50 +138,30 @@ def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> No
         if names[call.name] > 1:
             raise BadRecord(f"a call of {call.name!r}, which may be any of {names[call.name]} functions of that name")
     thought = _join(turn.thought, turn.reply, message.thought, message.text)
+    learn = turn.learn and message.learn
     turn.thought = turn.reply = None
-    turn.steps.append(_OpenStep(thought, message.calls))
-
-
-def _join(*texts: str | None) -> str | None:
-    return "\n".join(text for text in texts if text) or None
-
-
-# --- calls and their results ---
+    turn.learn = True
+    if is_parallel:
+        step = turn.steps[-1]
+        step.thought, step.calls, step.learn = (
+            _join(step.thought, thought),
+            step.calls + message.calls,
+            step.learn and learn,
+        )
+    else:
+        turn.steps.append(_OpenStep(thought, message.calls, learn))
 
 
 def _assign_results(turn: _OpenTurn) -> None:
     """Assigns the results to the last step, in the order of its calls."""
-    if not turn.awaits_results:
-        return
-    step = turn.steps[-1]
-    results = _split_result(turn.results, len(step.calls))
-    if len(results) != len(step.calls):
-        raise BadRecord(f"calls and results do not pair: {len(step.calls)} calls, {len(results)} results")
-    step.observations = tuple(result.value for result in _order_results(step.calls, results))
-    turn.results = []
+    if turn.awaits_results:
+        step = turn.steps[-1]
+        step.observations = pair_results(step.calls, turn.results)
+        turn.results = []
 
 
-def _split_result(results: list[Result], calls: int) -> list[Result]:
-    """One result that is a list with an item per call counts as that many results."""
-    if len(results) == 1 < calls and isinstance(results[0].value, list) and len(results[0].value) == calls:
-        return [Result(value) for value in results[0].value]
-    return results
-
-
-def _order_results(calls: Sequence[Call], results: Sequence[Result]) -> list[Result]:
-    """The results in the order of the calls: by id, else by name, else in the given order."""
-    if all(call.id for call in calls) and all(result.id for result in results):
-        by_id = {result.id: result for result in results}
-        if by_id.keys() != {call.id for call in calls}:
-            raise BadRecord(f"results of {', '.join(by_id)}, but calls {', '.join(call.id for call in calls)}")
-        return [by_id[call.id] for call in calls]
-    if all(result.name for result in results):
-        if Counter(result.name for result in results) != Counter(call.name for call in calls):
-            named = ", ".join(repr(result.name) for result in results)
-            raise BadRecord(f"results of {named}, but calls of {', '.join(repr(call.name) for call in calls)}")
-        left = list(results)
-        return [left.pop(next(n for n, result in enumerate(left) if result.name == call.name)) for call in calls]
-    return list(results)
+def _join(*texts: str | None) -> str | None:
+    return "\n".join(text for text in texts if text) or None
 
 
 def _close_turns(turns: Sequence[_OpenTurn]) -> Iterator[Turn]:
@@ -185,6 +179,13 @@ def _close_turns(turns: Sequence[_OpenTurn]) -> Iterator[Turn]:
         )
         # Pydantic copies a default deeply for every turn, which would take a third of the time.
         yield Turn(user=turn.user, steps=steps, thought=turn.thought, reply=turn.reply, state={}, labels=_NO_LABELS)
+
+
+def _list_context(turns: Sequence[_OpenTurn]) -> Iterator[Place]:
+    for number, turn in enumerate(turns):
+        yield from (Place(number, index) for index, step in enumerate(turn.steps) if not step.learn)
+        if turn.reply is not None and not turn.learn:
+            yield Place(number, None)
 
 
 def _name_call(call: Call, turn: int, number: int) -> Call:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, TypeVar
 
-import orjson
-
+from coalm_it.corpora.decoding import decode_document
 from coalm_it.corpora.sources import Columns, SourceError
 from coalm_it.errors import OutsideError
 from coalm_it.files import hash_bytes
@@ -18,6 +19,9 @@ from coalm_it.files import hash_bytes
 SHARD_BYTES = 8_000_000
 HEAD_BYTES = 512
 """How many bytes of a file `Layout.begins` is compared with."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+COMPRESSED = (".gz", ".zst")
 T = TypeVar("T")
 # RuntimeError: an encrypted member; NotImplementedError: a compression method that Python does not support.
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, KeyError)
@@ -44,7 +48,10 @@ class RawFile:
     """Hash of the content that it must have (see `pin_file`); None: any content."""
 
     def read_bytes(self) -> bytes:
-        """The content. Raises InputChangedError if the file is pinned and its content is another one now."""
+        """The content; that of a file called .gz or .zst is unpacked.
+
+        Raises InputChangedError if the file is pinned and its content is another one now.
+        """
         try:
             content = self._read(-1)
         except SourceError:
@@ -60,34 +67,36 @@ class RawFile:
         return InputChangedError(f"{place} changed while the build was reading it: nothing of it is used; run again")
 
     def read_head(self) -> bytes:
-        """The first bytes, by which a layout is recognised."""
-        return self._read(HEAD_BYTES)
+        """The first bytes without a byte order mark, by which a layout is recognised."""
+        return self._drop_mark(self._read(HEAD_BYTES))
+
+    def read_unmarked(self) -> bytes:
+        """The content of a file of text, without a byte order mark."""
+        return self._drop_mark(self.read_bytes())
 
     def read_text(self) -> str:
         """The content as text: UTF-8, or CESU-8, which encodes an emoji as a surrogate pair of three bytes each."""
-        content = self.read_bytes()
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            try:
-                pairs = content.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
-                return pairs.decode("utf-16-le")
-            except UnicodeDecodeError:
-                message = f"not UTF-8: {error.reason} at byte {error.start}; it should be saved as UTF-8"
-                raise SourceError(f"{self.name}: {message}") from None
+        return self._decode(self.read_unmarked())
 
     def read_json(self) -> Any:
-        """The content as JSON. A truncated file is an error: no part of it is used."""
-        content = self.read_bytes()
+        """The content as JSON. A truncated file is an error: no part of it is used.
+
+        A record that JSON cannot hold is a BrokenRecord; see `decode_document`.
+        """
+        content = self.read_unmarked()
         if not content.strip():
             raise SourceError(f"{self.name}: the file is empty")
+        text = None if _is_utf_8(content) else self._decode(content)
         try:
-            return orjson.loads(content)
-        except orjson.JSONDecodeError:
-            try:
-                return orjson.loads(self.read_text())
-            except orjson.JSONDecodeError as error:
-                raise SourceError(f"{self.name}: not JSON, or cut off: {error}") from None
+            return decode_document(content, text)
+        except (ValueError, RecursionError) as error:
+            raise SourceError(f"{self.name}: not JSON, or cut off: {error}") from None
+
+    @property
+    def plain_name(self) -> PurePosixPath:
+        """Its name without the ending of a compression."""
+        name = PurePosixPath(self.name)
+        return name.with_suffix("") if name.suffix.lower() in COMPRESSED else name
 
     @property
     def version(self) -> tuple[int, int]:
@@ -110,13 +119,36 @@ class RawFile:
 
     def _read(self, count: int) -> bytes:
         try:
-            if self.member is None:
-                with self.path.open("rb") as file:
-                    return file.read(count)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
-                return member.read(count)
+            with self._open() as file:
+                suffix = PurePosixPath(self.name).suffix.lower()
+                return _unpack(file, suffix, count) if suffix in COMPRESSED else file.read(count)
         except UNREADABLE as error:
             raise self._describe_failure(error) from None
+
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        if self.member is None:
+            with self.path.open("rb") as file:
+                yield file
+        else:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
+                yield member
+
+    def _drop_mark(self, content: bytes) -> bytes:
+        if content.startswith(UTF_16):
+            raise SourceError(f"{self.name}: the file is UTF-16; it should be saved as UTF-8")
+        return content.removeprefix(BYTE_ORDER_MARK)
+
+    def _decode(self, content: bytes) -> str:
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            try:
+                pairs = content.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+                return pairs.decode("utf-16-le")
+            except UnicodeDecodeError:
+                message = f"not UTF-8: {error.reason} at byte {error.start}; it should be saved as UTF-8"
+                raise SourceError(f"{self.name}: {message}") from None
 
     def _describe_failure(self, error: Exception) -> SourceError:
         place = f" in {self.path.name}" if self.member else ""
@@ -130,6 +162,28 @@ def pin_file(file: RawFile) -> RawFile:
         return replace(file, sha256=hash_bytes(file.read_bytes()))
     except SourceError:
         return replace(file, sha256=UNREADABLE_HASH)
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _unpack(file: IO[bytes], suffix: str, count: int) -> bytes:
+    if suffix == ".gz":
+        with gzip.open(file) as unpacked:
+            content: bytes = unpacked.read(count)
+            return content
+    import pyarrow as pa
+
+    try:
+        with pa.input_stream(file, compression="zstd") as stream:
+            return bytes(stream.read(None if count < 0 else count))
+    except pa.ArrowException as error:
+        raise OSError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,24 @@
-"""The records of a raw file, parsed once per process, and their conversion to dialogues or faults."""
+"""The records of a raw file -> dialogues or faults.
+
+No record can end a build: what it lacks or contradicts is a fault, and so is an error of our own.
+"""
 
 from __future__ import annotations
 
 import datetime
-import json
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, wraps
-from pathlib import PurePosixPath
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
-
-import orjson
+from functools import wraps
+from pathlib import PurePath
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from coalm_it.calls import CallSyntaxError, parse_calls
-from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.decoding import BrokenRecord, NumberTooLarge, UnusableValue, decode_strictly
+from coalm_it.corpora.record_ids import name_records
 from coalm_it.corpora.sources import SourceError
-from coalm_it.schema import Dialogue, Fault, Tool, Turn
+from coalm_it.errors import OutsideError
+from coalm_it.schema import Dialogue, Fault, Place, Tool, Turn
 
 T = TypeVar("T")
 R = TypeVar("R", covariant=True)
@@ -25,76 +28,6 @@ _KINDS: dict[type, str] = {str: "a string", dict: "an object", list: "a list"}
 
 class BadRecord(ValueError):
     """A record that lacks something or contradicts itself; the message says what, in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenLine:
-    """A line of a JSON lines file that is not JSON."""
-
-    reason: str
-
-
-# --- a file -> its records ---
-
-
-def read_records(file: RawFile) -> Sequence[Any]:
-    """Every record of a JSON list, a JSON lines file or a Parquet table. Raises SourceError.
-
-    A Parquet table has every key of a struct in every row, so a null there means that the key is absent, and it
-    is left out. The last file stays in memory, since a large file is read in several shards.
-    """
-    return _parse_file(file, file.version)
-
-
-@lru_cache(maxsize=1)
-def _parse_file(file: RawFile, version: tuple[int, int]) -> Sequence[Any]:
-    suffix = PurePosixPath(file.name).suffix.lower()
-    if suffix == ".parquet":
-        return _parse_table(file)
-    content = file.read_bytes().lstrip()
-    if suffix == ".jsonl" or content.startswith(b"{"):
-        return _parse_lines(file, content)
-    return read_list(file, "records")
-
-
-def read_list(file: RawFile, items: str) -> list[Any]:
-    """The content of a file that holds one JSON list; `items` names what is in it. Raises SourceError."""
-    records = file.read_json()
-    if not isinstance(records, list):
-        raise SourceError(f"{file.name}: a list of {items} was expected at the top")
-    return records
-
-
-def _parse_lines(file: RawFile, content: bytes) -> list[Any]:
-    records: list[Any] = []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if line.strip():
-            try:
-                records.append(orjson.loads(line))
-            except orjson.JSONDecodeError as error:
-                records.append(BrokenLine(f"line {number} is not JSON, or cut off: {error}"))
-    if not records:
-        raise SourceError(f"{file.name}: the file is empty")
-    if all(isinstance(record, BrokenLine) for record in records):
-        raise SourceError(f"{file.name}: neither a list of records nor one record a line")
-    return records
-
-
-def _parse_table(file: RawFile) -> list[Any]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        rows = parquet.read_table(pa.BufferReader(file.read_bytes())).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{file.name}: not Parquet, or cut off: {error}") from None
-    return [_drop_nulls(row) for row in rows]
-
-
-def _drop_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
-    return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 # --- records -> dialogues and faults ---
@@ -109,7 +42,7 @@ class ReadDialogues(Protocol[R]):
 def report_unreadable_file(read: ReadDialogues[R]) -> ReadDialogues[R]:
     """Decorates a reader that raises SourceError for a file that cannot be read: it yields one Fault instead.
 
-    A file has one Fault, however many shards it is cut into.
+    So does any other exception, which is an error of ours. A file has one Fault, however many shards it is cut into.
     """
 
     @wraps(read)
@@ -120,6 +53,10 @@ def report_unreadable_file(read: ReadDialogues[R]) -> ReadDialogues[R]:
             if shard.index == 0:
                 name = shard.file.name
                 yield Fault(file=name, reason=str(error).removeprefix(f"{name}: "))
+        except OutsideError:
+            raise
+        except Exception as error:
+            yield Fault(file=shard.file.name, reason=describe_own_error(error))
 
     return read_or_report
 
@@ -130,6 +67,7 @@ class DialogueContent(NamedTuple):
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     clock: datetime.date | None = None
+    context_only: tuple[Place, ...] = ()
 
 
 def convert_dialogues(
@@ -141,55 +79,68 @@ def convert_dialogues(
     records: Sequence[Any],
     convert: Callable[[Any], DialogueContent | None],
     name: Callable[[Any, int], str],
+    earlier: Sequence[Sequence[str]] = (),
 ) -> Iterator[Dialogue | Fault]:
     """A dialogue for each record of the shard, or a Fault; a record is left out where `convert` returns None.
 
-    `records` are all records of the file; `name` gives a record its id, from its content and its index in the file.
-    `convert` raises BadRecord.
+    `records` are all records of the file; `name` gives a record its id, from its content and its index in the file;
+    `earlier` has the ids
+    of the files before (see `name_records`). `convert` raises BadRecord.
     """
+
+    ids = name_records(shard.file, records, name, earlier)
 
     def make_dialogue(record: Any, index: int) -> Dialogue | None:
         content = convert(record)
         if content is None:
             return None
         return Dialogue(
-            id=name(record, index),
+            id=ids[index],
             source=corpus.source,
             split=split,
             licence=licence,
             clock=content.clock,
             tools=content.tools,
             turns=content.turns,
+            context_only=content.context_only,
             file=shard.file.name,
             record=index,
         )
 
-    return convert_records(shard, records, make_dialogue, name)
+    return convert_records(shard, records, make_dialogue, lambda record, index: ids[index])
 
 
 def convert_records(
     shard: Shard, records: Sequence[Any], convert: Callable[[Any, int], T | None], name: Callable[[Any, int], str]
 ) -> Iterator[T | Fault]:
-    """Each record of the shard, converted, or a Fault where `convert` raises BadRecord; None is left out.
+    """Each record of the shard, converted, or a Fault where `convert` raises an exception; None is left out.
 
-    `records` are all records of the file; `convert` and `name` take a record and its index in the file.
+    `records` are all records of the file; `convert` and `name` take a record and its index in the file. BadRecord says
+    what is wrong with a record; any other exception is an error of ours.
     """
     first, taken = shard.take(records)
     for index, record in enumerate(taken, first):
         converted: T | Fault | None
         try:
-            if isinstance(record, BrokenLine):
+            if isinstance(record, BrokenRecord):
                 raise BadRecord(record.reason)
             converted = convert(record, index)
         except BadRecord as error:
             converted = Fault(file=shard.file.name, record=name(record, index), reason=str(error))
+        except OutsideError:
+            raise
+        except Exception as error:
+            converted = Fault(file=shard.file.name, record=name(record, index), reason=describe_own_error(error))
         if converted is not None:
             yield converted
 
 
-def number_record(file: RawFile, index: int) -> str:
-    """A name for a record that has none: its file and its index in the file."""
-    return f"{PurePosixPath(file.name).with_suffix('').as_posix().replace('/', '_')}_{index}"
+def describe_own_error(error: Exception) -> str:
+    """The reason of a fault for an exception that nobody foresaw."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    place = f"{PurePath(frame.filename).name}, line {frame.lineno}"
+    message = " ".join(str(error).split())
+    return f"an error of coalm-it, please report it: {type(error).__name__}: {message:.160} ({place})"
 
 
 def get_field(record: Any, key: str, *kinds: type) -> Any:
@@ -211,29 +162,30 @@ def get_field(record: Any, key: str, *kinds: type) -> Any:
 def parse_json(text: str, what: str) -> Any:
     """The value of a JSON text; integers of any length stay exact. Raises BadRecord; `what` names the text there."""
     try:
-        value = json.loads(text, parse_constant=refuse_constant)
-        if "\\ud" in text.lower():
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise BadRecord(f"{what}: half a surrogate pair in {text!r:.60}") from None
+        return decode_strictly(text)
+    except UnusableValue as error:
+        raise BadRecord(f"{what}: {error}, in {text!r:.60}") from None
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{what}: not JSON: {error}, in {text!r:.60}") from None
-    return value
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """For the `parse_constant` of a decoder: NaN and infinity are not JSON."""
-    raise ValueError(f"{name} is no JSON value")
 
 
 def decode_result(text: str) -> Any:
-    """The result of a tool: an object or a list if the text is one, in JSON or Python notation; otherwise the text."""
+    """The result of a tool: an object or a list if the text is one, in JSON or Python notation; otherwise the text.
+
+    Raises BadRecord for a number that is too large.
+    """
     if not text.startswith(("{", "[")):
         return text
     try:
-        return parse_json(text, "result")
-    except BadRecord:
-        pass
+        return decode_strictly(text)
+    except NumberTooLarge as error:
+        raise BadRecord(f"result: {error}") from None
+    except (ValueError, RecursionError):
+        return decode_literal(text)
+
+
+def decode_literal(text: str) -> Any:
+    """The value of a text in Python notation; the text itself if it is none."""
     try:
         (call,) = parse_calls(f"result(value={text})", "python")
     except (CallSyntaxError, ValueError):

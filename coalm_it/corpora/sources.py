@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import Literal
 from urllib.parse import urlsplit
 
 import yaml
@@ -106,12 +107,31 @@ def is_safe_path(path: str) -> bool:
 
 
 class Columns(_Model):
-    """Column names of a corpus of messages, where they differ from the usual ones (see readers/messages.py)."""
+    """Where a corpus of messages has what a record consists of, where that is not as usual (see readers/messages).
 
-    messages: str | None = None
+    A place is a column, or keys with dots between them: `answer.messages.-1`. A number counts in a list, `*` goes
+    through all items, and a JSON text on the way is opened.
+    """
+
+    records: str | None = None
+    """Where a file has its records; without it they are the file."""
+    messages: str | tuple[str, ...] | None = None
+    """One place, or several, whose messages are joined."""
+    query: str | None = None
+    """A text that is the only message of the user, in place of `messages`."""
+    answer: str | None = None
+    """The answer beside the question: calls, a message or a text, which ends the conversation."""
     tools: str | None = None
+    tools_file: str | None = None
+    """A file with functions for all records, listed under `also`; `{place}` in its name is filled in by a record."""
+    tools_used: str | None = None
+    """The names of the functions of `tools_file` that a record shows; without it, all."""
     id: str | None = None
     """The column with the ids of records; without it, an id is made of file and index."""
+    roles: dict[str, Literal["system", "user", "assistant", "call", "tool", "skip"]] = {}
+    """Roles of the corpus -> what they are; messages of the role `skip` are left out."""
+    keys: dict[str, str] = {}
+    """Keys of messages and calls in the corpus -> the usual ones: {speaker: role, utterance: content}."""
 
 
 class Source(_Model):

@@ -30,6 +30,8 @@ class PartCounts(_Entry):
     """Dialogues read."""
     filtered: int
     """Dialogues that the part's filter excludes."""
+    context_only: int = 0
+    """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
     faults: int
     """Raw records and files that could not be read as dialogues."""
     candidates: int

@@ -20,6 +20,8 @@ class ShardSummary(BaseModel):
     """Dialogues read, including those that the part's filter excludes."""
     filtered: int = 0
     """Dialogues that the part's filter excludes."""
+    context_only: int = 0
+    """Targets that the corpus marks as not to be learnt, of which no samples are made."""
     rows: int = 0
     """Samples that passed all checks."""
     rejects: int = 0
@@ -37,6 +39,7 @@ class ShardSummary(BaseModel):
         return ShardSummary(
             dialogues=self.dialogues + other.dialogues,
             filtered=self.filtered + other.filtered,
+            context_only=self.context_only + other.context_only,
             rows=self.rows + other.rows,
             rejects=self.rejects + other.rejects,
             rejected_by=_add_counts(self.rejected_by, other.rejected_by),

@@ -1,6 +1,7 @@
 """Splits candidates into train and validation.
 
 All rows of a dialogue, in every part and copy, are on one side, which is chosen by a hash of seed and dialogue.
+Records that have the same id in their corpus are on one side too.
 
 Function calls are held out by function, since a call of a function that was called in training proves little. A
 function is held out by a hash of seed and name; if the row is masked, by the original name. The side of a dialogue
@@ -26,7 +27,7 @@ from typing import Literal, NamedTuple
 
 from coalm_it.draw import stable_hash
 from coalm_it.mixture.quotas import Candidate
-from coalm_it.schema import Sample
+from coalm_it.schema import Sample, parse_record_name
 
 Side = Literal["train", "validation", "mixed"]
 
@@ -81,12 +82,13 @@ def split_candidates(
     sides: dict[Side, dict[str, list[Candidate]]] = {
         side: {name: [] for name in candidates} for side in ("train", "validation", "mixed")
     }
+    joined = join_functions((parse_record_name(dialogue), row) for dialogue, row in functions.items())
     known: dict[str, Side] = {}
     for name, part_candidates in candidates.items():
         for candidate in part_candidates:
-            dialogue = candidate.dialogue
+            dialogue = parse_record_name(candidate.dialogue)
             if dialogue not in known:
-                known[dialogue] = find_side(dialogue, functions.get(dialogue), share, seed)
+                known[dialogue] = find_side(dialogue, joined.get(dialogue), share, seed)
             sides[known[dialogue]][name].append(candidate)
     return sides
 

@@ -58,6 +58,7 @@ def _count_part(published: int, summary: ShardSummary, mixed: MixCounts) -> Part
         published=published,
         dialogues=summary.dialogues,
         filtered=summary.filtered,
+        context_only=summary.context_only,
         faults=len(summary.faults),
         candidates=summary.rows + summary.rejects + summary.unasked,
         **mixed._asdict(),

@@ -19,7 +19,7 @@ from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import Source, SourceError, load_source
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
-from coalm_it.readers import READERS
+from coalm_it.readers import READERS, depends_on_earlier_files
 from coalm_it.recipe import Recipe, load_recipe
 from coalm_it.schema import Inventory
 
@@ -165,7 +165,10 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
         "licence": part_source.source.licence,
     }
     common = [settings, shared, part_source.inventory.fingerprint, fingerprint_package(), list_versions()]
+    files = part_source.corpus.splits[part.split]
+    chained = depends_on_earlier_files(part_source.source.reader, part_source.corpus)
     for shard in cut_shards(part_source.corpus, part.split):
+        read = files[: files.index(shard.file) + 1] if chained else (shard.file,)
         yield ShardTask(
             part=part_source.part,
             reader=part_source.source.reader,
@@ -174,6 +177,6 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
             inventory=part_source.inventory,
             shard=shard,
             recipe=recipe,
-            key=hash_json([common, shard.file.name, shard.file.sha256, shard.index, shard.of]),
+            key=hash_json([common, shard.file.name, [file.sha256 for file in read], shard.index, shard.of]),
             limit=recipe.limit,
         )

@@ -18,7 +18,14 @@ from coalm_it.pipeline.shard_cache import store_table
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
 from coalm_it.rendering import Renderer, Row
-from coalm_it.samples.targets import list_targets, make_samples, passes_filter, shorten_observations, show_tools
+from coalm_it.samples.targets import (
+    count_context,
+    list_targets,
+    make_samples,
+    passes_filter,
+    shorten_observations,
+    show_tools,
+)
 from coalm_it.samples.variants import copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
 from coalm_it.thoughts.framed import FramedDialogue
@@ -222,6 +229,7 @@ def _summarize(
     return ShardSummary(
         dialogues=contents.count,
         filtered=contents.filtered,
+        context_only=sum(count_context(one, task.recipe.parts[task.part].task) for one in contents.dialogues),
         rows=sum(not found for found in findings),
         rejects=sum(bool(found) for found in findings),
         rejected_by=rejected,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from coalm_it.corpora.corpus import cut_shards
+from coalm_it.corpora.corpus import Corpus, cut_shards
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import SourceError, load_source
 from coalm_it.readers import coalm_it, messages, multiwoz, sgd, snips, toolace, xlam
@@ -25,6 +25,11 @@ READERS: dict[str, ModuleType] = {
     "messages": messages,
     "coalm_it": coalm_it,
 }
+
+
+def depends_on_earlier_files(reader: str, corpus: Corpus) -> bool:
+    """Whether the dialogues of a file depend on those before it: ids that occur in several files are told apart."""
+    return reader == "xlam" or (reader == "messages" and corpus.columns.id is not None)
 
 
 def read_dialogues(source: str, data: str | Path, split: str = "train") -> Iterator[Dialogue | Fault]:

@@ -22,14 +22,8 @@ from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, Syntax, parse_calls
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import (
-    BadRecord,
-    convert_records,
-    get_field,
-    parse_json,
-    read_records,
-    report_unreadable_file,
-)
+from coalm_it.corpora.parsing import read_records
+from coalm_it.corpora.records import BadRecord, convert_records, get_field, parse_json, report_unreadable_file
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.observations import read_content
 from coalm_it.schema import (

@@ -24,7 +24,8 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from coalm_it.corpora.corpus import Corpus, Shard
-from coalm_it.corpora.records import BadRecord, DialogueContent, convert_dialogues, read_list, report_unreadable_file
+from coalm_it.corpora.parsing import read_list
+from coalm_it.corpora.records import BadRecord, DialogueContent, convert_dialogues, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
 from coalm_it.observations import make_observation
 from coalm_it.schema import DONT_CARE, ActName, Call, Dialogue, Fault, Inventory, Step, Tool, Turn

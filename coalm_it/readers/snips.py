@@ -28,12 +28,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.corpora.decoding import BrokenRecord
+from coalm_it.corpora.parsing import read_list
 from coalm_it.corpora.records import (
     BadRecord,
     DialogueContent,
     convert_dialogues,
     get_field,
-    read_list,
     report_unreadable_file,
 )
 from coalm_it.corpora.sources import SourceError
@@ -90,6 +91,8 @@ def _open(corpus: Corpus, file: RawFile) -> list[Any]:
 
 def _parse(corpus: Corpus, record: Any) -> Parsed:
     """Raises BadRecord."""
+    if isinstance(record, BrokenRecord):
+        raise BadRecord(record.reason)
     domain, text, slots = _LAYOUTS[corpus.layout][1](record)
     if not (domain and text):
         raise BadRecord(f"the {'utterance' if domain else 'domain'} is empty")
@@ -124,7 +127,11 @@ def _open_original(corpus: Corpus, file: RawFile) -> list[Any]:
     domains = file.read_json()
     if not isinstance(domains, dict) or not all(isinstance(records, list) for records in domains.values()):
         raise SourceError(f"{file.name}: an object with a list of utterances for the domain was expected")
-    return [(domain, record) for domain, records in domains.items() for record in records]
+    return [
+        record if isinstance(record, BrokenRecord) else (domain, record)
+        for domain, records in domains.items()
+        for record in records
+    ]
 
 
 def _convert_original(record: Any) -> Parsed:

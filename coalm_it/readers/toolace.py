@@ -21,34 +21,31 @@ without results. An observation is the value of `results`. Lost in conversion: t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import RawMessage, Result, build_turns
+from coalm_it.corpora.conversations import RawMessage, build_content
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.pairing import Result
+from coalm_it.corpora.parsing import read_records
+from coalm_it.corpora.record_ids import number_record
 from coalm_it.corpora.records import (
     BadRecord,
     DialogueContent,
     convert_dialogues,
     decode_result,
     get_field,
-    number_record,
     parse_json,
-    read_records,
-    refuse_constant,
     report_unreadable_file,
 )
-from coalm_it.corpora.toolspecs import read_tools
+from coalm_it.corpora.system_tools import read_system
 from coalm_it.schema import Call, Dialogue, Fault, Inventory, Tool
 
 Rule = Literal["word", "arguments", "result", "required"]
 
-_LIST = re.compile(r"\[\s*+[{\]]")
 _CUT = re.compile(r"[\s/-]")
-_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
@@ -64,32 +61,13 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         tools = read_system(get_field(record, "system", str))
         raw = get_field(record, "conversations", list)
         read = _read_sharegpt if corpus.layout == "sharegpt" else _read_upstream
-        return DialogueContent(build_turns(list(read(raw, tools)), tools), tools)
+        return build_content(list(read(raw, tools)), tools)
 
     def name(record: Any, index: int) -> str:
         return number_record(shard.file, index)
 
     records = read_records(shard.file)
     return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
-
-
-def read_system(text: str) -> tuple[Tool, ...]:
-    """The functions in the first JSON list of objects in a system text; none if there is no such list.
-
-    Raises BadRecord: the list is broken, or see `read_tools`.
-    """
-    broken = None
-    for match in _LIST.finditer(text):
-        try:
-            value, _ = _DECODER.raw_decode(text, match.start())
-        except (ValueError, RecursionError) as error:
-            broken = broken or error
-            continue
-        if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
-            return read_tools(value)
-    if broken:
-        raise BadRecord(f"the list of functions in the system text is not JSON: {broken}")
-    return ()
 
 
 # --- upstream ---

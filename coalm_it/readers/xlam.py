@@ -22,16 +22,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
-from coalm_it.corpora.conversations import RawMessage, Result, Role, build_turns
+from coalm_it.corpora.conversations import RawMessage, Role, build_content
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.pairing import Result
+from coalm_it.corpora.parsing import read_records
+from coalm_it.corpora.record_ids import list_earlier_ids, read_id
 from coalm_it.corpora.records import (
     BadRecord,
     DialogueContent,
     convert_dialogues,
     decode_result,
     get_field,
-    number_record,
-    read_records,
     report_unreadable_file,
 )
 from coalm_it.corpora.toolspecs import read_tools
@@ -61,15 +62,16 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         query = get_field(record, "query", str, list)
         tools = read_tools(get_field(record, "tools", str, list))
         answer = RawMessage("assistant", calls=_read_answers(get_field(record, "answers", str, list)))
-        return DialogueContent(build_turns([*_read_query(query), answer], tools), tools)
+        return build_content([*_read_query(query), answer], tools)
 
     def name(record: Any, index: int) -> str:
-        if isinstance(record, dict) and isinstance(record.get("id"), int | str):
-            return str(record["id"])
-        return number_record(shard.file, index)
+        return read_id(record, "id", shard.file, index)
 
+    earlier = list_earlier_ids(corpus, split, shard.file, "id")
     records = read_records(shard.file)
-    return convert_dialogues(corpus, split, shard, licence, records=records, convert=convert, name=name)
+    return convert_dialogues(
+        corpus, split, shard, licence, records=records, convert=convert, name=name, earlier=earlier
+    )
 
 
 def _read_answers(answers: str | list[Any]) -> tuple[Call, ...]:

@@ -90,19 +90,37 @@ def make_samples(
 
 
 def list_targets(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, int, int | None]]:
-    """Task, turn and step of each target; the step is None if the target is a reply or a state."""
+    """Task, turn and step of each target; the step is None if the target is a reply or a state.
+
+    What the corpus marks as context is no target.
+    """
+    for task, place in _list_places(dialogue, tasks):
+        if task == "state_tracking" or place not in dialogue.context_only:
+            yield task, *place
+
+
+def count_context(dialogue: Dialogue, tasks: Collection[Task]) -> int:
+    """How many targets the corpus marks as context."""
+    if not dialogue.context_only:
+        return 0
+    return sum(
+        task != "state_tracking" and place in dialogue.context_only for task, place in _list_places(dialogue, tasks)
+    )
+
+
+def _list_places(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, Place]]:
     of_steps: tuple[Task, ...] = ("react_action", "function_call")
     of_replies: tuple[Task, ...] = ("react_response", "function_call")
     for index, turn in enumerate(dialogue.turns):
         if "state_tracking" in tasks and (any(turn.state.values()) if dialogue.tools else turn.state):
-            yield "state_tracking", index, None
+            yield "state_tracking", Place(index, None)
         for task in of_steps:
             if task in tasks:
                 for step in range(len(turn.steps)):
-                    yield task, index, step
+                    yield task, Place(index, step)
         for task in of_replies:
             if task in tasks and turn.reply is not None:
-                yield task, index, None
+                yield task, Place(index, None)
 
 
 def show_tools(dialogue: Dialogue, inventory: Inventory, distractors: int, seed: int) -> tuple[Tool, ...]:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from coalm_it.corpora.conversations import RawMessage, Result, build_turns
+from coalm_it.corpora.conversations import RawMessage, build_content, build_turns
+from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.records import BadRecord
-from coalm_it.schema import Call, Step, Tool, Turn
+from coalm_it.schema import Call, Place, Step, Tool, Turn
 
 TOOLS = [Tool(name=name, parameters={"type": "object", "properties": {}}) for name in ("find", "book")]
 
@@ -105,6 +106,56 @@ def test_else_ids_are_made_for_all(ids: tuple[str, ...]) -> None:
 def test_results_pair_with_calls_by_id() -> None:
     calls = call("find", "find", ids=("a", "b"))
     assert observed(user("?"), calls, result(2, id="b"), result(1, id="a")) == [(1, 2)]
+
+
+def test_calls_in_messages_of_their_own_with_results_after_them_are_one_step() -> None:
+    first, second = call("find", ids=("a",), thought="One."), call("book", ids=("b",), text="Two.")
+    (turn,) = build(user("?"), first, second, result(2, id="b"), result(1, id="a"), say("Done."))
+    calls = (Call(id="a", name="find"), Call(id="b", name="book"))
+    assert turn.steps == (Step(thought="One.\nTwo.", calls=calls, observations=(1, 2)),)
+    (turn,) = build(user("?"), first, second)
+    assert turn.steps == (Step(thought="One.\nTwo.", calls=calls),)
+
+
+@pytest.mark.parametrize(
+    ("ids", "names", "results"),
+    [
+        (("x", "x"), ("find", "book"), [result(2, "book", "x"), result(1, "", "x")]),
+        (("a", ""), ("find", "find"), [result(2), result(1, id="a")]),
+        (("a", "b"), ("find", "find"), [result(2), result(1, id="a")]),
+        (("a", ""), ("find", "find"), [result(2, id="b"), result(1, id="a")]),
+    ],
+)
+def test_doubled_or_missing_ids_are_resolved_where_one_way_is_possible(
+    ids: tuple[str, ...], names: tuple[str, ...], results: list[RawMessage]
+) -> None:
+    assert observed(user("?"), call(*names, ids=ids), *results) == [(1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "results"),
+    [
+        (("x", "x"), [result(1, id="x"), result(2, id="x")]),
+        (("a", "b", "c"), [result(1, id="a"), result(2), result(3)]),
+    ],
+)
+def test_where_several_ways_are_possible_nothing_is_guessed(ids: tuple[str, ...], results: list[RawMessage]) -> None:
+    with pytest.raises(BadRecord, match=r"doubled or missing ids, and may be paired in several ways$"):
+        build(user("?"), call(*["find"] * len(ids), ids=ids), *results)
+
+
+def test_a_list_with_an_id_is_the_result_of_its_call_alone() -> None:
+    with pytest.raises(BadRecord, match="do not pair: 2 calls, 1 results"):
+        build(user("?"), call("find", "book", ids=("a", "b")), result([1, 2], id="a"), say("?"))
+
+
+def test_what_is_not_to_be_learnt_is_context() -> None:
+    bad = RawMessage("assistant", "Wrong.", learn=False)
+    look = RawMessage("assistant", calls=(Call(name="find"),), learn=False)
+    messages = [user("?"), look, result(1), bad, user("Sure?"), call("book"), result(2), say("Right."), bad]
+    content = build_content([*messages, user("Bye"), say("Bye.")], TOOLS)
+    assert content.context_only == (Place(0, 0), Place(0, None), Place(1, None))
+    assert len(content.turns) == 3
 
 
 def test_else_by_name_and_among_namesakes_in_order() -> None:

@@ -10,15 +10,15 @@ import pytest
 from pyarrow import parquet
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard
+from coalm_it.corpora.decoding import BrokenRecord
+from coalm_it.corpora.parsing import read_records
+from coalm_it.corpora.record_ids import number_record
 from coalm_it.corpora.records import (
     BadRecord,
-    BrokenLine,
     convert_records,
     decode_result,
     get_field,
-    number_record,
     parse_json,
-    read_records,
     report_unreadable_file,
 )
 from coalm_it.corpora.sources import SourceError
@@ -83,7 +83,7 @@ def test_a_file_is_parsed_once_until_it_changes(tmp_path: Path) -> None:
         ("a.jsonl", "\n\n", r"^a\.jsonl: the file is empty$"),
         ("a.json", '[{"n": 1}, {"n"', r"^a\.json: not JSON, or cut off: "),
         ("a.json", "3", r"^a\.json: a list of records was expected at the top$"),
-        ("a.json", '{\n"n": 1\n}', r"^a\.json: neither a list of records nor one record a line$"),
+        ("a.json", '{\n"n": 1\n', r"^a\.json: neither a list of records nor one record a line$"),
         ("a.jsonl", "n,m\n1,2", r"^a\.jsonl: neither a list of records nor one record a line$"),
         ("a.json", b'[{"n": "\xff"}]', r"^a\.json: not UTF-8: "),
         ("a.parquet", b"PAR1....PAR1", r"^a\.parquet: not Parquet, or cut off: "),
@@ -102,7 +102,7 @@ def test_a_file_that_is_gone_is_explained(tmp_path: Path) -> None:
 def test_a_broken_line_is_kept_among_the_records(tmp_path: Path) -> None:
     good, broken = read_records(write(tmp_path, "a.jsonl", '{"n": 1}\n\n{"n": '))
     assert good == {"n": 1}
-    assert isinstance(broken, BrokenLine)
+    assert isinstance(broken, BrokenRecord)
     assert broken.reason.startswith("line 3 is not JSON, or cut off: ")
 
 

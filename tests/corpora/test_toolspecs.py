@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -248,7 +249,7 @@ def test_json_schema_requires_nothing_by_itself() -> None:
         ('[{"name": "f", "x": NaN}]', r"^tools: not JSON: NaN is no JSON value"),
         ('[{"name": "f\\ud800"}]', r"^tools: half a surrogate pair"),
         ("3", r"^tools should be a list of functions, found 3"),
-        ({"name": "f"}, r"^tools should be a list of functions, found \{'name': 'f'\}"),
+        ({"x": 1}, r"^tools should be a list of functions, found \{'x': 1\}"),
         (["f"], r"^tools should hold objects, found 'f'"),
         ([{"description": "?"}], r"^a function of tools has no name: \{'description': '\?'\}"),
         ([{"name": " "}], r"^a function of tools has no name"),
@@ -286,3 +287,99 @@ def test_every_function_of_bfcl_is_read(corpora: Path) -> None:
     assert len(tools) == 8726
     formats = {spec["format"] for tool in tools for spec in tool.properties.values() if "format" in spec}
     assert formats == {"date"}, "every type is understood; this format is BFCL's own"
+
+
+# --- functions as found in the wild ---
+
+
+@pytest.mark.parametrize("key", ["parameters", "input_schema", "inputSchema", "arguments", "params"])
+def test_parameters_have_many_names(key: str) -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+    assert read_one(**{key: schema}).parameters == schema
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "f", "parameters": {"x": {"type": "int"}}},
+        {"f": {"parameters": {"x": {"type": "int"}}}},
+        [{"functionDeclarations": [{"name": "f", "parameters": {"x": {"type": "INTEGER"}}}]}],
+        ['{"name": "f", "parameters": {"x": {"type": "int"}}}'],
+        [{"type": "function", "function": '{"name": "f", "parameters": {"x": {"type": "int"}}}'}],
+        [{"function": {"function": {"name": "f", "parameters": {"x": {"type": "int"}}}}}],
+        [{"api_name": "f", "parameters": '{"x": {"type": "int"}}'}],
+        [{"name": "f", "parameters": {"x": "int"}}],
+        [{"name": "f", "parameters": [{"name": "x", "type": "int"}]}],
+        [{"name": "f", "required_parameters": [{"name": "x", "type": "NUMBER"}], "optional_parameters": []}, None],
+        [{"type": "function", "name": "f", "strict": True, "parameters": {"x": {"type": "int"}}}],
+    ],
+)
+def test_functions_come_in_many_shapes(value: Any) -> None:
+    (tool,) = read_tools(value)
+    assert (tool.name, tool.required) == ("f", ("x",))
+    assert tool.properties["x"]["type"] in ("integer", "number")
+
+
+def test_the_lists_of_toolbench_say_what_is_required() -> None:
+    needed, other = {"name": "a", "type": "STRING"}, {"name": "b", "type": "NUMBER", "default": 3}
+    tool = read_one(required_parameters=[needed], optional_parameters=[other])
+    assert tool.required == ("a",)
+    assert tool.properties == {"a": {"type": "string"}, "b": {"type": "number", "default": 3}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "read"),
+    [
+        ({"type": "string", "enum": None, "description": None}, {"type": "string"}),
+        ({"type": "string", "enum": "a, b"}, {"type": "string"}),
+        ({"type": "array", "items": None}, {"type": "array"}),
+        ({"type": "array", "items": True}, {"type": "array"}),
+        (
+            {"type": "array", "items": [{"type": "int"}, {"type": "str"}]},
+            {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}]},
+        ),
+        ({"type": "array", "items": "str"}, {"type": "array", "items": {"type": "string"}}),
+        ({"items": {"type": "object", "properties": ["x"]}}, {"items": {"type": "object"}}),
+        ({"type": "object", "properties": ["x", "y"], "required": "x"}, {"type": "object"}),
+        (
+            {"type": "object", "properties": '{"x": {"type": "int"}}', "required": ["x"]},
+            {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
+        ),
+        ({"type": "object", "additionalProperties": "yes"}, {"type": "object"}),
+        ({"type": "string", "pattern": "(", "minLength": "2"}, {"type": "string"}),
+        ({"type": ["string", None]}, {"type": ["string", "null"]}),
+        ({"type": "string", "nullable": True}, {"type": ["string", "null"], "nullable": True}),
+        ({"enum": ["a"], "nullable": True}, {"enum": ["a", None], "nullable": True}),
+        (
+            {"anyOf": [{"type": "int"}, {"type": "null"}], "default": None},
+            {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+        ),
+        ({"anyOf": "int"}, {}),
+    ],
+)
+def test_what_is_null_is_absent_and_a_foreign_shape_binds_nobody(spec: dict[str, Any], read: dict[str, Any]) -> None:
+    assert parameter(**spec) == read
+
+
+def test_definitions_and_references_are_kept() -> None:
+    boat = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    properties = {"boat": {"$ref": "#/$defs/Boat"}}
+    schema = {"type": "object", "properties": properties, "required": ["boat"], "$defs": {"Boat": boat}}
+    assert read_one(parameters=schema).parameters == schema
+
+
+def test_a_parameter_that_is_null_is_the_padding_of_a_table() -> None:
+    padded = {"x": {"type": "string", "enum": None}, "port": None}
+    tool = read_one(parameters={"type": "object", "properties": padded, "required": ["x"]})
+    plain = {"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"]}
+    assert tool.parameters == plain
+    assert tool.spec == {"name": "f", "parameters": plain}
+
+
+@pytest.mark.parametrize("shape", [7, "x", True, [], [7], {}, {"y": 7}, None])
+def test_no_keyword_of_any_shape_is_an_error_of_ours(shape: Any) -> None:
+    keywords = "type enum items properties required anyOf $defs $ref not default pattern nullable".split()
+    for keyword in keywords:
+        for parameters in ({"type": "object", "properties": {"x": {keyword: shape}}}, {keyword: shape}):
+            with contextlib.suppress(BadRecord):
+                read_one(parameters=parameters)

@@ -108,6 +108,15 @@ def test_the_rows_of_a_dialogue_are_on_one_side_in_every_part() -> None:
     assert sides["mixed"] == {"one": rows, "two": rows[:1]}
 
 
+def test_records_of_one_id_are_on_one_side() -> None:
+    names = [name for number in range(40) for name in (f"own/train/{number}", f"own/train/{number}~2")]
+    rows = [Candidate(0, index, f"{name}/0/function_call", name) for index, name in enumerate(names)]
+    sides = split_candidates({"own": rows}, {}, 0.5, 12)
+    on = {side: {row.dialogue.partition("~")[0] for row in sides[side]["own"]} for side in ("train", "validation")}
+    assert all(on.values())
+    assert not on["train"] & on["validation"]
+
+
 # --- builds ---
 
 

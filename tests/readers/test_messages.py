@@ -279,7 +279,7 @@ def test_the_documentation_describes_a_source_and_a_record(tmp_path: Path) -> No
         ({"messages": [ASK | {"content": 3}]}, "message 0: the content should be a text or a list of parts, found 3"),
         (
             {"messages": [ASK | {"content": [{"type": "image_url", "image_url": {}}]}]},
-            "message 0: a part of the type 'image_url', which is none of text, reasoning, tool_call",
+            "message 0: a part of the type 'image_url', which is none of text, reasoning, thinking, tool_call",
         ),
         ({"messages": [ASK, call(OBAN)]}, "message 1: a call of 'get_tide', but no functions are listed"),
         (

@@ -192,7 +192,9 @@ def test_shards_of_a_file_are_its_records_cut_in_order(tmp_path: Path) -> None:
     ],
 )
 def test_an_invalid_record_is_a_fault_and_the_others_are_read(tmp_path: Path, bad: Any, reason: str) -> None:
-    first, second, third = read(write_split(tmp_path, utterance(), bad, utterance(dialog_id="gw_2")), "split")
+    first, second, third = read(
+        write_split(tmp_path, utterance(dialog_id="gw_0"), bad, utterance(dialog_id="gw_2")), "split"
+    )
     assert isinstance(first, Dialogue)
     assert second == Fault(file="train.json", record="gw_1", reason=reason)
     assert isinstance(third, Dialogue)
@@ -213,7 +215,7 @@ def test_a_record_that_is_no_object_is_named_by_its_number(tmp_path: Path) -> No
         (json.dumps([utterance()]).encode()[:-20], "not JSON, or cut off: "),
         (json.dumps(utterance()).encode(), "a list of utterances was expected at the top"),
         (b'[{"utterance": "caf\xe9"}]', "not UTF-8: invalid continuation byte at byte 19"),
-        (json.dumps([utterance()]).encode("utf-16"), "not UTF-8: invalid start byte at byte 0"),
+        (json.dumps([utterance()]).encode("utf-16"), "the file is UTF-16; it should be saved as UTF-8"),
         (b'["half a surrogate pair: \xed\xa0\xbc"]', "not UTF-8: invalid continuation byte at byte 25"),
     ],
 )

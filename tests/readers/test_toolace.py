@@ -12,9 +12,10 @@ from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.records import BadRecord
 from coalm_it.corpora.sources import load_source
+from coalm_it.corpora.system_tools import read_system
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.readers import toolace
-from coalm_it.readers.toolace import read_system, restore_name
+from coalm_it.readers.toolace import restore_name
 from coalm_it.schema import Call, Dialogue, Fault, Step, Tool, Turn
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from coalm_it.recipe import Filter, Part
-from coalm_it.samples.targets import make_samples, passes_filter, shorten_observations, show_tools
-from coalm_it.schema import Act, Call, Dialogue, Inventory, Labels, Sample, Step, Task, Tool, Turn
+from coalm_it.samples.targets import count_context, make_samples, passes_filter, shorten_observations, show_tools
+from coalm_it.schema import Act, Call, Dialogue, Inventory, Labels, Place, Sample, Step, Task, Tool, Turn
 
 Dialogues = dict[str, Dialogue]
 
@@ -74,6 +74,18 @@ def test_a_turn_with_several_steps_gives_an_action_for_each() -> None:
     ]  # fmt: skip
     assert [sample.steps for sample in samples] == [steps[:0], steps[:1], steps[:2], steps]
     assert [[call.name for call in sample.calls] for sample in samples] == [["f0"], ["f1"], ["f2"], []]
+
+
+def test_what_the_corpus_marks_as_context_is_no_target_and_is_counted() -> None:
+    step = Step(calls=(Call(name="f"),), observations=(1,))
+    turns = (Turn(user="?", steps=(step, step), reply="Wrong."), Turn(user="Sure?", reply="Right."))
+    places = (Place(0, 1), Place(0, None))
+    dialogue = Dialogue(id="a", source="s", split="train", licence="CC0-1.0", turns=turns, context_only=places)
+    samples = samples_of(dialogue, "function_call")
+    assert [(sample.turn, sample.step) for sample in samples] == [(0, 0), (1, None)]
+    assert samples[1].turns[0].reply == "Wrong."
+    assert count_context(dialogue, ["function_call"]) == 2
+    assert count_context(dialogue, ["react_response"]) == 1
 
 
 def test_an_annotated_state_is_a_target_of_state_tracking() -> None:

@@ -25,7 +25,8 @@ from functools import lru_cache
 from typing import Any
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard
-from coalm_it.corpora.records import DialogueContent, convert_dialogues, report_unreadable_file
+from coalm_it.corpora.decoding import BrokenRecord
+from coalm_it.corpora.records import BadRecord, DialogueContent, convert_dialogues, report_unreadable_file
 from coalm_it.corpora.sources import SourceError
 from coalm_it.readers.multiwoz.acts import read_system_acts, read_user_acts
 from coalm_it.readers.multiwoz.bookings import (
@@ -65,6 +66,8 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
 
     def convert(named: _Record) -> DialogueContent | None:
         name, record = named
+        if isinstance(record, BrokenRecord):
+            raise BadRecord(record.reason)
         if chosen is not None and name not in chosen:
             return None
         read = read_frames if isinstance(record, dict) and "turns" in record else read_log

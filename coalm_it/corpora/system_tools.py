@@ -1,0 +1,77 @@
+"""The functions that a system text lists -> Tools.
+
+ToolACE and smoltalk have a JSON list of functions in the text; Hermes and Qwen one in <tools>, or one object a line
+there; Glaive has objects one after another.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from coalm_it.corpora.decoding import refuse_constant
+from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.toolspecs import read_tools
+from coalm_it.schema import Tool
+
+_LIST = re.compile(r"\[\s*+[{\]]")
+_OBJECT = re.compile(r"\{\s*+\"")
+_TAG = re.compile(r"<tools>\s*+(?=[\[{])")
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+
+
+def read_system(text: str) -> tuple[Tool, ...]:
+    """The functions in the first JSON list of objects in a system text; none if there is no such list.
+
+    Raises BadRecord: the list is broken, or see `read_tools`.
+    """
+    broken = None
+    for match in _LIST.finditer(text):
+        try:
+            value, _ = _DECODER.raw_decode(text, match.start())
+        except (ValueError, RecursionError) as error:
+            broken = broken or error
+            continue
+        if isinstance(value, list) and value and all(map(_is_function, value)):
+            return read_tools(value)
+    if broken:
+        raise BadRecord(f"the list of functions in the system text is not JSON: {broken}")
+    return ()
+
+
+def read_system_tools(text: str) -> tuple[Tool, ...]:
+    """The functions that a system text lists in any form; none if there are none. Raises BadRecord."""
+    tagged = _TAG.search(text)
+    listed = text[tagged.end() :].partition("</tools>")[0] if tagged else text
+    objects = _read_objects(listed)
+    if objects and not _LIST.match(listed.lstrip()):
+        return read_tools(objects)
+    try:
+        tools = read_system(listed)
+    except BadRecord:
+        if tagged:
+            raise
+        return ()
+    if tagged and not tools and listed.strip("[] \n"):
+        raise BadRecord(f"the functions in <tools> of the system text cannot be read: {listed!r:.60}")
+    return tools
+
+
+def _read_objects(text: str) -> list[Any]:
+    """The functions that stand in a text as JSON objects, outside of each other."""
+    functions = []
+    position = 0
+    while match := _OBJECT.search(text, position):
+        try:
+            value, position = _DECODER.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            position = match.end()
+            continue
+        if _is_function(value) and (value.get("type") == "function" or "parameters" in value):
+            functions.append(value)
+    return functions
+
+
+def _is_function(value: Any) -> bool:
+    return isinstance(value, dict) and ("name" in value or isinstance(value.get("function"), dict))
