@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from scripted import Json, Reply, serve
 from test_local_model import make_model
 
@@ -55,6 +56,7 @@ def count_messages(body: Json) -> Reply:
     return f"{body['messages'][0]['content']}: {len(body['messages'])}"
 
 
+@pytest.mark.server
 def test_an_endpoint_is_asked_until_every_item_is_finished(tmp_path: Path) -> None:
     progress = Progress()
     with serve(count_messages) as script:
@@ -73,6 +75,7 @@ def test_an_endpoint_is_asked_until_every_item_is_finished(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.server
 def test_a_conversation_is_repeated_from_the_ledger(tmp_path: Path) -> None:
     with serve(count_messages) as script:
         first = ask(script.base_url, tmp_path / "answers.sqlite")
@@ -81,6 +84,7 @@ def test_a_conversation_is_repeated_from_the_ledger(tmp_path: Path) -> None:
         assert script.asked == []
 
 
+@pytest.mark.server
 def test_a_failed_request_ends_the_conversation(tmp_path: Path) -> None:
     with serve(lambda body: 400 if len(body["messages"]) == 3 else "yes") as script:
         outputs = ask(script.base_url, tmp_path / "answers.sqlite")
@@ -88,6 +92,7 @@ def test_a_failed_request_ends_the_conversation(tmp_path: Path) -> None:
     assert [some[-1].failure is None for some in outputs] == [True, False, False]
 
 
+@pytest.mark.libraries
 def test_a_local_model_gives_the_same_answers_in_batches_and_alone(tmp_path: Path) -> None:
     model = make_model(tmp_path / "tiny")
 

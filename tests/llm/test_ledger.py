@@ -279,6 +279,7 @@ def test_a_ledger_that_is_only_read_must_be_there(path: Path) -> None:
 def test_the_users_ledger_lies_in_the_cache_folder(
     variable: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("COALM_IT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", variable)
     monkeypatch.setenv("HOME", "/home/me")
     assert default_path() == Path(expected)

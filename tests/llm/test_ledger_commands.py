@@ -99,6 +99,7 @@ def test_show_failures_prints_a_line_for_each_and_text_as_it_is(path: Path) -> N
 
 
 def test_show_without_a_path_shows_the_users_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COALM_IT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     mine = tmp_path / "coalm-it" / "answers.sqlite"
     assert refuse(run("show"), 3) == f"{mine}: there is no ledger"
