@@ -37,7 +37,7 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
 
     `changes` are of the form KEY.KEY=VALUE. Raises ConfigError: no such file, not YAML, an unknown key, a bad value.
     """
-    path = _find_file(kind, name)
+    path = find_config_file(kind, name)
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -59,8 +59,11 @@ def name_nearest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
 
 
-def _find_file(kind: Kind, name: str) -> Path:
-    """`train/smoke.yaml` is the file at that path, or else the one in the package; `smoke` is always the latter."""
+def find_config_file(kind: Kind, name: str) -> Path:
+    """`train/smoke.yaml` is the file at that path, or else the one in the package; `smoke` is always the latter.
+
+    Raises ConfigError.
+    """
     known = {path.stem: path for path in list_assets(kind, ".yaml")}
     stem = name.removeprefix(f"{kind}/").removesuffix(".yaml")
     is_path = name.endswith((".yaml", ".yml"))

@@ -20,6 +20,7 @@ from coalm_it.rendering import Renderer, Row
 from coalm_it.samples.targets import list_targets, make_samples, passes_filter, shorten_observations, show_tools
 from coalm_it.samples.variants import copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
+from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
 
@@ -43,6 +44,8 @@ class ShardTask:
     """The ledger with the model's answers, if a model writes the part's thoughts."""
     dialogues: frozenset[str] | None = None
     """Ids of the dialogues that become rows, if a model is asked only about as many as the recipe needs; None: all."""
+    templates: OwnTemplates = field(default_factory=dict)
+    """The user's own templates."""
 
     @property
     def checks(self) -> list[str]:
@@ -132,7 +135,9 @@ def is_selected(task: ShardTask, dialogue: Dialogue) -> bool:
 
 @_without_garbage_collection()
 def make_shard(task: ShardTask) -> Path:
-    """Writes the shard's table with its summary (see dataset.tables). Raises OutputError, LedgerError, MissingError."""
+    """Writes the shard's table with its summary (see dataset.tables). Raises OutputError, LedgerError, MissingError,
+    TemplateError."""
+    use_templates(task.templates)
     clock = StageClock()
     with clock.time("read"):
         contents = read_shard(task)
@@ -188,6 +193,8 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
     """The row of a sample; an empty row, and one more finding, if its layout cannot write one of its calls."""
     try:
         return renderer.render_row(sample)
+    except TemplateError:
+        raise
     except ValueError as error:
         found.append(Finding(check="rendering", where="row", message=str(error)))
         return Row("", "", "", [], None, "{}")
