@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +50,12 @@ class RemoteContents:
     files: dict[str, str]
     """Path -> sha256 of a file in large file storage, git's blob id of any other."""
 
-    def holds(self, name: str, path: Path, sha256: str) -> bool:
-        """Whether the file of that name has the content of the local file at `path`, which has that sha256."""
+    def holds(self, name: str, sha256: str, read: Callable[[str], bytes]) -> bool:
+        """Whether the file of that name has the content that `read` gives, which has that sha256."""
         digest = self.files.get(name)
         if digest is None or len(digest) == len(sha256):
             return digest == sha256
-        content = path.read_bytes()
+        content = read(name)
         unchanged = hashlib.sha256(content).hexdigest() == sha256
         return unchanged and hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == digest
 
