@@ -23,6 +23,8 @@ OWN_TAG = "coalm-it"
 SIZES = (0, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 _SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 _NOT_STATED = ("", "NONE", "NOASSERTION", "UNKNOWN", "OTHER")
+_HUB_LICENCES = {"ODC-By-1.0": "odc-by"}
+"""SPDX identifier -> the Hub's, where they differ by more than case."""
 _PAPER_LAYOUTS = {"state_tracking", "hammer", "react_action", "react_response"}
 """Layouts as published with CoALM."""
 _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in r"\`*_[]<>|#"})
@@ -42,13 +44,14 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
         "words": words,
         "total": sum(part.rows for part in manifest.parts.values()),
         "configs": list_configs(manifest.files),
+        "head_licence": _name_head_licence({source.licence for source in sources}),
         "licences": rank_licences({source.licence for source in sources}),
         "languages": sorted({code for source in sources for code in source.languages}),
         "layouts": {name: _list_layouts(part) for name, part in parts.items()},
         "one_wording": [name for name, part in parts.items() if part.layout != "varied"],
         "checks": [_describe_check(name, manifest) for name in words["checks"]],
         "losses": count_losses(manifest),
-        "bundled": _is_bundled(manifest.inputs),
+        "bundled": is_bundled(manifest.inputs),
         "location": location,
         "own_sources": list(
             dict.fromkeys(name for part in parts.values() for name in part.source if is_own_source(name))
@@ -85,6 +88,12 @@ def rank_licences(licences: set[str]) -> list[str]:
     return sorted(licences, key=lambda licence: (known.index(licence) if licence in known else len(known), licence))
 
 
+def _name_head_licence(licences: set[str]) -> str:
+    """The Hub's name for the licence of the whole data set; "other" if there is no single known one."""
+    [licence] = licences if len(licences) == 1 else [""]
+    return _HUB_LICENCES.get(licence, licence.lower()) if licence in _read_words()["licences"] else "other"
+
+
 def _name_size(total: int) -> str:
     """The Hub's size category for this number of rows."""
     for name, (least, most) in zip(_SIZE_NAMES, pairwise(SIZES), strict=True):
@@ -110,7 +119,7 @@ def _describe_check(name: str, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _is_bundled(inputs: Mapping[str, str]) -> bool:
+def is_bundled(inputs: Mapping[str, str]) -> bool:
     """Whether every raw file belongs to the small corpora that come with the package."""
     samples = asset("sources", "samples")
     paths = [path for path in list_assets("sources", "") if samples in path.parents]
