@@ -1,4 +1,4 @@
-"""The package works on the systems and versions of Python that it names: Linux, macOS, and no import fails on Windows."""
+"""The package works on the systems that it names, Linux and macOS, and no import fails on Windows; and its Pythons."""
 
 from __future__ import annotations
 

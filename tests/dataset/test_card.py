@@ -19,9 +19,10 @@ from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
 from coalm_it.cli import app
 from coalm_it.corpora.sources import list_sources
-from coalm_it.dataset.card import escape_markup, list_configs, rank_licences
+from coalm_it.dataset.card import escape_markup, list_configs, list_licence_warnings, rank_licences
 from coalm_it.dataset.card import render_card as render_typed
 from coalm_it.dataset.manifest import Manifest
+from coalm_it.listener import Silent
 from coalm_it.pipeline.build import build
 from coalm_it.recipe import Mask, Part, Reasoning
 from coalm_it.schema import Layout, Task
@@ -54,6 +55,16 @@ def mix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def manifest(plus: Path) -> dict[str, Any]:
     """To be changed."""
     return read_manifest(plus)
+
+
+class Lines(Silent):
+    """Keeps what is said during a build."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
 
 
 def head_of(card: str) -> dict[str, Any]:
@@ -299,6 +310,29 @@ def test_no_path_of_the_users_machine_is_in_the_card(manifest: dict[str, Any]) -
     card = render_card(manifest)
     assert "/home" not in card.replace("/home/ada/secret/sgd.yaml beside this card", "")
     assert "Thoughts by `annotate` (small)" in card
+
+
+def test_another_card_is_another_build_of_the_same_shards(tmp_path: Path) -> None:
+    out, lines = tmp_path / "out", Lines()
+    build("tod", out=out, changes=["card.title=First"])
+    assert build("tod", out=out, changes=["card.title=Second"], listener=lines).fresh
+    assert "3 of 3 shards are there from an earlier run." in lines.said
+    assert "\n# Second\n" in (out / "README.md").read_text()
+
+
+def test_terms_that_have_to_be_accepted_are_a_warning_and_open_licences_are_none(manifest: dict[str, Any]) -> None:
+    for source in manifest["sources"].values():
+        source |= {"licence": "CC-BY-SA-4.0", "gated": False}
+    assert list_licence_warnings(Manifest.model_validate(manifest)) == []
+    manifest["sources"]["xlam"]["gated"] = True
+    [warning] = list_licence_warnings(Manifest.model_validate(manifest))
+    assert warning.startswith("xlam: available only after accepting its terms: https://")
+
+
+def test_the_head_has_the_hubs_name_of_a_licence(manifest: dict[str, Any]) -> None:
+    for source in manifest["sources"].values():
+        source["licence"] = "ODC-By-1.0"
+    assert head_of(render_card(manifest))["license"] == "odc-by"
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,10 @@ def test_a_build_can_be_built_again_from_its_own_folder(mine: Path, tmp_path: Pa
     assert {"templates/rows/system.jinja", "templates/thoughts/ask.yaml", "templates/prompts/judge.jinja"} < set(names)
     for name in [*names, "manifest.json"]:
         assert (again / name).read_bytes() == (moved / name).read_bytes(), name
+    (again / "manifest.json").unlink()
+    assert build(str(again / "recipe.yaml"), out=again).fresh
+    for name in [*names, "manifest.json"]:
+        assert (again / name).read_bytes() == (moved / name).read_bytes(), name
 
 
 def test_those_of_an_earlier_build_are_removed_and_changed_ones_are_another_build(mine: Path, tmp_path: Path) -> None:
