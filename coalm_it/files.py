@@ -50,7 +50,7 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     with write_whole(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")  # the same bytes on every system
 
 
 def hash_bytes(content: bytes) -> str:

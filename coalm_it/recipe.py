@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from coalm_it.assets import list_assets
-from coalm_it.configs import load_config
+from coalm_it.configs import find_config_file, load_config
 from coalm_it.model_settings import Settings
 from coalm_it.schema import Task
 
@@ -51,7 +52,11 @@ class Filter(_Section):
 class Part(_Section):
     """One component of the mixture: samples of some tasks from one split of one or several sources."""
 
-    source: tuple[str, ...] = Field(min_length=1, description="Names in sources/, or paths of your own YAML files.")
+    source: tuple[str, ...] = Field(
+        min_length=1,
+        description="Names in sources/, or paths of your own YAML files, relative to the recipe's file or, if none is "
+        "there, to the current folder.",
+    )
     split: Literal["train", "validation", "test"] = Field("train", description="Split of the corpus.")
     task: tuple[Task, ...] = Field(min_length=1, description="Tasks of the rows.")
     layout: Literal["hammer", "toolace", "varied"] = Field(
@@ -126,6 +131,21 @@ class Expect(_Section):
     validation_at_least: int = Field(0, ge=0, description="Minimum number of validation rows.")
 
 
+class Card(_Section):
+    """What the data set card (README.md) says beside what coalm-it knows; text in Markdown."""
+
+    title: str = Field("", description="Title of the data set; default: the name of the recipe.")
+    summary: str = Field("", description="What the data set is, below the title.")
+    authors: tuple[str, ...] = Field((), description="Who made the data set.")
+    sections: dict[str, str] = Field({}, description="Further sections: heading and text, after `Composition`.")
+    citation: str = Field("", description="How to cite the data set (BibTeX); the corpora are cited besides.")
+
+    @field_validator("authors", mode="before")
+    @classmethod
+    def _accept_single(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
 class Recipe(_Section):
     """A data set to build."""
 
@@ -146,6 +166,12 @@ class Recipe(_Section):
     reasoning: Reasoning = Field(Reasoning(), description="How thoughts are written.")
     checks: dict[str, bool] = Field({}, description="Checks to turn off, as name: false; all others run.")
     expect: Expect = Field(Expect(), description="Expectations of the build.")
+    templates: str = Field(
+        "",
+        description="A folder with your own wordings, relative to the recipe's file: each of its files is used instead "
+        "of the one of the same name in `templates/`, such as `rows/hammer.jinja` (see own_templates.md).",
+    )
+    card: Card = Field(Card(), description="What the data set card says besides.")
 
     def asks_model(self, part: Part) -> bool:
         """Whether a model writes this part's thoughts; only ReAct rows have thoughts."""
@@ -178,6 +204,26 @@ def list_recipes() -> list[str]:
 def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of that name in recipes/, or in the YAML file at that path, with KEY.KEY=VALUE `changes` applied.
 
-    Raises ConfigError.
+    Paths in it are resolved: those in a user's file are relative to that file. Raises ConfigError.
     """
-    return load_config("recipes", name, Recipe, changes)
+    recipe = load_config("recipes", name, Recipe, changes)
+    path = find_config_file("recipes", name)
+    return recipe if path in list_assets("recipes", ".yaml") else _resolve_paths(recipe, path.parent)
+
+
+def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
+    def resolve(source: str) -> str:
+        beside = folder / source
+        return str(beside) if is_own_source(source) and beside.is_file() else source
+
+    parts = {
+        name: part.model_copy(update={"source": tuple(map(resolve, part.source))})
+        for name, part in recipe.parts.items()
+    }
+    templates = str(folder / recipe.templates) if recipe.templates else ""
+    return recipe.model_copy(update={"parts": parts, "templates": templates})
+
+
+def is_own_source(source: str) -> bool:
+    """Whether a part's source is the path of a user's YAML file, not a name in sources/."""
+    return source.endswith((".yaml", ".yml"))

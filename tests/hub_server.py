@@ -358,7 +358,7 @@ def resolve(asked: HubRequest, body: bytes, name: str, revision: str, path: str)
 # --- what comes in ---
 
 SIZES = {"n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M"}
-LICENCES = {"other", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
+LICENCES = {"other", "mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-nd-4.0"}
 
 
 def validate_card(asked: HubRequest, body: bytes) -> None:

@@ -17,7 +17,7 @@ PACKAGE = Path(coalm_it.__file__).parent
 
 ROOMS = """
     schema errors draw calls observations listener files values retry_after
-    assets templates configs model_settings recipe
+    assets configs templates model_settings recipe
     corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
 """.split()
 USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import build, cache, estimate, eval, ledger, model, publish, show, sources, train, verify
+from coalm_it.cli import build, cache, estimate, eval, ledger, model, publish, rebuild, show, sources, train, verify
 from coalm_it.cli.app import app
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ledger",
     "model",
     "publish",
+    "rebuild",
     "show",
     "sources",
     "train",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows
+from coalm_it.cli.app import Folder, Json, app, complain, print_json, print_line, print_rows
 
 if TYPE_CHECKING:
     from coalm_it.dataset.publish import Release
@@ -18,6 +18,9 @@ def publish(
     folder: Folder,
     repo: Annotated[str, typer.Option(metavar="USER/NAME", help="Repository of the data set; created if absent.")],
     public: Annotated[bool, typer.Option("--public", help="Make it public; default: private.")] = False,
+    with_rejects: Annotated[
+        bool, typer.Option("--with-rejects", help="Also publish the samples that a check rejected.")
+    ] = False,
     tag: Annotated[
         str | None, typer.Option(help="Tag of this version; default: from recipe version and manifest.")
     ] = None,
@@ -32,10 +35,12 @@ def publish(
     from coalm_it.dataset.publish import plan_release, publish_folder
 
     if dry_run:
-        _print_plan(plan_release(folder, repo, tag), public, as_json)
+        _print_plan(plan_release(folder, repo, tag, with_rejects), public, as_json)
         return
     with show_progress() as listener:
-        published = publish_folder(folder, repo, public=public, tag=tag, endpoint=endpoint, listener=listener)
+        published = publish_folder(
+            folder, repo, public=public, with_rejects=with_rejects, tag=tag, endpoint=endpoint, listener=listener
+        )
     if as_json:
         print_json(asdict(published))
     else:
@@ -44,12 +49,16 @@ def publish(
 
 
 def _print_plan(release: Release, public: bool, as_json: bool) -> None:
+    from coalm_it.dataset.publish import CARD
+
     sizes = {name: release.measure(name) for name in release.files}
     files: list[dict[str, object]] = [{"file": name, "bytes": size} for name, size in sizes.items()]
     about = {"repo": release.repo, "private": not public, "tag": release.tag}
-    card = (release.folder / "README.md").read_text(encoding="utf-8")
+    card = release.written[CARD].decode()
+    for warning in release.warnings if public else ():
+        complain(f"WARNING: {warning}")
     if as_json:
-        print_json({**about, "files": files, "card": card})
+        print_json({**about, "files": files, "warnings": release.warnings, "card": card})
         return
     print_rows(files, as_json=False)
     total = f"{len(sizes)} files, {sum(sizes.values()):,} bytes"

@@ -31,7 +31,7 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
 
     `changes` are of the form KEY.KEY=VALUE. Raises ConfigError: no such file, not YAML, an unknown key, a bad value.
     """
-    path = _find_file(kind, name)
+    path = find_config_file(kind, name)
     try:
         raw = read_yaml(path)
     except YamlError as error:
@@ -49,7 +49,7 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
         raise ConfigError("; ".join(unknown or [f"{path.name}: {'; '.join(describe_errors(error, model))}"])) from None
 
 
-def _find_file(kind: Kind, name: str) -> Path:
+def find_config_file(kind: Kind, name: str) -> Path:
     """`train/smoke.yaml` is the file at that path, or else the one in the package; `smoke` is always the latter."""
     known = {path.stem: path for path in list_assets(kind, ".yaml")}
     stem = name.removeprefix(f"{kind}/").removesuffix(".yaml")

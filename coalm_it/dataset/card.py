@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+import yaml
+
 from coalm_it.assets import asset, list_assets
 from coalm_it.corpora.sources import load_source
-from coalm_it.dataset.manifest import Manifest, SourceEntry, count_losses
+from coalm_it.dataset.manifest import Manifest, count_losses
 from coalm_it.files import hash_file
-from coalm_it.recipe import Part
+from coalm_it.recipe import Part, is_own_source
 from coalm_it.templates import make_environment, read_yaml
 
 OWN_TAG = "coalm-it"
 """The card's tag that marks a repository on the Hub as one of our data sets."""
 SIZES = (0, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 _SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
+_NOT_STATED = ("", "NONE", "NOASSERTION", "UNKNOWN", "OTHER")
+_HUB_LICENCES = {"ODC-By-1.0": "odc-by"}
+"""SPDX identifier -> the Hub's, where they differ by more than case."""
+_PAPER_LAYOUTS = {"state_tracking", "hammer", "react_action", "react_response"}
+"""Layouts as published with CoALM."""
 _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in r"\`*_[]<>|#"})
 
 
-def render_card(manifest: Manifest) -> str:
-    """README.md of a build folder, with a YAML head for the Hub. The manifest must list the data files."""
+def render_card(manifest: Manifest, location: str = "OUT") -> str:
+    """README.md of a build folder, with a YAML head for the Hub. The manifest must list the data files.
+
+    `location` is what `load_dataset` is called with in its example: a repository's name once it is published.
+    """
     environment = make_environment()
     environment.filters.update(count="{:,}".format, share="{:.1%}".format, plain=escape_markup)
-    environment.filters.update(link=_quote_link, yaml=_write_yaml)
+    environment.filters.update(link=_quote_link, yaml=_write_yaml, last=_name_last)
     words = _read_words()
     parts, sources = manifest.recipe.parts, manifest.sources.values()
     view = {
         "words": words,
         "total": sum(part.rows for part in manifest.parts.values()),
         "configs": list_configs(manifest.files),
+        "head_licence": _name_head_licence({source.licence for source in sources}),
         "licences": rank_licences({source.licence for source in sources}),
         "languages": sorted({code for source in sources for code in source.languages}),
         "layouts": {name: _list_layouts(part) for name, part in parts.items()},
         "one_wording": [name for name, part in parts.items() if part.layout != "varied"],
         "checks": [_describe_check(name, manifest) for name in words["checks"]],
         "losses": count_losses(manifest),
-        "bundled": _is_bundled(manifest.inputs),
-        "citations": _list_citations(sources),
+        "bundled": is_bundled(manifest.inputs),
+        "location": location,
+        "own_sources": list(
+            dict.fromkeys(name for part in parts.values() for name in part.source if is_own_source(name))
+        ),
+        "has_rejects": any(name.startswith("rejects/") for name in manifest.files),
+        "citations": [source.citation.strip() for source in sources if source.citation.strip()],
+        "uncited": [source for source in sources if not source.citation.strip()],
+        "paper": load_source("coalm_it").citation.strip() if _follows_paper(manifest) else "",
         "own_tag": OWN_TAG,
         "name_size": _name_size,
     }
@@ -70,6 +88,12 @@ def rank_licences(licences: set[str]) -> list[str]:
     return sorted(licences, key=lambda licence: (known.index(licence) if licence in known else len(known), licence))
 
 
+def _name_head_licence(licences: set[str]) -> str:
+    """The Hub's name for the licence of the whole data set; "other" if there is no single known one."""
+    [licence] = licences if len(licences) == 1 else [""]
+    return _HUB_LICENCES.get(licence, licence.lower()) if licence in _read_words()["licences"] else "other"
+
+
 def _name_size(total: int) -> str:
     """The Hub's size category for this number of rows."""
     for name, (least, most) in zip(_SIZE_NAMES, pairwise(SIZES), strict=True):
@@ -95,17 +119,39 @@ def _describe_check(name: str, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _is_bundled(inputs: Mapping[str, str]) -> bool:
+def is_bundled(inputs: Mapping[str, str]) -> bool:
     """Whether every raw file belongs to the small corpora that come with the package."""
     samples = asset("sources", "samples")
     paths = [path for path in list_assets("sources", "") if samples in path.parents]
     return set(inputs.values()) <= {hash_file(path) for path in paths}
 
 
-def _list_citations(sources: Iterable[SourceEntry]) -> list[str]:
-    """BibTeX entries: CoALM, whose data set this package rebuilds, and each source."""
-    cited = [load_source("coalm_it").citation, *(source.citation for source in sources)]
-    return list(dict.fromkeys(citation.strip() for citation in cited))
+def list_licence_warnings(manifest: Manifest) -> list[str]:
+    """Why rows of the data set may not be for everybody, source by source, each in one line."""
+    known = _read_words()["licences"]
+    warnings = []
+    for name, source in manifest.sources.items():
+        licence = " ".join(source.licence.split())
+        if licence.upper() in _NOT_STATED:
+            warnings.append(f"{name}: no licence is stated, so nobody has permission to use its rows")
+        elif licence not in known:
+            warnings.append(f"{name}: licence {licence} is not an open licence known to coalm-it")
+        elif "-ND-" in licence:
+            warnings.append(f"{name}: licence {licence} does not permit changed copies, which these rows are")
+        if source.gated:
+            warnings.append(f"{name}: available only after accepting its terms: {source.homepage}")
+    return warnings
+
+
+def _list_own_sources(parts: Iterable[Part]) -> list[str]:
+    return list(dict.fromkeys(name for part in parts for name in part.source if is_own_source(name)))
+
+
+def _follows_paper(manifest: Manifest) -> bool:
+    """Whether the paper's data set is rebuilt or its layouts are used: not where all is the user's own."""
+    parts = manifest.recipe.parts.values()
+    names = [name for part in parts for name in part.source]
+    return not all(map(is_own_source, names)) or any(not _PAPER_LAYOUTS.isdisjoint(_list_layouts(one)) for one in parts)
 
 
 def _quote_link(address: str) -> str:
@@ -113,8 +159,15 @@ def _quote_link(address: str) -> str:
 
 
 def _write_yaml(value: Any) -> str:
-    """JSON on one line, which is also YAML."""
-    return json.dumps(value, ensure_ascii=False)
+    """A value on one line, in double quotes; characters that YAML does not allow are escaped."""
+    written = yaml.safe_dump(value, default_style='"', default_flow_style=True, allow_unicode=True, width=float("inf"))
+    return written.strip()
+
+
+def _name_last(name: str) -> str:
+    """The name of a model; of one in a folder, only the folder's own name."""
+    path = PurePath(name)
+    return path.name if path.is_absolute() or name.startswith(("~", ".")) else name
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Literal
 
 from coalm_it.corpora.sources import is_safe_path
 from coalm_it.dataset.folder import REQUESTS, BuildFolder, FolderError
-from coalm_it.dataset.manifest import MANIFEST, Manifest, ManifestError, parse_manifest
+from coalm_it.dataset.manifest import MANIFEST, Manifest, ManifestError, OtherVersionError, parse_manifest
 from coalm_it.files import hash_bytes, hash_file
 from coalm_it.rendering.chat import Form
 
@@ -49,6 +49,9 @@ def open_build(folder: Path) -> FinishedBuild:
         raise FolderError(f"{folder} is not a finished build: it has no {MANIFEST}") from None
     try:
         return FinishedBuild(folder, parse_manifest(content), hash_bytes(content))
+    except OtherVersionError as error:
+        command = f"coalm-it build {folder / 'recipe.yaml'} --data CORPORA --out {folder}"
+        raise FolderError(f"{path} {error}; build it again: {command}") from None
     except ManifestError as error:
         raise FolderError(f"{path} {error}; build it again") from None
 

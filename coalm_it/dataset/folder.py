@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from coalm_it.assets import asset
-from coalm_it.dataset.card import render_card
+from coalm_it.dataset.card import is_bundled, render_card
 from coalm_it.dataset.manifest import MANIFEST, FileEntry, Manifest, ManifestError, parse_manifest
 from coalm_it.errors import RequestError
 from coalm_it.files import OutputError, hash_file, write_text
@@ -64,8 +63,8 @@ class BuildFolder:
             there = parse_manifest((self.path / MANIFEST).read_bytes())
         except (OSError, ManifestError):
             return
-        bundled = _are_bundled(inputs)
-        if not _are_bundled(there.inputs) and (bundled or there.name != recipe):
+        bundled = is_bundled(inputs)
+        if not is_bundled(there.inputs) and (bundled or there.name != recipe):
             rows = sum(part.rows for part in there.parts.values())
             what = "the bundled samples" if bundled else f"recipe {recipe}"
             raise FolderError(
@@ -145,12 +144,6 @@ class BuildFolder:
             }
         except FileNotFoundError:
             raise OutputError(f"files of {self.path} were removed while it was built: run again") from None
-
-
-def _are_bundled(inputs: Mapping[str, str]) -> bool:
-    """Whether all these files are among the samples that come with the package."""
-    bundled = {hash_file(path) for path in asset("sources", "samples").rglob("*") if path.is_file()}
-    return set(inputs.values()) <= bundled
 
 
 def _remove_unfinished(folder: Path) -> None:

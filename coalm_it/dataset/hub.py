@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +50,12 @@ class RemoteContents:
     files: dict[str, str]
     """Path -> sha256 of a file in large file storage, git's blob id of any other."""
 
-    def holds(self, name: str, path: Path, sha256: str) -> bool:
-        """Whether the file of that name has the content of the local file at `path`, which has that sha256."""
+    def holds(self, name: str, sha256: str, read: Callable[[str], bytes]) -> bool:
+        """Whether the file of that name has the content that `read` gives, which has that sha256."""
         digest = self.files.get(name)
         if digest is None or len(digest) == len(sha256):
             return digest == sha256
-        content = path.read_bytes()
+        content = read(name)
         unchanged = hashlib.sha256(content).hexdigest() == sha256
         return unchanged and hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == digest
 
@@ -66,8 +66,11 @@ class Repository:
     The token comes from the environment (HF_TOKEN) or from `hf auth login`; it is sent to the Hub and nowhere else.
     """
 
-    def __init__(self, name: str, endpoint: str | None, listener: Listener) -> None:
-        """Raises HubRequestError: insecure address, no token, invalid token; HubError: the Hub cannot be reached."""
+    def __init__(self, name: str, endpoint: str | None, listener: Listener, only_read: bool = False) -> None:
+        """A public repository can be read without a token.
+
+        Raises HubRequestError: insecure address, no token, invalid token; HubError: the Hub cannot be reached.
+        """
         hub = import_hub()
         self.name = name
         self.endpoint = (endpoint or hub.constants.ENDPOINT).rstrip("/")
@@ -78,11 +81,14 @@ class Repository:
             raise HubRequestError(f"{self.endpoint}: not HTTPS; the token must not be sent there")
         with self._plain_errors():
             self._token = hub.get_token()
-        if self._token is None:
+        if self._token is None and not only_read:
             raise HubRequestError("no token for the Hub: set HF_TOKEN, or run: hf auth login")
-        if not re.fullmatch(r"[!-~]+", self._token):
+        if self._token is not None and not re.fullmatch(r"[!-~]+", self._token):
             raise HubRequestError("the token for the Hub contains invalid characters")
-        self._api = hub.HfApi(self.endpoint, token=True, library_name="coalm-it", library_version=__version__)
+        token = self._token is not None
+        self._api = hub.HfApi(self.endpoint, token=token, library_name="coalm-it", library_version=__version__)
+        if only_read:
+            return
         with self._plain_errors():
             self.account = str(self._api.whoami()["name"])
 
@@ -116,13 +122,17 @@ class Repository:
         if MANIFEST not in contents.files:
             return set()
         with self._plain_errors(), tempfile.TemporaryDirectory() as folder:
-            path = self._api.hf_hub_download(
-                self.name, MANIFEST, repo_type="dataset", revision=contents.commit, local_dir=folder
-            )
+            self.download([MANIFEST], Path(folder), contents.commit)
             with suppress(ValueError):
-                manifest = json.loads(Path(path).read_bytes())
+                manifest = json.loads(Path(folder, MANIFEST).read_bytes())
                 return set(manifest.get("files") or ()) if isinstance(manifest, dict) else set()
         return set()
+
+    def download(self, names: Iterable[str], folder: Path, commit: str) -> None:
+        """Downloads files as they are at a commit into a folder."""
+        with self._plain_errors():
+            for name in names:
+                self._api.hf_hub_download(self.name, name, repo_type="dataset", revision=commit, local_dir=folder)
 
     def upload(self, folder: Path, names: Sequence[str], delete: Sequence[str], parent: str, message: str) -> str:
         """Uploads files of the folder and deletes others, on top of commit `parent`; returns the new commit.
@@ -238,5 +248,5 @@ def import_hub() -> Any:
         import huggingface_hub.errors
         import huggingface_hub.utils
     except ImportError:
-        raise HubRequestError("publishing needs: pip install 'coalm-it[hub]'") from None
+        raise HubRequestError("the Hub needs: pip install 'coalm-it[hub]'") from None
     return huggingface_hub

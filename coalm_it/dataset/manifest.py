@@ -17,6 +17,10 @@ class ManifestError(ValueError):
     """The content is not a manifest that this version reads; the message completes "manifest.json ..."."""
 
 
+class OtherVersionError(ManifestError):
+    """The manifest was written by another version of coalm-it."""
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -127,13 +131,13 @@ def parse_manifest(content: bytes) -> Manifest:
     if version is None:
         raise ManifestError("is not the manifest of a coalm-it build")
     if version != SCHEMA_VERSION:
-        raise ManifestError(f"has schema version {version}; this coalm-it reads version {SCHEMA_VERSION}")
+        raise OtherVersionError(f"has schema version {version}; this coalm-it reads version {SCHEMA_VERSION}")
     try:
         return Manifest.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ManifestError(f"is damaged, or of another version of coalm-it ({where}: {first['msg']})") from None
+        raise OtherVersionError(f"is damaged, or of another version of coalm-it ({where}: {first['msg']})") from None
 
 
 def find_shortfall(manifest: Manifest) -> str | None:

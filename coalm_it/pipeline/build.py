@@ -16,6 +16,7 @@ import pyarrow as pa
 from coalm_it.assets import fingerprint_package
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.sources import SourceError
+from coalm_it.dataset.attachments import write_attachments
 from coalm_it.dataset.finished import find_current_build
 from coalm_it.dataset.folder import BuildFolder
 from coalm_it.dataset.lock import hold_folder
@@ -36,10 +37,12 @@ from coalm_it.pipeline.engine import RunTasks, start_engine
 from coalm_it.pipeline.mix import Mix, Tables, list_candidates, mix_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, make_budgets
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
+from coalm_it.pipeline.portable import make_portable
 from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask, make_shard
 from coalm_it.pipeline.shard_cache import ShardCache, read_size_limit, shards_folder
 from coalm_it.recipe import Recipe
+from coalm_it.templates import fingerprint_own_templates
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ def build(
     part_sources = find_part_sources(recipe, data, listener)
     inputs = hash_inputs(recipe, part_sources)
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
-    key = hash_json([recipe.model_dump(mode="json"), inputs, sources, fingerprint_package(), list_versions()])
+    portable = make_portable(recipe)
+    code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]
+    key = hash_json([portable.recipe.model_dump(mode="json"), inputs, sources, *code])
     folder = BuildFolder(Path(out), key)
 
     def leave_as_is(answers: AnswersEntry) -> BuildResult | None:
@@ -128,7 +133,8 @@ def build(
             raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
-        manifest = make_manifest(key, recipe, part_sources, inputs, summaries, mix, used)
+        files += write_attachments(folder.path, portable.files)
+        manifest = make_manifest(key, portable.recipe, part_sources, inputs, summaries, mix, used)
         timings = describe_timings(summaries, started, answered, shards_done, time.perf_counter())
         manifest = folder.finish(manifest, files, timings)
         cache.prune(limit, keep=mix.tables)

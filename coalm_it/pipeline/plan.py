@@ -22,6 +22,8 @@ from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS, depends_on_earlier_files
 from coalm_it.recipe import Recipe, load_recipe
 from coalm_it.schema import Inventory
+from coalm_it.templates import fingerprint_own_templates, list_templates_in_use, use_templates
+from coalm_it.templates.own import read_own_templates
 
 SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
 PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
@@ -41,8 +43,12 @@ class PartSource:
 
 
 def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe of that name or path, with the changes made. Raises ConfigError, also for an unknown check."""
+    """The recipe of that name or path, with the changes made; from now on, templates are its own before the package's.
+
+    Raises ConfigError, also for an unknown check, and TemplateError.
+    """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    use_templates(read_own_templates(Path(recipe.templates)) if recipe.templates else {})
     for name in {*recipe.checks, *(name for part in recipe.parts.values() for name in part.checks)}:
         if name not in CHECKS:
             raise ConfigError(f"{recipe.name}: no check {name!r}; there are: {', '.join(CHECKS)}")
@@ -164,7 +170,8 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
         "columns": part_source.corpus.columns.model_dump(),
         "licence": part_source.source.licence,
     }
-    common = [settings, shared, part_source.inventory.fingerprint, fingerprint_package(), list_versions()]
+    code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]
+    common = [settings, shared, part_source.inventory.fingerprint, *code]
     files = part_source.corpus.splits[part.split]
     chained = depends_on_earlier_files(part_source.source.reader, part_source.corpus)
     for shard in cut_shards(part_source.corpus, part.split):
@@ -179,4 +186,5 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
             recipe=recipe,
             key=hash_json([common, shard.file.name, [file.sha256 for file in read], shard.index, shard.of]),
             limit=recipe.limit,
+            templates=list_templates_in_use(),
         )

@@ -28,6 +28,7 @@ from coalm_it.samples.targets import (
 )
 from coalm_it.samples.variants import copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
+from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
 
@@ -51,6 +52,8 @@ class ShardTask:
     """The ledger with the model's answers, if a model writes the part's thoughts."""
     dialogues: frozenset[str] | None = None
     """Ids of the dialogues that become rows, if a model is asked only about as many as the recipe needs; None: all."""
+    templates: OwnTemplates = field(default_factory=dict)
+    """The user's own templates."""
 
     @property
     def checks(self) -> list[str]:
@@ -140,8 +143,9 @@ def is_selected(task: ShardTask, dialogue: Dialogue) -> bool:
 def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
     """Writes the shard's table with its summary (see dataset.tables) into the cache at `folder`; its key and path.
 
-    Raises InputChangedError, OutputError, LedgerError, MissingAnswerError.
+    Raises InputChangedError, OutputError, LedgerError, MissingAnswerError, TemplateError.
     """
+    use_templates(task.templates)
     clock = StageClock()
     with clock.time("read"):
         contents = read_shard(task)
@@ -197,6 +201,8 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
     """The row of a sample; an empty row, and one more finding, if its layout cannot write one of its calls."""
     try:
         return renderer.render_row(sample)
+    except TemplateError:
+        raise
     except ValueError as error:
         found.append(Finding(check="rendering", where="row", message=str(error)))
         return Row("", "", "", [], None, "{}")

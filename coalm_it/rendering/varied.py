@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, Literal, NamedTuple, get_args
 
 from coalm_it.calls import Syntax, format_calls, format_value
@@ -25,7 +24,7 @@ from coalm_it.rendering.columns import Columns, ServicesText, describe_services,
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import QualifiedNames, dump_json, format_tools
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
-from coalm_it.templates import list_macros, read_yaml, render_macro
+from coalm_it.templates import list_macros, read_yaml, render_macro, template_cache
 
 Kind = Literal["agent", "dialogue_state", "utterance_state"]
 """The kind of a row. Each kind has its own wordings, the macros of templates/rows/varied/KIND.jinja."""
@@ -165,7 +164,7 @@ def _write_result(result: Any, syntax: Syntax) -> str:
     return format_value(result) if syntax == "python" else json.dumps(result, ensure_ascii=False)
 
 
-@cache
+@template_cache()
 def _read_formats() -> Mapping[Syntax, Mapping[str, Any]]:
     formats: Mapping[Syntax, Mapping[str, Any]] = read_yaml("rows/varied/formats.yaml")
     return formats

@@ -19,9 +19,10 @@ from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
 from coalm_it.cli import app
 from coalm_it.corpora.sources import list_sources
-from coalm_it.dataset.card import escape_markup, list_configs, rank_licences
+from coalm_it.dataset.card import escape_markup, list_configs, list_licence_warnings, rank_licences
 from coalm_it.dataset.card import render_card as render_typed
 from coalm_it.dataset.manifest import Manifest
+from coalm_it.listener import Silent
 from coalm_it.pipeline.build import build
 from coalm_it.recipe import Mask, Part, Reasoning
 from coalm_it.schema import Layout, Task
@@ -56,6 +57,16 @@ def mix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def manifest(plus: Path) -> dict[str, Any]:
     """To be changed."""
     return read_manifest(plus)
+
+
+class Lines(Silent):
+    """Keeps what is said during a build."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
 
 
 def head_of(card: str) -> dict[str, Any]:
@@ -252,6 +263,89 @@ def test_each_source_and_the_paper_are_cited_once(plus: Path) -> None:
     assert {"coucke2018snips", "rastogi2020towards", "liu2024apigen", "lin2024hammer", "liu2024toolace"} < set(cited)
 
 
+# --- what the user says ---
+
+
+def test_what_the_recipe_says_of_the_data_set_is_in_its_card(manifest: dict[str, Any]) -> None:
+    manifest["recipe"]["card"] = {
+        "title": "Talks at sea [1]",
+        "summary": "Talks with **harbour** offices.\n\n- one\n- two\n",
+        "authors": ["Ada <ada@example.org>", "Bea"],
+        "sections": {"Ethics": "All *consented*.", "Contact": "Ask Ada."},
+        "citation": "@misc{sea,\n  title = {Talks at sea},\n}\n",
+    }
+    card = render_card(manifest)
+    assert head_of(card)["pretty_name"] == "Talks at sea [1]"
+    assert "\n# Talks at sea \\[1\\]\n\nAda \\<ada@example.org\\>, Bea\n\nTalks with **harbour** offices." in card
+    headings = re.findall(r"^## (.*)", card, re.MULTILINE)
+    assert headings[:4] == ["Composition", "Ethics", "Contact", "How each part was made"]
+    assert "\n## Ethics\n\nAll *consented*.\n\n## Contact\n\nAsk Ada.\n\n## How" in card
+    assert "This data set:\n\n    @misc{sea,\n      title = {Talks at sea},\n    }\n\nThe paper" in card
+
+
+def test_the_card_of_a_set_of_own_corpora_cites_these_alone(manifest: dict[str, Any]) -> None:
+    parts = manifest["recipe"]["parts"]
+    for part in parts.values():
+        part |= {"source": ["sources/harbour.yaml"], "layout": "varied"}
+    source = {**manifest["sources"]["sgd"], "title": "Talks", "citation": "@misc{talks}", "limits": [], "licence": ""}
+    manifest["sources"] = {"harbour": source}
+    manifest["inputs"] = {"harbour/talks.jsonl": "0" * 64}
+    card = render_card(manifest)
+    assert re.findall(r"^    @\w+\{(\w+)", card, re.MULTILINE) == ["talks"]
+    assert "The corpora:\n\n    @misc{talks}\n" in card
+    assert "from split train of harbour; " in card
+    assert "| harbour | [Talks](" in card
+    assert "| none stated |" in card
+    assert "coalm-it fetch" not in card
+    assert "CORPORA must also contain harbour, which is not published with coalm-it; sources/harbour.yaml" in card
+    source["citation"] = ""
+    card = render_card(manifest)
+    assert not re.findall(r"^    @\w+\{(\w+)", card, re.MULTILINE)
+    assert f"The corpora:\n\n- [Talks]({source['homepage']})\n" in card
+    parts["sgd"]["layout"] = "toolace"  # its ReAct rows are as published with CoALM
+    assert "    @article{acikgoz2025coalm," in render_card(manifest)
+
+
+def test_no_path_of_the_users_machine_is_in_the_card(manifest: dict[str, Any]) -> None:
+    manifest["recipe"]["parts"]["sgd"]["source"] = ["/home/ada/secret/sgd.yaml"]
+    manifest["recipe"]["reasoning"] |= {"writer": "annotate", "model": "/home/ada/models/small"}
+    card = render_card(manifest)
+    assert "/home" not in card.replace("/home/ada/secret/sgd.yaml beside this card", "")
+    assert "Thoughts by `annotate` (small)" in card
+
+
+def test_another_card_is_another_build_of_the_same_shards(tmp_path: Path) -> None:
+    out, lines = tmp_path / "out", Lines()
+    build("tod", out=out, changes=["card.title=First"])
+    assert build("tod", out=out, changes=["card.title=Second"], listener=lines).fresh
+    assert "3 of 3 shards are there from an earlier run." in lines.said
+    assert "\n# Second\n" in (out / "README.md").read_text()
+
+
+def test_terms_that_have_to_be_accepted_are_a_warning_and_open_licences_are_none(manifest: dict[str, Any]) -> None:
+    for source in manifest["sources"].values():
+        source |= {"licence": "CC-BY-SA-4.0", "gated": False}
+    assert list_licence_warnings(Manifest.model_validate(manifest)) == []
+    manifest["sources"]["xlam"]["gated"] = True
+    [warning] = list_licence_warnings(Manifest.model_validate(manifest))
+    assert warning.startswith("xlam: available only after accepting its terms: https://")
+
+
+def test_the_head_has_the_hubs_name_of_a_licence(manifest: dict[str, Any]) -> None:
+    for source in manifest["sources"].values():
+        source["licence"] = "ODC-By-1.0"
+    assert head_of(render_card(manifest))["license"] == "odc-by"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x7f", "a\x85b", "\ufffe", "\u2028", "\x1b[2J", "東京 😀", "a\nb", '"\\"', "x: y #z", ""]
+)
+def test_the_head_is_yaml_whatever_the_name_is(manifest: dict[str, Any], text: str) -> None:
+    manifest["recipe"]["card"] = {"title": f"{text}."}
+    card = render_card(manifest)
+    assert yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["pretty_name"] == f"{text}."
+
+
 @pytest.mark.parametrize("text", ["a|b", "x\n\n# y", "[z](http://w)", "<script>", "`c`", "---", '": {', "{{ 1 }}"])
 def test_text_of_a_recipe_or_a_source_is_escaped(manifest: dict[str, Any], text: str) -> None:
     hostile = copy.deepcopy(manifest)
@@ -286,7 +380,7 @@ def test_its_command_builds_the_same_bytes(mix: Path, tmp_path: Path, monkeypatc
 
 def test_a_set_of_real_corpora_says_where_these_come_from(manifest: dict[str, Any]) -> None:
     manifest["inputs"] |= {"sgd/train/dialogues_001.json": "0" * 64}
-    manifest["recipe"]["parts"]["snips"]["source"] = ["snips", "my/own.yaml"]
+    manifest["recipe"]["parts"]["snips"]["source"] = ["snips", "sources/own.yaml"]
     card = render_card(manifest)
     assert "A demonstration" not in card
     assert "    coalm-it fetch snips sgd multiwoz xlam xlam_irrelevance toolace --data CORPORA\n" in card

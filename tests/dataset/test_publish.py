@@ -12,11 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from hub_server import Account, File, Hub, HubRequest, Trick, cut, reply
 from typer.testing import CliRunner, Result
 from xet_storage import XetStorage
 
+from coalm_it.assets import asset
 from coalm_it.cli import app
+from coalm_it.dataset.finished import open_build
 from coalm_it.pipeline.build import build
 
 TOKEN = "hf_adas_secret"
@@ -60,10 +63,15 @@ def assert_refused(result: Result, code: int, *messages: str) -> None:
         assert re.search(message, complaints[0]), complaints[0]
 
 
-def read_release(folder: Path) -> dict[str, bytes]:
-    """What of a build folder is the data set, the manifest last."""
-    names = [*json.loads((folder / "manifest.json").read_bytes())["files"], "manifest.json"]
-    return {name: (folder / name).read_bytes() for name in names}
+def read_release(folder: Path, repo: str = REPO) -> dict[str, bytes]:
+    """What of a build folder is the data set, the manifest last; the card says where it is published."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    files = {name: (folder / name).read_bytes() for name in manifest["files"]}
+    card = files["README.md"].decode().replace('load_dataset("OUT"', f'load_dataset("{repo}"')
+    files["README.md"] = card.replace("`coalm-it rebuild OUT", f"`coalm-it rebuild {repo}").encode()
+    sha256 = File(files["README.md"]).sha256
+    manifest["files"]["README.md"] = {"bytes": len(files["README.md"]), "sha256": sha256}
+    return {**files, "manifest.json": (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()}
 
 
 @pytest.fixture
@@ -145,6 +153,60 @@ def test_xet_storage_gets_the_same_bytes(hub: Hub, demo: Path, tmp_path: Path) -
     assert hub.repos[REPO].files() == read_release(demo)
     assert hub.xet.xorbs
     assert not hub.sent()
+
+
+def test_the_card_names_the_repository_and_what_was_published_is_whole(hub: Hub, demo: Path, tmp_path: Path) -> None:
+    publish_well(hub, demo)
+    card = hub.repos[REPO].files()["README.md"].decode()
+    assert f'load_dataset("{REPO}", split="train")' in card
+    assert f"`coalm-it rebuild {REPO}`" in card
+    assert 'load_dataset("OUT", split="train")' in (demo / "README.md").read_text()
+    for name, content in hub.repos[REPO].files().items():
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_bytes(content)
+    copy = open_build(tmp_path / "copy")
+    copy.check_files(copy.manifest.files)
+
+
+def test_rejects_go_up_only_when_asked_for(hub: Hub, tmp_path: Path) -> None:
+    folder = build("coalm_it_plus", out=tmp_path / "plus").out
+    rejects = "rejects/rejects-00000-of-00001.parquet"
+    first = publish_well(hub, folder)
+    files = hub.repos[REPO].files()
+    assert rejects not in files
+    assert rejects not in json.loads(files["manifest.json"])["files"]
+    assert "Rejected samples are not included." in files["README.md"].decode()
+    second = publish_well(hub, folder, "--with-rejects")
+    assert hub.repos[REPO].files() == read_release(folder)
+    assert rejects in hub.repos[REPO].files()
+    assert first["tag"] != second["tag"]
+    publish_well(hub, folder)
+    assert hub.repos[REPO].files() == files
+
+
+@pytest.mark.parametrize(
+    ("licence", "warning"),
+    [
+        ("Proprietary", "sgd: licence Proprietary is not an open licence known to coalm-it"),
+        ("", "sgd: no licence is stated, so nobody has permission to use its rows"),
+        ("CC-BY-NC-ND-4.0", "sgd: licence CC-BY-NC-ND-4.0 does not permit changed copies, which these rows are"),
+    ],
+)
+def test_a_licence_that_may_forbid_it_is_a_warning_before_all_can_see(
+    hub: Hub, bundled: Path, tmp_path: Path, licence: str, warning: str
+) -> None:
+    source = yaml.safe_load(asset("sources", "sgd.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "sgd.yaml").write_text(yaml.safe_dump({**source, "licence": licence}), encoding="utf-8")
+    part = "{source: sgd.yaml, task: react_action}"
+    (tmp_path / "recipe.yaml").write_text(f"name: mine\nparts:\n  sgd: {part}\n", encoding="utf-8")
+    out = build(str(tmp_path / "recipe.yaml"), out=tmp_path / "out", data=bundled).out
+    for options in (["--public", "--dry-run"], ["--public"]):
+        result = publish(hub, out, *options)
+        assert result.exit_code == 0, result.output
+        assert f"WARNING: {warning}\n" in result.stderr
+    assert not hub.repos[REPO].private
+    hub.repos.clear()
+    assert "WARNING" not in publish(hub, out).stderr
 
 
 # --- versions ---
@@ -242,14 +304,14 @@ def test_a_dry_run_lists_files_and_sizes_and_shows_the_card(demo: Path) -> None:
     total = sum(map(len, read_release(demo).values()))
     summary = rf"^{REPO}, private, tag v1-[0-9a-f]{{8}}: 5 files, {total:,} bytes\. The card:$"
     assert re.search(summary, result.stdout, re.MULTILINE)
-    assert (demo / "README.md").read_text().rstrip("\n") in result.stdout
+    assert read_release(demo)["README.md"].decode().rstrip("\n") in result.stdout
 
 
 def test_a_dry_run_says_the_same_as_json_and_asks_nobody(hub: Hub, demo: Path) -> None:
     said = publish_well(hub, demo, "--dry-run", "--public")
     assert hub.asked == []
     assert said["files"] == [{"file": name, "bytes": len(content)} for name, content in read_release(demo).items()]
-    assert (said["card"], said["private"]) == ((demo / "README.md").read_text(), False)
+    assert (said["card"], said["private"]) == (read_release(demo)["README.md"].decode(), False)
     assert publish_well(hub, demo, "--public")["tag"] == said["tag"]
 
 
@@ -342,7 +404,7 @@ def test_without_the_hubs_library_it_says_what_to_install(demo: Path) -> None:
     code = "import sys; sys.modules['huggingface_hub'] = None; from coalm_it.cli import app; app()"
     command = [sys.executable, "-c", code, "publish", str(demo), "--repo", REPO]
     ran = subprocess.run(command, capture_output=True, text=True)
-    assert (ran.returncode, ran.stderr) == (2, "coalm-it: publishing needs: pip install 'coalm-it[hub]'\n")
+    assert (ran.returncode, ran.stderr) == (2, "coalm-it: the Hub needs: pip install 'coalm-it[hub]'\n")
 
 
 def test_an_unknown_token_is_refused(hub: Hub, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -395,7 +457,7 @@ def test_a_right_that_was_taken_away_is_one_line(hub: Hub, demo: Path, other: Pa
 def test_a_member_publishes_for_an_organisation(hub: Hub, demo: Path) -> None:
     hub.accounts[TOKEN] = Account("ada", organisations=("harbour",))
     publish_well(hub, demo, repo="harbour/talks")
-    assert hub.repos["harbour/talks"].files() == read_release(demo)
+    assert hub.repos["harbour/talks"].files() == read_release(demo, "harbour/talks")
 
 
 def test_a_token_in_the_hubs_message_is_not_shown(hub: Hub, demo: Path) -> None:

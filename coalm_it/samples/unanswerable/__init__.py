@@ -17,14 +17,13 @@ Both functions return None unless the request is certain to be unanswerable:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from coalm_it.draw import draw_items, stable_hash
 from coalm_it.samples.unanswerable.phrases import cut_value, name_parameter
 from coalm_it.samples.unanswerable.topics import Words, find_topic, is_readable, may_serve, read_tool_words, read_words
 from coalm_it.schema import Sample, Tool, Turn
-from coalm_it.templates import read_yaml
+from coalm_it.templates import fill_phrase, read_yaml, template_cache
 
 MAX_DISTRACTORS = 4
 
@@ -122,10 +121,11 @@ def _draw_distractors(
 
 def _write_reply(situation: str, seed: int, sample_id: str, **values: str) -> str:
     wordings = _read_wordings()[situation]
-    return wordings[stable_hash("reply", seed, sample_id) % len(wordings)].format_map(values)
+    wording = wordings[stable_hash("reply", seed, sample_id) % len(wordings)]
+    return fill_phrase(wording, values, f"replies/unanswerable.yaml, {situation}")
 
 
-@cache
+@template_cache()
 def _read_wordings() -> Mapping[str, list[str]]:
     wordings: Mapping[str, list[str]] = read_yaml("replies/unanswerable.yaml")
     return wordings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from coalm_it.schema import Act, ActName, Turn
+from coalm_it.templates import template_cache
 from coalm_it.thoughts.grounded.facts import list_definite, list_facts, list_names, list_values, name_record
 from coalm_it.thoughts.grounded.knowledge import NO_UPDATE, AgentKnowledge, Fact, ServiceKnowledge, UserUpdate
 from coalm_it.thoughts.grounded.phrasing import PhraseWriter
@@ -86,7 +86,7 @@ def add_phrase(values: Values, key: str, text: str, plural: bool) -> None:
     values.update(_endings(key, plural))
 
 
-@cache
+@template_cache()
 def _endings(key: str, plural: bool) -> Values:
     return {f"{key}_{name}": forms[plural] for name, forms in read_words()["endings"].items()}
 

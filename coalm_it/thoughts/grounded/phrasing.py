@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 
 from coalm_it.assets import asset
-from coalm_it.templates import read_yaml
+from coalm_it.templates import fill_phrase, read_yaml, template_cache
 
 Phrasings = dict[str, tuple[str, ...]]
 
@@ -17,7 +16,7 @@ _LABEL = re.compile(r"^(User|Thought|Action|Observation|System):")
 _LATER_START = re.compile(r"(?<=[.?!]) (?=\{)")
 
 
-@cache
+@template_cache()
 def read_phrasings() -> Phrasings:
     """FILE/SITUATION -> its phrasings. Raises yaml.YAMLError for a file that does not parse."""
     phrasings: Phrasings = {}
@@ -71,7 +70,7 @@ class PhraseWriter:
                 break
             index = (index + 1) % len(sentences)
         self._used.add(sentences[index])
-        text = sentences[index].format_map(values)
+        text = fill_phrase(sentences[index], values, f"thoughts/{situation}")
         if _START in text:
             first, *later = text.split(_START)
             text = " ".join([first, *(part[0].upper() + part[1:] for part in later)])

@@ -6,10 +6,10 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from coalm_it.templates import read_yaml
+from coalm_it.templates import fill_phrase, read_yaml, template_cache
 
 Forms = tuple[str, ...]
 
@@ -51,7 +51,7 @@ class FunctionWords:
     light: bool
 
 
-@cache
+@template_cache()
 def read_words() -> dict[str, Any]:
     """The content of words.yaml, each slot with its rank. Raises yaml.YAMLError if it does not parse."""
     words: dict[str, Any] = read_yaml("thoughts/words.yaml")
@@ -63,7 +63,7 @@ def read_words() -> dict[str, Any]:
 # --- slots and functions ---
 
 
-@cache
+@template_cache()
 def slot_words(slot: str, service: str = "") -> SlotWords:
     """The words for a slot: of this service if listed, else of the slot; what is not listed follows from its name."""
     known, rules = read_words()["slots"], read_words()["rules"]["slot"]
@@ -120,10 +120,12 @@ def _is_plural_noun(noun: str) -> bool:
 
 
 def _fill_rule(rule: Any, **names: str) -> Any:
-    return rule.format(**names) if isinstance(rule, str) else [form.format(**names) for form in rule]
+    if isinstance(rule, str):
+        return fill_phrase(rule, names, "thoughts/words.yaml")
+    return [fill_phrase(form, names, "thoughts/words.yaml") for form in rule]
 
 
-@cache
+@template_cache()
 def function_words(function: str, service: str = "") -> FunctionWords:
     """The words for a function: of this service if listed, else of the function; the rest follows from its name."""
     known, rules = read_words()["intents"], read_words()["rules"]["function"]
@@ -161,7 +163,7 @@ def split_name(name: str) -> str:
 # --- values ---
 
 
-@lru_cache(maxsize=1 << 14)
+@template_cache(1 << 14)
 def list_noun_phrases(slot: str, service: str, value: str) -> Forms:
     """The noun phrases for a value in a list of facts: "six people", "March 9th", "live music"."""
     words = slot_words(slot, service)
@@ -169,14 +171,14 @@ def list_noun_phrases(slot: str, service: str, value: str) -> Forms:
     return tuple(_fill(form, slot, service, value) for form in forms)
 
 
-@lru_cache(maxsize=1 << 14)
+@template_cache(1 << 14)
 def write_modifier(slot: str, service: str, value: str) -> str:
     """The value as a modifier in a description: "in San Bruno", "for six", "without subtitles"."""
     words = slot_words(slot, service)
     return _fill(words.at.get(_VALUES.get(value, ""), words.at[""]), slot, service, value)
 
 
-@lru_cache(maxsize=1 << 14)
+@template_cache(1 << 14)
 def list_clauses(slot: str, service: str, value: str) -> Forms:
     """The clauses that state the value of a slot: "the address is ...", "pets are welcome"."""
     words = slot_words(slot, service)
@@ -184,17 +186,18 @@ def list_clauses(slot: str, service: str, value: str) -> Forms:
     return tuple(_fill(form, slot, service, value) for form in forms)
 
 
-@lru_cache(maxsize=1 << 14)
+@template_cache(1 << 14)
 def name_by_value(slot: str, service: str, value: str) -> str:
     """A name made from a value: "the 08:30 bus"; '' if values of the slot name nothing."""
     return _fill(slot_words(slot, service).called, slot, service, value)
 
 
 def _fill(form: str, slot: str, service: str, value: str) -> str:
-    return form.format(v=plain_value(slot, service, value), n=short_value(slot, service, value))
+    values = {"v": plain_value(slot, service, value), "n": short_value(slot, service, value)}
+    return fill_phrase(form, values, f"thoughts/words.yaml, {slot}")
 
 
-@lru_cache(maxsize=1 << 14)
+@template_cache(1 << 14)
 def plain_value(slot: str, service: str, value: str) -> str:
     """The value alone: dates as spoken, titles in quotes, money in dollars."""
     if len(value) == 10 and (day := read_date(value)):
@@ -207,7 +210,7 @@ def plain_value(slot: str, service: str, value: str) -> str:
     return value
 
 
-@lru_cache(maxsize=1 << 14)
+@template_cache(1 << 14)
 def short_value(slot: str, service: str, value: str) -> str:
     """The value alone, with small counts in words: March 9th, four, 18:30."""
     if value.isdecimal() and len(value) < 3 and slot_words(slot, service).counts:
