@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 import coalm_it
+from coalm_it.checks import CHECKS
 from coalm_it.cli import app
+from coalm_it.dataset.folder import FILES
+from coalm_it.dataset.tables import COALM_IT, MEANINGS, PROVENANCE, REJECTS
+from coalm_it.pipeline.build import build
 from coalm_it.recipe import list_recipes
 
 ROOT = Path(coalm_it.__file__).parents[1]
@@ -21,6 +27,12 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 GROUP = typer.main.get_group(app)
 COMMANDS = sorted(GROUP.commands)
 SUB_COMMANDS = {name: sorted(group.commands) for name, group in GROUP.commands.items() if isinstance(group, TyperGroup)}
+
+
+@pytest.fixture(scope="module")
+def plus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recipe coalm_it_plus, built from the bundled corpora."""
+    return build("coalm_it_plus", out=tmp_path_factory.mktemp("plus") / "out").out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -70,7 +82,34 @@ def test_the_reference_pages_are_made_from_the_code() -> None:
         assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"run: python docs/reference.py ({name})"
 
 
-def test_every_key_of_a_recipe_has_its_meaning_there() -> None:
-    rows = re.findall(r"^\| `\w+` \|.*$", (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(rows) > 50
-    assert not [row for row in rows if row.endswith("|  |")]
+@pytest.mark.parametrize(
+    ("page", "rows"),
+    [("recipe", 60), ("corpus_yaml", 25), ("training_config", 10), ("evaluation_config", 30), ("data_set", 80)],
+)
+def test_every_key_and_column_has_its_meaning_there(page: str, rows: int) -> None:
+    found = re.findall(r"^\| `.+$", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(found) > rows
+    assert not [row for row in found if row.endswith("|  |")]
+
+
+def test_every_column_and_every_file_of_a_build_is_described(demo: Path) -> None:
+    columns = {field.name for schema in (COALM_IT, REJECTS) for field in schema}
+    assert {name for name in MEANINGS if "." not in name} == columns
+    files = [path.relative_to(demo) for path in demo.rglob("*") if path.is_file() and ".work" not in path.parts]
+    for file in files:
+        assert any(file.match(pattern) for pattern in FILES), file
+    absent = {pattern for pattern in FILES if not any(file.match(pattern) for file in files)}
+    assert absent <= {"requests.txt", "rejects/*.parquet"}, "no build writes these"
+
+
+def test_every_key_of_provenance_is_described(plus: Path) -> None:
+    paths = (plus / "data" / "samples").glob("*.parquet")
+    rows = [row for path in paths for row in pq.read_table(path, columns=["provenance"])["provenance"].to_pylist()]
+    keys = {key for row in rows for key in json.loads(row)}
+    assert keys >= {"mask", "unanswerable", "writer"}
+    assert keys <= set(PROVENANCE)
+
+
+def test_every_check_stands_in_the_reference_with_its_meaning() -> None:
+    page = (ROOT / "docs" / "recipe.md").read_text(encoding="utf-8").split("## Checks")[1]
+    assert re.findall(r"^\| `(\w+)` \| .{40,}\. \|$", page, re.MULTILINE) == [*CHECKS]

@@ -22,19 +22,23 @@ class SourceError(RequestError):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Layout(_Model):
-    """One layout of the files of a corpus. A glob matches the last components of a path, one by one."""
+    """One layout of the files of a corpus, by which it is recognised at any depth of `--data`. A glob matches the last
+    components of a path, one by one: `data/train-*.parquet` fits `corpora/harbour/data/train-0.parquet`.
+    """
 
     name: str
+    """Name of your choice, for messages and the manifest."""
     splits: dict[str, str]
-    """Split -> glob of the files with its records."""
+    """Split (train, validation or test) -> glob of the files with its records."""
     also: tuple[str, ...] = ()
     """Globs of other files that the reader needs."""
     begins: re.Pattern[str] | None = None
-    """In ASCII; one of the files must begin with a match, or the layout is not recognised."""
+    """Regular expression, in ASCII: at least one of the files must begin with a match, or the layout is not recognised.
+    For layouts whose file names do not tell."""
 
 
 class RemoteFile(_Model):
@@ -43,6 +47,7 @@ class RemoteFile(_Model):
     path: str
     """Relative to the repository or the URL; on the Hub it may be a glob."""
     sha256: str | None = None
+    """Hash of the file, which is compared with what was downloaded."""
     size: int | None = None
     """Bytes; for a folder, of all its files together."""
     tree: str | None = None
@@ -62,11 +67,15 @@ class Fetch(_Model):
     """Where a layout of the corpus is published: on GitHub, elsewhere on the web, or on the Hub."""
 
     layout: str
+    """The layout that these files make up, one of `layouts`."""
     url: str | None = None
+    """HTTPS address of a folder, or of a GitHub repository."""
     hub: str | None = None
+    """Or a data set on the Hugging Face Hub, as USER/NAME."""
     revision: str = ""
-    """The commit of the repository."""
+    """Commit of the repository; needed for GitHub and the Hub."""
     files: tuple[RemoteFile, ...]
+    """What to download."""
 
     @model_validator(mode="after")
     def _check_place(self) -> Fetch:
@@ -106,37 +115,48 @@ def is_safe_path(path: str) -> bool:
 
 
 class Columns(_Model):
-    """Column names of a corpus of messages, where they differ from the usual ones (see readers/messages.py)."""
+    """Column names of a corpus of messages, where they differ from the usual ones."""
 
     messages: str | None = None
+    """Column with the messages; without it, `messages`, or else `conversations`."""
     tools: str | None = None
+    """Column with the functions; without it, `tools`."""
     id: str | None = None
-    """The column with the ids of records; without it, an id is made of file and index."""
+    """Column with the ids of records; without it, an id is made of file and index."""
 
 
 class Source(_Model):
-    """The description of a corpus."""
+    """The description of a corpus: what it is, how its files are recognised, where they are published."""
 
     name: str
+    """Short name: in the ids of rows, and in recipes if it comes with the package."""
     title: str
+    """Name for people, for the data set card."""
     reader: str
+    """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is for
+    one corpus."""
     licence: str
-    """An SPDX identifier."""
+    """Licence of the corpus, an SPDX identifier; part of every row."""
     citation: str
-    """BibTeX."""
+    """BibTeX, for the data set card."""
     homepage: str
+    """Address of a page about the corpus, for the data set card."""
     fetch: tuple[Fetch, ...] = ()
+    """Where `coalm-it fetch` gets it; without it, it is only looked for in `--data`."""
     layouts: tuple[Layout, ...]
-    """In order of preference."""
+    """The layouts of its files, in order of preference."""
     columns: Columns = Columns()
+    """For the reader `messages`: names of columns."""
     counts: dict[str, dict[str, int]] = {}
     """Split -> unit -> published number; the unit that the reader makes dialogues of comes first."""
     notes: str = ""
+    """Remarks for readers of the file; used nowhere."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes."""
+    """ISO 639-1 codes, for the data set card."""
     limits: tuple[str, ...] = ()
     """What users of its rows should know: sentences for the data set card."""
     gated: bool = False
+    """Whether it is available only after accepting its terms; the card says so."""
 
     def count_dialogues(self, split: str) -> int:
         """The published number of dialogues; 0 if it is unknown."""
