@@ -188,7 +188,7 @@ def describe_data_set() -> Lines:
     yield "# Data set"
     yield ""
     yield "What `coalm-it build` writes: a folder that `datasets.load_dataset` opens, with two configs of the same rows"
-    yield "in the same order, `coalm_it` (the default: three columns of text) and `samples` (messages and tools, typed)."
+    yield "in the same order: `coalm_it` (the default: three columns of text) and `samples` (typed messages and tools)."
     yield ""
     yield "## Files"
     yield ""

@@ -133,8 +133,8 @@ class Source(_Model):
     title: str
     """Name for people, for the data set card."""
     reader: str
-    """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is for
-    one corpus."""
+    """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is
+    for one corpus."""
     licence: str
     """Licence of the corpus, an SPDX identifier; part of every row."""
     citation: str

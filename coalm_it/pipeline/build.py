@@ -145,9 +145,11 @@ def _make_shards(tasks: Sequence[ShardTask], run_tasks: RunTasks, listener: List
         listener.say(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there from an earlier run.")
     # Large shards first, so that no worker is left with one at the end.
     missing.sort(key=lambda task: -task.shard.file.size // task.shard.of)
+    rows = 0
     listener.advance("shards", 0, len(missing))
-    for done, _ in enumerate(run_tasks(make_shard, missing), 1):
-        listener.advance("shards", done, len(missing))
+    for done, path in enumerate(run_tasks(make_shard, missing), 1):
+        rows += read_summary(path).rows
+        listener.advance("shards", done, len(missing), f"{rows:,} rows")
 
 
 def _group_tables(tasks: Sequence[ShardTask]) -> Tables:
@@ -214,7 +216,11 @@ def _write_data(mix: Mix, folder: BuildFolder, run_tasks: RunTasks, listener: Li
             path = folder.path / f"{name}-{index:05d}-of-{count:05d}.parquet"
             some = picks[index * ROWS_PER_FILE : (index + 1) * ROWS_PER_FILE]
             tasks.append(FileTask(path, schema, mix.tables, some))
+    # A row stands in both configs, and counts once.
+    sizes = {task.path: len(task.picks) if task.schema is SAMPLES else 0 for task in tasks}
+    rows, total = 0, sum(sizes.values())
     listener.advance("files", 0, len(tasks))
-    for done, _ in enumerate(run_tasks(_write_file, tasks), 1):
-        listener.advance("files", done, len(tasks))
+    for done, path in enumerate(run_tasks(_write_file, tasks), 1):
+        rows += sizes[path]
+        listener.advance("files", done, len(tasks), f"{rows:,} of {total:,} rows")
     return [task.path for task in tasks]
