@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows
+from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows, suggest, write_command
 
 if TYPE_CHECKING:
     from coalm_it.dataset.publish import Release
@@ -33,6 +33,9 @@ def publish(
 
     if dry_run:
         _print_plan(plan_release(folder, repo, tag), public, as_json)
+        if not as_json:
+            options = [*(["--public"] if public else []), *(["--tag", tag] if tag else [])]
+            suggest(write_command("publish", folder, "--repo", repo, *options))
         return
     with show_progress() as listener:
         published = publish_folder(folder, repo, public=public, tag=tag, endpoint=endpoint, listener=listener)
@@ -41,6 +44,7 @@ def publish(
     else:
         seen = "private" if published.private else "public"
         print_line(f"{published.url} ({seen}): {len(published.sent)} files sent, the others were there already")
+        suggest(f'load_dataset("{published.repo}", "samples", split="train", revision="{published.tag}")')
 
 
 def _print_plan(release: Release, public: bool, as_json: bool) -> None:

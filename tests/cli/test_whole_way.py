@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import Hub
+from next_steps import read_next
 from typer.testing import CliRunner
 
 import coalm_it
@@ -29,6 +30,14 @@ SMALL = {
     ],
 }
 """What makes each command quick."""
+NEXT = {
+    "build": r"^coalm-it train smoke --data \S+/out --out MODEL$",
+    "publish": r'^load_dataset\("ada/mine", "samples", split="train", revision="v1-[0-9a-f]{8}"\)$',
+    "train": r"^coalm-it eval held_out --model \S+/model --data \S+/out --out RESULTS$",
+    "eval": r"^coalm-it verify RECIPE --base BASE ",
+    "verify": r"^coalm-it build coalm_it_plus --out OUT$",
+}
+"""What each names as the next."""
 
 
 def read_commands() -> list[list[str]]:
@@ -54,6 +63,7 @@ def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) 
     for command in commands:
         done = CliRunner().invoke(app, fit(command, tmp_path, hub.address))
         assert done.exit_code == 0, (command, done.output, done.exception)
+        assert re.search(NEXT[command[0]], read_next(done)[-1]), done.stderr
     published = hub.repos["ada/mine"].files()
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
     assert published.keys() >= manifest["files"].keys()
