@@ -10,6 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import typer
+import yaml
+from pages import PAGES, list_our_commands
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
@@ -52,6 +54,43 @@ def test_the_readme_names_no_command_that_is_not_there() -> None:
     assert set(re.findall(r"coalm-it ([a-z]+)(?= )", README)) <= {*COMMANDS, "is"}
     for group, names in SUB_COMMANDS.items():
         assert set(re.findall(rf"coalm-it {group} ([a-z0-9]+)", README)) <= set(names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_and_option_that_a_page_names_exists(page: str) -> None:
+    for name, *words in list_our_commands(PAGES[page].read_text(encoding="utf-8")):
+        if name.startswith("--"):  # of all commands
+            continue
+        assert name in GROUP.commands, f"coalm-it {name}"
+        command = GROUP.commands[name]
+        if isinstance(command, TyperGroup) and words:
+            command = command.commands[words[0]]
+        options = {option for one in command.params for option in one.opts} | {"--help"}
+        named = {found for word in words for found in re.findall(r"^\[?(--[a-z-]+)", word)}
+        assert named <= options, f"coalm-it {name}: {named - options}"
+
+
+def test_every_page_is_on_the_site() -> None:
+    """The site itself, with every anchor, is built by .ci/run: its packages are not among those of the tests."""
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    pages = re.findall(r"\w+\.md", json.dumps(site["nav"]))
+    assert sorted(pages) == sorted(set(PAGES) - {"README.md"})
+    assert pages[0] == "index.md"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    path = PAGES[page]
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        target, _, anchor = link.partition("#")
+        if "://" in target:
+            continue
+        there = path.parent / target if target else path
+        assert there.exists(), link
+        if path.parent.name == "docs":  # a site holds only its own folder
+            assert there.resolve().is_relative_to(ROOT / "docs"), link
+        titles = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in {re.sub(r"[^\w]+", "-", title.lower()).strip("-") for title in titles}, link
 
 
 def test_the_readme_shows_a_dialogue_as_it_is_printed(demo: Path) -> None:
