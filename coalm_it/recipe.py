@@ -19,19 +19,38 @@ class _Section(BaseModel):
 
 
 class Mask(_Section):
-    """Function masking: other names for functions and parameters, as Hammer trains with (see samples/masking)."""
+    """Function masking: some samples get random names for their functions and parameters, in tools and calls alike, so
+    that a model learns to read descriptions instead of guessing from names. The originals stay in `provenance`.
+    """
 
     style: Literal["plain", "hammer"] = Field(
-        "plain", description="hammer: lengths and alphabet of names as published."
+        "plain",
+        description="Alphabet of the random names. plain: letters, digits, underscores. hammer: also dots, as in "
+        "Hammer's published rows.",
     )
-    probability: float = Field(2 / 3, ge=0, le=1, description="Probability that a copy is masked.")
+    probability: float = Field(
+        2 / 3, ge=0, le=1, description="Share of the part's samples that are masked; each copy is drawn for itself."
+    )
 
 
 class Unanswerable(_Section):
-    """Samples whose request no call can answer, made from answerable ones (see samples/unanswerable)."""
+    """Requests that no call can answer, made from function_call samples that one can: the new target is a reply that
+    says so, or asks for what is missing. A sample stays unchanged where the result is not certain to be unanswerable,
+    so that fewer change than these shares.
+    """
 
-    no_function: float = Field(0, ge=0, le=1, description="Share of samples from which the called function is removed.")
-    no_value: float = Field(0, ge=0, le=1, description="Share of samples whose request loses a required value.")
+    no_function: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of samples from whose tools the called function is removed; the reply says that none fits.",
+    )
+    no_value: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Share of samples from whose request a required value is cut out; the reply asks for the value.",
+    )
 
     @model_validator(mode="after")
     def _check_shares(self) -> Unanswerable:
@@ -41,36 +60,86 @@ class Unanswerable(_Section):
 
 
 class Filter(_Section):
-    """Selects the dialogues of a part; the number of excluded dialogues is reported."""
+    """Which dialogues of its corpora a part uses: those that meet all of these conditions. The others make no samples;
+    the manifest counts them as `filtered`.
+    """
 
-    services: tuple[str, ...] = Field((), description="Only dialogues that use one of these services.")
-    exclude_services: tuple[str, ...] = Field((), description="Exclude dialogues that use one of these services.")
-    max_turns: int | None = Field(None, gt=0, description="Maximum number of user turns.")
-    max_tools: int | None = Field(None, gt=0, description="Maximum number of the dialogue's own functions.")
+    services: tuple[str, ...] = Field(
+        (),
+        description="Use only dialogues with a function of at least one of these services (SGD: Restaurants_1; "
+        "MultiWOZ: hotel). Corpora without services have none that fits.",
+    )
+    exclude_services: tuple[str, ...] = Field(
+        (), description="Leave out dialogues with a function of any of these services."
+    )
+    max_turns: int | None = Field(
+        None, gt=0, description="Leave out dialogues in which the user speaks more often than this; nothing is cut."
+    )
+    max_tools: int | None = Field(
+        None, gt=0, description="Leave out dialogues that have more functions of their own; distractors do not count."
+    )
 
 
 class Part(_Section):
-    """One component of the mixture: samples of some tasks from one split of one or several sources."""
+    """One component of the mixture: samples of some tasks from one split of one or several corpora. Parts may use the
+    same corpus; each has its own number of rows.
+    """
 
     source: tuple[str, ...] = Field(
         min_length=1,
-        description="Names in sources/, or paths of your own YAML files, relative to the recipe's file or, if none is "
-        "there, to the current folder.",
+        description="One or several corpora: names that `coalm-it sources` lists, or paths of YAML files that describe "
+        "your own, relative to the recipe's file or, if none is there, to the current folder.",
     )
-    split: Literal["train", "validation", "test"] = Field("train", description="Split of the corpus.")
-    task: tuple[Task, ...] = Field(min_length=1, description="Tasks of the rows.")
+    split: Literal["train", "validation", "test"] = Field(
+        "train",
+        description="Split of the corpora to read. Whichever it is, its rows go to the split train of the data set, "
+        "and to validation where the recipe holds some out.",
+    )
+    task: tuple[Task, ...] = Field(
+        min_length=1,
+        description="What the rows teach, one or several. function_call: given tools, write calls, or answer "
+        "without one. react_action, react_response: with a thought, write the call or the reply of a turn. "
+        "state_tracking: write what the user wants so far.",
+    )
     layout: Literal["hammer", "toolace", "varied"] = Field(
         "toolace",
-        description="Layout of function_call rows; varied: random wording and call format, for all tasks.",
+        description="How the three columns are written. hammer, toolace: the published wordings, of function_call "
+        "rows only. varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
     )
-    filter: Filter = Field(Filter(), description="Which dialogues to use.")
-    copies: int = Field(1, ge=1, description="Copies of each sample among the candidates, each masked independently.")
-    checks: dict[str, bool] = Field({}, description="Checks to turn off or on for this part only.")
-    mask: Mask | None = Field(None, description="Function masking.")
-    unanswerable: Unanswerable | None = Field(None, description="Shares of function_call samples made unanswerable.")
-    rows: int | None = Field(None, gt=0, description="Number of rows; null: every available row.")
-    share: float | None = Field(None, gt=0, le=1, description="Share of the recipe's rows, instead of a number.")
-    fill: Literal["none", "repeat"] = Field("none", description="repeat: fill a shortage with second copies of rows.")
+    filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
+    copies: int = Field(
+        1,
+        ge=1,
+        description="How many times each sample is a candidate; of use with `mask`, which gives each copy other "
+        "names. The copies of a dialogue are on one side of the validation split.",
+    )
+    checks: dict[str, bool] = Field(
+        {},
+        description="Checks to turn off (false), or back on (true), for this part only: `{grounding: false}`. Names: "
+        "see [Checks](#checks).",
+    )
+    mask: Mask | None = Field(None, description="Random names for functions; without it, every name stays.")
+    unanswerable: Unanswerable | None = Field(
+        None, description="Shares of function_call samples made unanswerable; without it, none."
+    )
+    rows: int | None = Field(
+        None,
+        gt=0,
+        description="Number of train rows to draw from the candidates that passed the checks; without it, all of "
+        "them. Too few are an error, unless `fill` or `allow_short` says otherwise.",
+    )
+    share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Instead of `rows`: this share of the recipe's `rows`. Then every part needs one, and they add "
+        "up to 1.",
+    )
+    fill: Literal["none", "repeat"] = Field(
+        "none",
+        description="What happens when a part has fewer rows than it wants. none: the build stops with a table of "
+        "what is missing. repeat: marked second copies of drawn rows fill the gap, at most one of each row.",
+    )
 
     @field_validator("source", "task", mode="before")
     @classmethod
@@ -86,7 +155,9 @@ class Part(_Section):
 
 
 class Judge(Settings):
-    """A second model that scores the coherence of each thought with its context, from 1 to 5."""
+    """A second model that scores the coherence of each thought with its context, from 1 to 5. Without a base_url of its
+    own it is asked at the writer's.
+    """
 
     min_score: int = Field(3, ge=1, le=5, description="Minimum score; thoughts with a lower one are rejected.")
 
@@ -96,16 +167,18 @@ class Reasoning(Settings):
 
     writer: Literal["grounded", "annotate", "rewrite"] = Field(
         "grounded",
-        description="grounded: from the corpus's annotation. annotate: a model writes only the thoughts. "
-        "rewrite: a model rewrites each dialogue, as in the paper.",
+        description="grounded: templates, from the corpus's annotation; no model. annotate: a model writes the "
+        "thoughts of the corpus's dialogues. rewrite: a model writes each dialogue anew, as in the paper.",
     )
-    model: str = Field("", description="Name of the model at the endpoint.")
+    model: str = Field("", description="Name of the model at the endpoint; needed unless writer is grounded.")
     turns_per_request: int = Field(8, ge=1, description="Turns of a dialogue whose thoughts one request asks for.")
     repairs: int = Field(2, ge=0, le=5, description="Maximum repair requests for rejected thoughts, with the reasons.")
     fallback: Literal["grounded", "reject"] = Field(
         "grounded", description="After the last repair: use the grounded thought, or reject the row."
     )
-    judge: Judge | None = Field(None, description="A second model that scores accepted thoughts.")
+    judge: Judge | None = Field(
+        None, description="A second model that scores thoughts which passed the checks; without it, none does."
+    )
 
     @field_validator("judge", mode="before")
     @classmethod
@@ -123,10 +196,15 @@ class Reasoning(Settings):
 
 
 class Expect(_Section):
-    """Expectations of the build; when one is not met, the exit code is 1."""
+    """What must be true of a finished build. It is written in any case; where one of these is not met, a line says so,
+    the exit code is 1, and `coalm-it publish` refuses the build.
+    """
 
     rejects_at_most: float = Field(
-        0.02, ge=0, le=1, description="Maximum share of rejects and faults in all candidates."
+        0.02,
+        ge=0,
+        le=1,
+        description="Maximum share of samples that a check rejected and raw records that could not be read (faults).",
     )
     validation_at_least: int = Field(0, ge=0, description="Minimum number of validation rows.")
 
@@ -147,25 +225,52 @@ class Card(_Section):
 
 
 class Recipe(_Section):
-    """A data set to build."""
+    """A data set to build: which corpora, as which kind of row, how many of each, and what the checks must find."""
 
-    name: str = Field(description="Name of the recipe.")
-    version: int = Field(1, description="Version of the recipe; changes whenever its rows may change.")
-    seed: int = Field(12, description="Seed of every random choice: phrasing, distractors, draw, order.")
-    order: Literal["shuffled", "corpus"] = Field("shuffled", description="Order of the rows in the data set.")
-    parts: dict[str, Part] = Field(min_length=1, description="Components of the mixture by name; null removes one.")
-    rows: int | None = Field(None, gt=0, description="Total number of rows, when parts have shares.")
-    scale: float = Field(1, gt=0, le=1, description="Scale of the build: this share of each part.")
-    allow_short: bool = Field(False, description="Build even if a part has too few rows.")
-    validation: float = Field(
-        0, ge=0, lt=1, description="Share held out for validation: of dialogues, or of functions for function calls."
+    name: str = Field(description="Name of the recipe; stands in the card and the manifest.")
+    version: int = Field(
+        1, description="Number of yours, part of the tag of a published version; raise it when the rows change."
     )
-    observation_results: int = Field(2, ge=0, description="Maximum unused results shown in an observation.")
-    distractors: int = Field(6, ge=0, description="Number of functions of other services among the tools shown.")
-    limit: int | None = Field(None, gt=0, description="Use only the first N dialogues of each part.")
-    reasoning: Reasoning = Field(Reasoning(), description="How thoughts are written.")
-    checks: dict[str, bool] = Field({}, description="Checks to turn off, as name: false; all others run.")
-    expect: Expect = Field(Expect(), description="Expectations of the build.")
+    seed: int = Field(12, description="Seed of every random choice: wording, distractors, masks, which rows, order.")
+    order: Literal["shuffled", "corpus"] = Field(
+        "shuffled", description="Order of the rows. corpus: part by part, each in the order of its files."
+    )
+    parts: dict[str, Part] = Field(
+        min_length=1,
+        description="Components of the mixture, under names of your choice; null removes one: "
+        "`--set parts.multiwoz=null`.",
+    )
+    rows: int | None = Field(None, gt=0, description="Number of train rows of the whole, where parts have a `share`.")
+    scale: float = Field(
+        1, gt=0, le=1, description="Builds this share of what each part would give: 0.01 for a hundredth."
+    )
+    allow_short: bool = Field(False, description="Build even if a part has too few rows; the manifest says so.")
+    validation: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description="Share held out as the split `validation`: of dialogues, or of functions for function_call rows "
+        "(see [evaluation](evaluation.md#validation-rows)).",
+    )
+    observation_results: int = Field(
+        2, ge=0, description="How many results of a search an observation shows beside those that the agent uses."
+    )
+    distractors: int = Field(
+        6,
+        ge=0,
+        description="How many functions of other services are shown among the tools; for corpora with one list of "
+        "functions for all dialogues.",
+    )
+    limit: int | None = Field(None, gt=0, description="Read only the first N dialogues of each part, for a quick look.")
+    reasoning: Reasoning = Field(
+        Reasoning(), description="Who writes the thoughts of ReAct rows; default: templates, from the annotation."
+    )
+    checks: dict[str, bool] = Field(
+        {},
+        description="Checks to turn off for all parts: `{grounding: false}`; all others run. Names: see "
+        "[Checks](#checks).",
+    )
+    expect: Expect = Field(Expect(), description="What must be true of the finished build.")
     templates: str = Field(
         "",
         description="A folder with your own wordings, relative to the recipe's file: each of its files is used instead "

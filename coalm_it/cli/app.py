@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -107,6 +108,16 @@ Folder = Annotated[Path, typer.Argument(help="A build folder.")]
 def complain(message: str) -> None:
     """Prints a line on stderr for the person who must act."""
     print(f"coalm-it: {make_visible(message)}", file=sys.stderr)
+
+
+def suggest(*steps: str) -> None:
+    """Names the likely next steps, in a line on stderr; commands that print JSON leave it out."""
+    print(f"next: {make_visible('; or '.join(steps))}", file=sys.stderr)
+
+
+def write_command(*words: object) -> str:
+    """A command of ours, as one types it."""
+    return shlex.join(["coalm-it", *map(str, words)])
 
 
 def print_line(text: str) -> None:

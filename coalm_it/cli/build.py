@@ -20,6 +20,8 @@ from coalm_it.cli.app import (
     print_json,
     print_line,
     print_rows,
+    suggest,
+    write_command,
 )
 from coalm_it.cli.estimate import preview_build
 from coalm_it.errors import RequestError
@@ -62,6 +64,10 @@ def build(
     answer_source = AnswerSource(ledger, offline, batch)
     if preview is not None:
         preview_build(recipe, preview, data, workers, changes, answer_source, as_json)
+        if not as_json:
+            where = ["--data", data] if data else []
+            sets = [word for change in changes for word in ("--set", change)]
+            suggest(write_command("build", recipe, *where, *sets, "--out", "OUT"))
         return
     if out is None:
         raise RequestError("build needs --out FOLDER, or --preview N")
@@ -86,6 +92,9 @@ def build(
         _print_counts(built)
     if built.shortfall:
         complain(built.shortfall)
+    if not as_json:
+        _suggest_next(built)
+    if built.shortfall:
         raise typer.Exit(1)
 
 
@@ -119,6 +128,22 @@ def _print_counts(built: BuildResult) -> None:
         if built.manifest.answers.requests and count.thoughts:
             print_line(f"{name}, thoughts: {_list_counts(count.thoughts)}")
     print_line(f"{built.out}: done in {built.timings['total']:.1f} s")
+
+
+def _suggest_next(built: BuildResult) -> None:
+    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject."""
+    from coalm_it.dataset.finished import open_build
+
+    finished = open_build(built.out)
+    rejected = finished.find_example("rejects")
+    if built.shortfall and rejected:
+        suggest(write_command("show", built.out, rejected))
+        return
+    suggest(
+        write_command("show", built.out, finished.find_example("data/samples")),
+        write_command("publish", built.out, "--repo", "USER/NAME"),
+        write_command("train", "smoke", "--data", built.out, "--out", "MODEL"),
+    )
 
 
 def _list_counts(counts: dict[str, int]) -> str:

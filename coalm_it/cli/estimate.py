@@ -6,7 +6,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coalm_it.cli.app import CORES, Changes, Data, Json, LedgerPath, Recipe, Workers, app, print_json, print_rows
+from coalm_it.cli.app import (
+    CORES,
+    Changes,
+    Data,
+    Json,
+    LedgerPath,
+    Recipe,
+    Workers,
+    app,
+    print_json,
+    print_rows,
+    suggest,
+    write_command,
+)
 
 if TYPE_CHECKING:
     from coalm_it.llm.estimate import Estimate
@@ -38,8 +51,11 @@ def estimate(
         )
     if as_json:
         print_json({stage: asdict(one) for stage, one in estimates.items()})
-    else:
-        _print_estimates(estimates)
+        return
+    _print_estimates(estimates)
+    where = ["--data", data] if data else []
+    sets = [word for change in changes or () for word in ("--set", change)]
+    suggest(write_command("build", recipe, *where, *sets, "--preview", 3))
 
 
 def preview_build(

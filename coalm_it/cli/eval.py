@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Json, app, complain, print_json, print_line, print_rows
+from coalm_it.cli.app import Json, app, complain, print_json, print_line, print_rows, suggest, write_command
 
 
 @app.command("eval")
@@ -51,3 +51,5 @@ def evaluate(
     if done.shortfall:
         complain(done.shortfall)
         raise typer.Exit(1)
+    if not as_json:
+        suggest(write_command("verify", "RECIPE", "--base", "BASE", "--data", "CORPORA", "--out", "VERIFIED"))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, LedgerPath, app, print_line, print_rows
+from coalm_it.cli.app import Folder, Json, LedgerPath, app, print_line, print_rows, suggest, write_command
 
 commands = typer.Typer(help="Show, merge and export ledgers of model answers.", no_args_is_help=True)
 app.add_typer(commands, name="ledger")
@@ -59,6 +59,8 @@ def merge(
         listener.say(str(path))
         brought = merge_ledgers(path, sources, listener.say)
     print_rows([{"source": source, "new": count} for source, count in brought.items()], as_json)
+    if not as_json:
+        suggest(write_command("ledger", "show", "--ledger", path))
 
 
 @commands.command()
@@ -81,6 +83,9 @@ def export(
         with open_ledger(path, readonly=True, say=listener.say) as opened:
             count = export_answers(opened, keys, file)
     print_rows([{"file": str(file), "requests": count}], as_json)
+    if not as_json:
+        options = ["--data", "CORPORA", "--ledger", file, "--offline", "--out", "OUT"]
+        suggest(write_command("build", folder / "recipe.yaml", *options))
 
 
 def _shorten_row(row: dict[str, object]) -> dict[str, object]:

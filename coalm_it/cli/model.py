@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from coalm_it.cli.app import Json, app, print_rows
+from coalm_it.cli.app import Json, app, print_rows, suggest, write_command
 
 commands = typer.Typer(help="Make a small model to try things without a hub.", no_args_is_help=True)
 app.add_typer(commands, name="model")
@@ -25,3 +25,5 @@ def smollm2(
     with show_progress() as listener:
         parameters = write_smollm2(out, listener.say)
     print_rows([{"model": "SmolLM2-135M-Instruct", "parameters": parameters, "folder": str(out)}], as_json)
+    if not as_json:
+        suggest(write_command("verify", "tod", "--base", out, "--out", "VERIFIED"))

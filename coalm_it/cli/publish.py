@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, app, complain, print_json, print_line, print_rows
+from coalm_it.cli.app import Folder, Json, app, complain, print_json, print_line, print_rows, suggest, write_command
 
 if TYPE_CHECKING:
     from coalm_it.dataset.publish import Release
@@ -36,6 +36,13 @@ def publish(
 
     if dry_run:
         _print_plan(plan_release(folder, repo, tag, with_rejects), public, as_json)
+        if not as_json:
+            options = [
+                *(["--public"] if public else []),
+                *(["--with-rejects"] if with_rejects else []),
+                *(["--tag", tag] if tag else []),
+            ]
+            suggest(write_command("publish", folder, "--repo", repo, *options))
         return
     with show_progress() as listener:
         published = publish_folder(
@@ -46,6 +53,7 @@ def publish(
     else:
         seen = "private" if published.private else "public"
         print_line(f"{published.url} ({seen}): {len(published.sent)} files sent, the others were there already")
+        suggest(f'load_dataset("{published.repo}", "samples", split="train", revision="{published.tag}")')
 
 
 def _print_plan(release: Release, public: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from coalm_it.cli.app import Data, Json, app, complain, print_line, print_rows
+from coalm_it.cli.app import Data, Json, app, complain, print_line, print_rows, suggest, write_command
 
 
 @app.command()
@@ -20,8 +20,12 @@ def sources(data: Data = None, as_json: Json = False) -> None:
     rows = describe_sources(data)
     if as_json:
         print_rows(rows, as_json)
+        return
+    _print_sources(rows)
+    if any(row["status"] == "used" for row in rows):
+        suggest(write_command("build", "RECIPE", "--data", data, "--out", "OUT"), write_command("recipes"))
     else:
-        _print_sources(rows)
+        suggest(write_command("fetch", "snips", "--data", data or "CORPORA"))
 
 
 def _print_sources(rows: list[dict[str, object]]) -> None:
@@ -67,6 +71,10 @@ def fetch(
         complain(f"{one.source}: {one.failure}")
     if failed:
         raise typer.Exit(3)
+    if not as_json:
+        suggest(
+            write_command("sources", "--data", data), write_command("build", "RECIPE", "--data", data, "--out", "OUT")
+        )
 
 
 @app.command()
@@ -81,6 +89,7 @@ def recipes(
 
     if name is not None:
         print(_find_shipped(name).read_text(encoding="utf-8"), end="")
+        suggest(_use_copy(name))
         return
     print_rows(
         [
@@ -89,6 +98,20 @@ def recipes(
         ],
         as_json,
     )
+    if not as_json:
+        suggest(f"{write_command('recipes', 'tod')} > mine.yaml", write_command("build", "tod", "--out", "OUT"))
+
+
+def _use_copy(name: str) -> str:
+    """The command that takes a copy of that shipped file."""
+    if name == "eval/verify":
+        options = ["--base", "BASE", "--data", "CORPORA", "--out", "VERIFIED"]
+        return write_command("verify", "RECIPE", "--verification", "mine.yaml", *options)
+    if name.startswith("train/"):
+        return write_command("train", "mine.yaml", "--data", "OUT", "--out", "MODEL")
+    if name.startswith("eval/"):
+        return write_command("eval", "mine.yaml", "--model", "MODEL", "--data", "OUT", "--out", "RESULTS")
+    return write_command("build", "mine.yaml", "--data", "CORPORA", "--out", "OUT")
 
 
 def _find_shipped(name: str) -> Path:

@@ -5,22 +5,40 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
 from coalm_it.cli.visible import make_visible
 from coalm_it.listener import Listener
 
+INTERVAL = 30.0
+"""Seconds between two lines of progress where stderr is no terminal."""
 _GAP = "  "
 
 
 # --- progress ---
+
+
+class _TimeLeftColumn(ProgressColumn):
+    """The time that a stage still takes, if it goes on as fast as so far."""
+
+    def render(self, task: Task) -> Text:
+        return Text(_describe_time_left(task), style="cyan")
 
 
 class _ProgressBars:
@@ -28,42 +46,61 @@ class _ProgressBars:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._tasks: dict[str, Any] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def say(self, line: str) -> None:
         self._progress.console.print(Text(make_visible(line)))
 
     def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, note="")
-        self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
+        self.update(stage, done, total, note)
+
+    def update(self, stage: str, done: int, total: int, note: str) -> Task:
+        """Moves the bar of the stage, which begins with the first call and anew with a smaller number."""
+        known = self._tasks.get(stage)
+        if known is None:
+            known = self._tasks[stage] = self._progress.add_task(stage, note="", first=done)
+        elif done < self._progress.tasks[known].completed:
+            self._progress.reset(known, first=done, note=note)
+        self._progress.update(known, completed=done, total=total, note=note)
+        return self._progress.tasks[known]
 
 
-class _PlainLines:
-    """A line every few seconds, where stderr is no terminal."""
+class PlainLines:
+    """A line every half a minute, and one at the end of a stage, where stderr is no terminal."""
 
-    def __init__(self, interval: float = 5.0) -> None:
-        self._interval = interval
-        self._last = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._last = clock, clock()
+        self._bars = _ProgressBars(Progress(disable=True, get_time=clock))
 
     def say(self, line: str) -> None:
         print(make_visible(line), file=sys.stderr, flush=True)
 
     def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
-        if done == total or time.monotonic() - self._last >= self._interval:
-            self._last = time.monotonic()
-            self.say(f"{stage}: {done} of {total}{note and f' ({note})'}")
+        task = self._bars.update(stage, done, total, note)
+        if done == total or self._clock() - self._last >= INTERVAL:
+            self._last = self._clock()
+            more = ", ".join(filter(None, (note, _describe_time_left(task))))
+            self.say(f"{stage}: {done:,} of {total:,}{more and f' ({more})'}")
+
+
+def _describe_time_left(task: Task) -> str:
+    """ "1:05 left"; empty at the beginning and at the end of a stage."""
+    made = task.completed - task.fields["first"]
+    if made <= 0 or task.total is None or task.completed >= task.total:
+        return ""
+    left = (task.elapsed or 0) * (task.total - task.completed) / made
+    return f"{timedelta(seconds=round(left))} left"
 
 
 @contextmanager
 def show_progress() -> Iterator[Listener]:
     """A listener that shows progress on stderr: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
-        yield _PlainLines()
+        yield PlainLines()
         return
     note = TextColumn("{task.fields[note]}", style="dim")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), note)
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, _TimeLeftColumn(), note, console=Console(stderr=True)) as progress:
         yield _ProgressBars(progress)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coalm_it.cli.app import Json, app, print_json, print_line, print_rows
+from coalm_it.cli.app import Json, app, print_json, print_line, print_rows, suggest, write_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,8 @@ def train(
         return
     print_rows([_summarise(run)], as_json=False)
     print_line(f"{out}: done in {run['seconds']:,.1f} s")
+    benchmark, where = ("held_out", data) if "validation" in run["rows"] else ("bfcl", "BFCL")
+    suggest(write_command("eval", benchmark, "--model", out, "--data", where, "--out", "RESULTS"))
 
 
 def _summarise(run: Mapping[str, Any]) -> dict[str, object]:

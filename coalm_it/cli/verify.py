@@ -18,6 +18,8 @@ from coalm_it.cli.app import (
     print_json,
     print_line,
     print_rows,
+    suggest,
+    write_command,
 )
 
 
@@ -60,3 +62,6 @@ def verify(
         complain(line)
     if verified.shortfalls:
         raise typer.Exit(1)
+    if not as_json:
+        where = ["--data", data] if data else []
+        suggest(write_command("build", recipe, *where, "--out", "OUT"))

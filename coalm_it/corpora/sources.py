@@ -24,7 +24,7 @@ class SourceError(RequestError):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _check_name(name: str) -> str:
@@ -38,15 +38,19 @@ PlainName = Annotated[str, AfterValidator(_check_name)]
 
 
 class Layout(_Model):
-    """One layout of the files of a corpus. A glob matches the last components of a path, one by one."""
+    """One layout of the files of a corpus, by which it is recognised at any depth of `--data`. A glob matches the last
+    components of a path, one by one: `data/train-*.parquet` fits `corpora/harbour/data/train-0.parquet`.
+    """
 
     name: PlainName
+    """Name of your choice, for messages and the manifest."""
     splits: dict[str, str]
-    """Split -> glob of the files with its records."""
+    """Split (train, validation or test) -> glob of the files with its records."""
     also: tuple[str, ...] = ()
     """Globs of other files that the reader needs."""
     begins: re.Pattern[str] | None = None
-    """In ASCII; one of the files must begin with a match, or the layout is not recognised."""
+    """Regular expression, in ASCII: at least one of the files must begin with a match, or the layout is not recognised.
+    For layouts whose file names do not tell."""
 
 
 class RemoteFile(_Model):
@@ -55,6 +59,7 @@ class RemoteFile(_Model):
     path: str
     """Relative to the repository or the URL; on the Hub it may be a glob."""
     sha256: str | None = None
+    """Hash of the file, which is compared with what was downloaded."""
     size: int | None = None
     """Bytes; for a folder, of all its files together."""
     tree: str | None = None
@@ -74,11 +79,15 @@ class Fetch(_Model):
     """Where a layout of the corpus is published: on GitHub, elsewhere on the web, or on the Hub."""
 
     layout: PlainName
+    """The layout that these files make up, one of `layouts`."""
     url: str | None = None
+    """HTTPS address of a folder, or of a GitHub repository."""
     hub: str | None = None
+    """Or a data set on the Hugging Face Hub, as USER/NAME."""
     revision: str = ""
-    """The commit of the repository."""
+    """Commit of the repository; needed for GitHub and the Hub."""
     files: tuple[RemoteFile, ...]
+    """What to download."""
 
     @model_validator(mode="after")
     def _check_place(self) -> Fetch:
@@ -127,12 +136,13 @@ class Columns(_Model):
     records: str | None = None
     """Where a file has its records; without it they are the file."""
     messages: str | tuple[str, ...] | None = None
-    """One place, or several, whose messages are joined."""
+    """One place, or several, whose messages are joined; without it, `messages`, or else `conversations`."""
     query: str | None = None
     """A text that is the only message of the user, in place of `messages`."""
     answer: str | None = None
     """The answer beside the question: calls, a message or a text, which ends the conversation."""
     tools: str | None = None
+    """The functions of a record; without it, `tools`."""
     tools_file: str | None = None
     """A file with functions for all records, listed under `also`; `{place}` in its name is filled in by a record."""
     tools_used: str | None = None
@@ -146,28 +156,37 @@ class Columns(_Model):
 
 
 class Source(_Model):
-    """The description of a corpus."""
+    """The description of a corpus: what it is, how its files are recognised, where they are published."""
 
     name: PlainName
+    """Short name: in the ids of rows, and in recipes if it comes with the package."""
     title: str
+    """Name for people, for the data set card."""
     reader: str
+    """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is
+    for one corpus."""
     licence: str
-    """An SPDX identifier."""
+    """Licence of the corpus, an SPDX identifier; part of every row."""
     citation: str
-    """BibTeX."""
+    """BibTeX, for the data set card."""
     homepage: str
+    """Address of a page about the corpus, for the data set card."""
     fetch: tuple[Fetch, ...] = ()
+    """Where `coalm-it fetch` gets it; without it, it is only looked for in `--data`."""
     layouts: tuple[Layout, ...]
-    """In order of preference."""
+    """The layouts of its files, in order of preference."""
     columns: Columns = Columns()
+    """For the reader `messages`: names of columns."""
     counts: dict[str, dict[str, int]] = {}
     """Split -> unit -> published number; the unit that the reader makes dialogues of comes first."""
     notes: str = ""
+    """Remarks for readers of the file; used nowhere."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes."""
+    """ISO 639-1 codes, for the data set card."""
     limits: tuple[str, ...] = ()
     """What users of its rows should know: sentences for the data set card."""
     gated: bool = False
+    """Whether it is available only after accepting its terms; the card says so."""
 
     def count_dialogues(self, split: str) -> int:
         """The published number of dialogues; 0 if it is unknown."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pyarrow.parquet as pq
+
 from coalm_it.corpora.sources import is_safe_path
 from coalm_it.dataset.folder import REQUESTS, BuildFolder, FolderError
 from coalm_it.dataset.manifest import MANIFEST, Manifest, ManifestError, OtherVersionError, parse_manifest
@@ -29,6 +31,13 @@ class FinishedBuild:
     def list_files(self, config: Config, split: Split) -> list[str]:
         """Names of the data files, in order; empty if the build has no such rows."""
         return sorted(name for name in self.manifest.files if name.startswith(f"data/{config}/{split}-"))
+
+    def find_example(self, folder: Literal["data/samples", "rejects"]) -> str | None:
+        """The id of the first row there; None if there is none."""
+        names = sorted(name for name in self.manifest.files if name.startswith(f"{folder}/"))
+        for batch in pq.ParquetFile(self.folder / names[0]).iter_batches(1, columns=["id"]) if names else ():
+            return str(batch["id"][0])
+        return None
 
     def check_files(self, names: Iterable[str]) -> None:
         """Raises FolderError if one of the files is missing or has changed."""

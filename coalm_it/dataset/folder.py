@@ -21,6 +21,20 @@ MARKER = ".coalm-it"
 REQUESTS = "requests.txt"
 DATA_FOLDERS = ("data", "rejects")
 
+FILES: dict[str, str] = {
+    "data/coalm_it/*.parquet": "The rows as three texts: `train`, and `validation` where the recipe holds some out; "
+    "50,000 rows a file.",
+    "data/samples/*.parquet": "The same rows in the same order, typed.",
+    "rejects/*.parquet": "Samples that a check rejected, and why. Only where there are any.",
+    "README.md": "The data set card, as the Hub shows it.",
+    "recipe.yaml": "The recipe with every default and every `--set`; `coalm-it build recipe.yaml` builds it again.",
+    REQUESTS: "Keys of the model requests that the rows depend on. Only where a model wrote thoughts.",
+    "timings.json": "Seconds by stage, and peak memory. Differs from build to build; not part of the data set.",
+    MANIFEST: "Counts, inputs and a hash of every file; written last: a folder without it is no finished build.",
+    MARKER: "Marks the folder as a build, so that nothing else is ever overwritten; not part of the data set.",
+}
+"""Glob of files in a build folder -> what they hold, for docs/data_set.md."""
+
 
 class FolderError(RequestError):
     """The folder cannot be built into, or is not a finished build; the message is one line for the user."""

@@ -22,7 +22,7 @@ class OtherVersionError(ManifestError):
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class PartCounts(_Entry):
@@ -39,57 +39,79 @@ class PartCounts(_Entry):
     faults: int
     """Raw records and files that could not be read as dialogues."""
     candidates: int
+    """Samples made of them."""
     wanted: int
+    """Train rows that the recipe asks for."""
     rows: int
     """Train rows, second copies included."""
     repeated: int
     """Second copies."""
     validation: int
+    """Validation rows."""
     mixed: int
-    """Candidates that fit on neither side of the split (see mixture/split.py); they are among `left_out`."""
+    """Candidates that fit on neither side of the validation split; they are among `left_out`."""
     left_out: int
     """Candidates that the recipe does not need, those about which no model was asked included."""
     rejects: int
+    """Samples that a check rejected."""
     rejected_by: dict[str, int]
     """Check -> samples that it rejected. A sample may fail several checks."""
     thoughts: dict[str, int]
-    """Origin of the thoughts -> how many (see DialogueWithThoughts)."""
+    """Origin of the thoughts -> how many: grounded, or of a model at first, repaired, replaced, rejected."""
 
 
 class FaultEntry(_Entry):
     """A raw record (or a whole file, then `record` is None) that could not be read as a dialogue."""
 
     part: str
+    """Part of the recipe."""
     file: str
+    """Raw file of the corpus."""
     record: str | None
+    """Number or id of the record."""
     reason: str
+    """What is wrong, in one sentence."""
 
 
 class SourceEntry(_Entry):
     """What sources/NAME.yaml says of a corpus, and which of its layouts was found."""
 
     layout: str
+    """Layout that was found."""
     title: str
+    """Name for people."""
     licence: str
+    """SPDX identifier."""
     citation: str
+    """BibTeX."""
     homepage: str
+    """Address of a page about the corpus."""
     languages: tuple[str, ...]
+    """ISO 639-1 codes."""
     limits: tuple[str, ...]
+    """What users of its rows should know."""
     gated: bool
+    """Whether it is available only after accepting its terms."""
 
 
 class AnswersEntry(_Entry):
     """The model answers that the rows depend on; no requests where no model was asked."""
 
     requests: int
+    """Number of requests."""
     digest: str
+    """Hash of their answers."""
 
 
 class FileEntry(_Entry):
+    """A file of the data set."""
+
     rows: int | None = None
-    """Of a Parquet file."""
+    """Rows of a Parquet file."""
     bytes: int
+    """Size."""
     sha256: str
+    """Hash of its content."""
 
     @model_serializer(mode="wrap")
     def _omit_missing_rows(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -97,22 +119,30 @@ class FileEntry(_Entry):
 
 
 class Manifest(_Entry):
+    """What a build holds and what it was made of."""
+
     name: str
-    """Of the recipe."""
+    """Name of the recipe."""
     schema_version: int = SCHEMA_VERSION
+    """Version of the columns and of this file."""
     build: str
     """Hash of everything that the rows depend on, except model answers."""
     versions: dict[str, str]
     """Package -> version."""
     recipe: Recipe
+    """The recipe with every default, as in recipe.yaml."""
     parts: dict[str, PartCounts]
+    """Part -> its counts."""
     faults: tuple[FaultEntry, ...]
+    """Raw records that became no dialogue."""
     sources: dict[str, SourceEntry]
+    """Corpus -> what its YAML file says of it."""
     trained_on: tuple[str, ...]
     """Source and split, for every part: "sgd train"."""
     inputs: dict[str, str]
     """Raw file -> sha256."""
     answers: AnswersEntry
+    """The model answers that the rows depend on."""
     files: dict[str, FileEntry] = {}
     """Every file of the data set except the manifest itself."""
 

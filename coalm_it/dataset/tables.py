@@ -45,6 +45,64 @@ SAMPLES = pa.schema(
 _FUNCTIONS = [pa.field(name, pa.list_(pa.string())) for name in Functions._fields]
 
 REJECTS = SAMPLES.append(pa.field("findings", pa.list_(_FINDING)))
+"""The columns of SAMPLES and what the checks found, of samples that became no row."""
+
+MEANINGS: dict[str, str] = {
+    "instruction": "What the model is told: its task, and in most layouts the tools, the date and the conversation so "
+    "far. The wording depends on the layout of the part.",
+    "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
+    "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
+    "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
+    "copy of the sample, `~rN` a second copy that fills a shortage.",
+    "part": "Part of the recipe that the row belongs to.",
+    "task": "`function_call`, `react_action`, `react_response` or `state_tracking`.",
+    "source": "Name of the corpus.",
+    "split": "Split of the corpus, which need not be that of the row.",
+    "dialogue_id": "Id of the dialogue in its corpus; all its rows are on one side of the validation split.",
+    "turn": "Index of the turn that the target belongs to, from 0.",
+    "licence": "Licence of the corpus, an SPDX identifier.",
+    "thought": "Thought of the target; null where it has none.",
+    "messages": "The conversation up to and including the target, which is the last message. "
+    "`coalm_it.decode_messages(row)` gives messages and tools as chat templates take them.",
+    "messages.role": "`system`, `user`, `assistant` or `tool`.",
+    "messages.content": "Text of the message; null beside tool calls.",
+    "messages.reasoning_content": "Thought of an assistant message; null without one.",
+    "messages.tool_calls": "Calls of an assistant message as JSON text: a list of {id, type, function: {name, "
+    "arguments}}.",
+    "messages.tool_call_id": "Of a tool message: the id of the call that it answers.",
+    "messages.name": "Of a tool message: the name of the function.",
+    "tools": "The functions that the model may call, as JSON text: a list of {type: function, function: {name, "
+    "description, parameters}}; null where the task has none.",
+    "provenance": "How the row came to be, as JSON text; its keys are listed below.",
+    "findings": "What the checks found; never empty.",
+    "findings.check": "Name of the check.",
+    "findings.where": "Where in the sample: `reply`, `thought`, `state`, `step N` or `call N`, or the kind of claim.",
+    "findings.message": "What is wrong, in one sentence.",
+}
+"""Column, or column.field -> its meaning, for docs/data_set.md."""
+
+PROVENANCE: dict[str, str] = {
+    "schema": "Version of the columns.",
+    "file": "Raw file of the corpus.",
+    "record": "Index of the record in the file.",
+    "templates": "Hash of the templates of rows.",
+    "inventory": "Hash of the corpus's list of functions and slots.",
+    "writer": "Who wrote the thought: `grounded`, `annotate` or `rewrite`. ReAct rows have this key and the next ones.",
+    "thoughts": "Grounded: hash of the templates of thoughts.",
+    "model": "By a model: its name.",
+    "request": "By a model: key of the request in the ledger.",
+    "attempts": "By a model: number of requests until the thought passed, repairs included.",
+    "mended": "By a model: true where the JSON of its answer had to be repaired.",
+    "score": "By a model: the judge's score, if there is a judge.",
+    "instead_of": "The model's rejected thought that a grounded one replaces: the same keys, and `because`, why it was "
+    "rejected.",
+    "mask": "New name -> original name of `functions` and `parameters`, `defaults` that were changed, and the original "
+    "`order` of the tools. Only masked rows.",
+    "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus says so "
+    "itself), with what was taken. Only such rows.",
+    "repeat_of": "Id of the row that this one repeats. Only second copies.",
+}
+"""Key of `provenance` -> its meaning."""
 
 
 class Pick(NamedTuple):

@@ -181,10 +181,12 @@ def _make_tables(
         listener.say(f"{len(tasks) - len(missing)} of {len(tasks)} shards are there from an earlier run.")
     # Large shards first, so that no worker is left with one at the end.
     missing.sort(key=lambda task: -task.shard.file.size // task.shard.of)
+    rows = 0
     listener.advance("shards", 0, len(missing))
     for done, (key, path) in enumerate(run_tasks(partial(make_shard, cache.folder), missing), 1):
         paths[key] = path
-        listener.advance("shards", done, len(missing))
+        rows += read_summary(path).rows
+        listener.advance("shards", done, len(missing), f"{rows:,} rows")
     tables: dict[str, list[Path]] = {}
     for task in tasks:
         tables.setdefault(task.part, []).append(paths[task.key])
@@ -227,8 +229,9 @@ class FileTask:
     picks: list[Pick]
 
 
-def _write_file(task: FileTask) -> None:
+def _write_file(task: FileTask) -> Path:
     write_parquet(task.path, task.schema, task.tables, task.picks)
+    return task.path
 
 
 def _write_data(mix: Mix, folder: BuildFolder, files: list[Path], run_tasks: RunTasks, listener: Listener) -> None:
@@ -248,6 +251,10 @@ def _write_data(mix: Mix, folder: BuildFolder, files: list[Path], run_tasks: Run
             some = picks[index * ROWS_PER_FILE : (index + 1) * ROWS_PER_FILE]
             tasks.append(FileTask(path, schema, mix.tables, some))
     files += [task.path for task in tasks]
+    # A row stands in both configs, and counts once.
+    sizes = {task.path: len(task.picks) if task.schema is SAMPLES else 0 for task in tasks}
+    rows, total = 0, sum(sizes.values())
     listener.advance("files", 0, len(tasks))
-    for done, _ in enumerate(run_tasks(_write_file, tasks), 1):
-        listener.advance("files", done, len(tasks))
+    for done, path in enumerate(run_tasks(_write_file, tasks), 1):
+        rows += sizes[path]
+        listener.advance("files", done, len(tasks), f"{rows:,} of {total:,} rows")

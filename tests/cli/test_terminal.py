@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -18,7 +19,7 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
-from coalm_it.cli.terminal import print_table
+from coalm_it.cli.terminal import PlainLines, print_table
 from coalm_it.cli.visible import make_visible
 
 COMMAND = [sys.executable, "-c", "from coalm_it.cli import app; app()"]
@@ -28,12 +29,13 @@ REFUSED = {
 }
 
 
-def run_on_terminal(columns: int, *command: str) -> list[str]:
-    """The lines that a command prints on a terminal of that width."""
+def run_on_terminal(columns: int, *command: str, stream: str = "stdout") -> list[str]:
+    """The lines that a command prints on a terminal of that width; its other stream goes nowhere."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: theirs}
+    process = subprocess.Popen(command, stdout=streams["stdout"], stderr=streams["stderr"], env=environment)
     os.close(theirs)
     printed = b""
     while block := _read(ours):
@@ -51,8 +53,78 @@ def _read(file: int) -> bytes:
 
 
 def print_on_terminal(columns: int, rows: list[dict[str, str]]) -> list[str]:
-    code = f"from coalm_it.cli.terminal import print_table; print_table({rows!r})"
+    code = f"from coalm_it.cli.terminal import PlainLines, print_table; print_table({rows!r})"
     return run_on_terminal(columns, sys.executable, "-c", code)
+
+
+# --- progress ---
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_elsewhere_a_line_every_half_minute_says_what_is_done_and_the_time_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = Clock()
+    lines = PlainLines(clock)
+    lines.advance("shards", 0, 4000)
+    for done in range(1, 101):  # one a second
+        clock.now += 1
+        lines.advance("shards", done, 4000, f"{done * 500:,} rows")
+    assert capsys.readouterr().err.splitlines() == [
+        "shards: 30 of 4,000 (15,000 rows, 1:06:10 left)",
+        "shards: 60 of 4,000 (30,000 rows, 1:05:40 left)",
+        "shards: 90 of 4,000 (45,000 rows, 1:05:10 left)",
+    ]
+    lines.advance("shards", 4000, 4000, "9 rows")
+    assert capsys.readouterr().err == "shards: 4,000 of 4,000 (9 rows)\n"
+
+
+def test_the_time_left_counts_from_where_an_interrupted_run_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    lines = PlainLines(clock)
+    lines.advance("steps", 500, 1000)
+    clock.now += 30
+    lines.advance("steps", 600, 1000)
+    lines.advance("steps", 0, 10)  # the stage begins anew
+    clock.now += 30
+    lines.advance("steps", 5, 10)
+    assert capsys.readouterr().err.splitlines() == [
+        "steps: 600 of 1,000 (0:02:00 left)",
+        "steps: 5 of 10 (0:00:30 left)",
+    ]
+
+
+def test_a_terminal_shows_rows_and_the_time_left() -> None:
+    code = """
+import time
+from coalm_it.cli.terminal import show_progress
+with show_progress() as listener:
+    listener.advance("shards", 0, 1000)
+    time.sleep(0.3)
+    listener.advance("shards", 1, 1000, "1,234 rows")
+    time.sleep(0.3)
+"""
+    shown = "".join(run_on_terminal(120, sys.executable, "-c", code, stream="stderr"))
+    assert re.search(r"shards.*1/1000.*0:0\d:\d\d left.*1,234 rows", shown), shown
+
+
+def test_a_build_counts_its_rows(tmp_path: Path) -> None:
+    command = [*COMMAND, "build", "tod", "--out", str(tmp_path / "out"), "--workers", "1", "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rows = sum(part["rows"] for part in json.loads(done.stdout)["parts"].values())
+    shards, files = re.findall(r"^(?:shards|files): \d+ of \d+ \((.+)\)$", done.stderr, re.MULTILINE)
+    assert (shards, files) == (f"{rows:,} rows", f"{rows:,} of {rows:,} rows")
+
+
+# --- tables ---
 
 
 def test_a_wide_terminal_shows_a_line_for_each_row() -> None:

@@ -1,24 +1,24 @@
-"""The whole way once, by the commands that the README shows: built, published, loaded, trained, measured, verified."""
+"""The whole way once, by what README and docs/index.md show: built, published, loaded, trained, measured, verified."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 from hub_server import Hub
+from next_steps import read_next
+from pages import PAGES, ROOT, read_blocks, read_section
 from typer.testing import CliRunner
 
-import coalm_it
 from coalm_it.cli import app
 from coalm_it.evaluation.benchmarks import BENCHMARKS, load_evaluation
 from coalm_it.verify.config import load_verification
 
 pytestmark = pytest.mark.libraries
 
-README = (Path(coalm_it.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SMALL = {
     "train": ["rows.limit=16", "rows.validation_limit=2", "sft.per_device_train_batch_size=2"],
     "eval": ["rows=3", "max_tokens=24"],
@@ -30,19 +30,22 @@ SMALL = {
         "expect=[]",
     ],
 }
-"""Settings that make each command quick."""
-
-
-def read_commands() -> list[list[str]]:
-    section = README.split("## The whole way")[1].split("\n## ")[0]
-    return [shlex.split(line, comments=True)[1:] for line in re.findall(r"^    (coalm-it .+)$", section, re.MULTILINE)]
+"""What makes each command quick."""
+NEXT = {
+    "build": r"^coalm-it train smoke --data \S+/out --out MODEL$",
+    "publish": r'^load_dataset\("ada/mine", "samples", split="train", revision="v1-[0-9a-f]{8}"\)$',
+    "train": r"^coalm-it eval held_out --model \S+/model --data \S+/out --out RESULTS$",
+    "eval": r"^coalm-it verify RECIPE --base BASE ",
+    "verify": r"^coalm-it build coalm_it_plus --out OUT$",
+}
+"""What each names as the next."""
 
 
 def fit(command: list[str], folder: Path, address: str) -> list[str]:
     """The command as it is run here: from the bundled samples, with a model that is made on the spot."""
     places = {name: str(folder / name.lower()) for name in ("OUT", "MODEL", "RESULTS", "VERIFIED")}
     words = [places.get(word, "ada/mine" if word == "USER/NAME" else word) for word in command]
-    if "--data" in words and words[words.index("--data") + 1] == "CORPORA":
+    if "--data" in words and (words[words.index("--data") + 1] == "CORPORA" or words[0] == "verify"):
         place = words.index("--data")
         del words[place : place + 2]
     if words[0] == "verify":
@@ -52,16 +55,21 @@ def fit(command: list[str], folder: Path, address: str) -> list[str]:
 
 
 def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) -> None:
-    commands = read_commands()
+    section = read_section(PAGES["README.md"].read_text(encoding="utf-8"), "The whole way")
+    commands = [words[1:] for block in read_blocks(section) for words in block.commands]
     assert [command[0] for command in commands] == ["build", "publish", "train", "eval", "verify"]
     for command in commands:
         done = CliRunner().invoke(app, fit(command, tmp_path, hub.address))
         assert done.exit_code == 0, (command, done.output, done.exception)
+        assert re.search(NEXT[command[0]], read_next(done)[-1]), done.stderr
     published = hub.repos["ada/mine"].files()
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
     assert published.keys() >= manifest["files"].keys()
     for name in manifest["files"]:
-        assert published[name] == (tmp_path / "out" / name).read_bytes(), name
+        if name == "README.md":
+            assert b'load_dataset("ada/mine"' in published[name]
+        else:
+            assert published[name] == (tmp_path / "out" / name).read_bytes(), name
     run = json.loads((tmp_path / "model" / "run.json").read_bytes())
     assert run["loss"][-1]["loss"] < run["loss"][0]["loss"]
     results = json.loads((tmp_path / "results" / "results.json").read_bytes())
@@ -71,6 +79,53 @@ def test_each_command_of_the_readme_leads_to_the_next(hub: Hub, tmp_path: Path) 
     assert all(gain["n"] > 0 for gain in verified["gains"])
     assert verified["loss"]["split"] == "validation"
     assert verified["loss"]["last"] < verified["loss"]["first"]
+
+
+NOT_RUN = {
+    "python3": "makes an environment",
+    ".": "activates it",
+    "pip": "installs; the names of extras are compared below",
+    "hf": "asks for a token",
+    "coalm-it fetch": "downloads; tests/corpora/test_fetch.py does that from servers of this machine",
+}
+"""What of the first page is not run here, and why."""
+
+
+def test_the_first_page_leads_from_nothing_to_a_data_set_of_ones_own_and_a_verdict(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = PAGES["index.md"].read_text(encoding="utf-8")
+    ran, printed = [], ""
+    for block in read_blocks(page):
+        if block.title:
+            Path(block.title).parent.mkdir(parents=True, exist_ok=True)
+            Path(block.title).write_text(block.text, encoding="utf-8")
+        elif block.language == "python":
+            exec(compile(block.text, "docs/index.md", "exec"), {})
+            printed += capsys.readouterr().out
+        for words in block.commands:
+            if words[0] in NOT_RUN or " ".join(words[:2]) in NOT_RUN:
+                continue
+            assert words[0] == "coalm-it", words
+            done = CliRunner().invoke(app, fit(words[1:], tmp_path, hub.address))
+            assert done.exit_code == 0, (words, done.output, done.exception)
+            ran.append(words[1])
+            printed += done.output
+    assert ran == "build show sources build show publish publish train eval verify".split()
+    assert "find_berth.metres is '12', which nobody said" in printed
+    assert "a call of 'book_taxi', but no functions are listed" in printed
+    assert re.search(r"^harbour +2 +4 +2 +0 +2 +1$", printed, re.MULTILINE), "the counts that the page states"
+    assert hub.repos["ada/mine"].files().keys() >= {"manifest.json", "README.md"}
+    assert json.loads((tmp_path / "verified" / "verify.json").read_bytes())["gains"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "index.md"])
+def test_the_extras_that_are_to_be_installed_exist(page: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = re.findall(r"coalm-it\[(\w+)\]", PAGES[page].read_text(encoding="utf-8"))
+    assert set(named) >= {"hub", "train"}
+    assert set(named) <= set(project["optional-dependencies"])
 
 
 def test_the_evaluations_of_the_packaged_verification_load() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from next_steps import read_next
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
@@ -142,8 +143,9 @@ def test_merge_prints_a_table_of_what_each_brought(path: Path, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     store(Path("one.sqlite"), ANSWERS[:3])
     store(Path("two.sqlite"), ANSWERS)
-    printed = run("merge", "one.sqlite", "two.sqlite", "--ledger", path).stdout
-    assert [line.split() for line in printed.splitlines()] == [
+    result = run("merge", "one.sqlite", "two.sqlite", "--ledger", path)
+    assert read_next(result) == [f"coalm-it ledger show --ledger {path}"]
+    assert [line.split() for line in result.stdout.splitlines()] == [
         ["source", "new"],
         ["one.sqlite", "3"],
         ["two.sqlite", "1"],
@@ -174,7 +176,9 @@ def test_an_export_holds_what_the_build_used_and_reads_as_the_ledger_does(path: 
         for one in used:
             assert exported.find(one.key) == ledger.find(one.key) == one
     before = file.read_bytes()
-    assert run("export", out, file, "--ledger", file).exit_code == 0, "from the export itself, over an earlier one"
+    again = run("export", out, file, "--ledger", file)  # from the export itself, over an earlier one
+    rebuild = f"coalm-it build {out}/recipe.yaml --data CORPORA --ledger {file} --offline --out OUT"
+    assert read_next(again) == [rebuild]
     assert file.read_bytes() == before
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from next_steps import read_next
 from small import DIALOGUES, SAMPLES, assert_one_line, build_small, order_small, read_files, read_rows
 from typer.testing import CliRunner, Result
 
@@ -60,6 +62,12 @@ def test_an_estimate_is_what_the_build_asks(server: Any, tmp_path: Path, mix: tu
     for stage in ("thoughts", "judgements"):
         assert (after[stage]["asked"], after[stage]["stored"]) == (0, estimated[stage]["asked"])
         assert after[stage]["prompt_tokens"] == after[stage]["completion_tokens"] == 0
+
+
+def test_an_estimate_is_followed_by_a_preview_of_the_same_recipe(server: Any, tmp_path: Path) -> None:
+    (step,) = read_next(run("estimate", server, tmp_path))
+    assert step.endswith(" --preview 3")
+    assert f"--set {shlex.quote(order_small(server)[0])} " in step
 
 
 def test_what_is_half_done_is_half_free(server: Any, tmp_path: Path) -> None:
@@ -127,7 +135,9 @@ def preview(server: Any, folder: Path, *changes: str, count: int = 2, options: t
 
 
 def test_a_preview_shows_whole_dialogues_with_the_grounded_thoughts_beside_them(server: Any, tmp_path: Path) -> None:
-    printed = preview(server, tmp_path).stdout
+    result = preview(server, tmp_path)
+    assert read_next(result)[0].startswith("coalm-it build tod --set ")
+    printed = result.stdout
     assert server.stats["requests"] == 2
     assert re.findall(r"^(sgd/train/\S+)  \(part sgd\)$", printed, re.MULTILINE) == [
         "sgd/train/1_00000",
