@@ -51,15 +51,12 @@ def read_one(folder: Path, record: Any, more: dict[str, Any] | None = None, **se
 
 
 def summarize(dialogue: Dialogue) -> list[tuple[Any, ...]]:
-    """User, then thought, calls and observations of each step, then the reply, turn by turn."""
-    return [
-        (
-            turn.user,
-            *((s.thought, [call.arguments for call in s.calls], *s.observations) for s in turn.steps),
-            turn.reply,
-        )
-        for turn in dialogue.turns
-    ]
+    """User, then thought, arguments of calls and observations of each step, then the reply, turn by turn."""
+    summary = []
+    for turn in dialogue.turns:
+        steps = [(step.thought, [call.arguments for call in step.calls], *step.observations) for step in turn.steps]
+        summary.append((turn.user, *steps, turn.reply))
+    return summary
 
 
 EXPECTED = [(ASK["content"], (None, [{"harbour": "Oban"}], {"high": "06:10"}), "At 06:10.")]
@@ -100,13 +97,8 @@ def test_gemini_has_contents_with_parts(tmp_path: Path) -> None:
 
 
 def test_the_responses_api_has_items_in_two_lists(tmp_path: Path) -> None:
-    call = {
-        "type": "function_call",
-        "call_id": "c1",
-        "id": "f1",
-        "name": "get_tide",
-        "arguments": '{"harbour": "Oban"}',
-    }
+    made: dict[str, Any] = {"name": "get_tide", "arguments": '{"harbour": "Oban"}'}
+    call = {"type": "function_call", "call_id": "c1", "id": "f1", **made}
     other = {**call, "call_id": "c2", "arguments": '{"harbour": "Mull"}'}
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Both."}]}
     output = [
@@ -326,15 +318,12 @@ def test_ids_are_told_apart_within_a_file_and_across_files(tmp_path: Path) -> No
 
 
 def test_an_odd_record_costs_itself_alone(tmp_path: Path) -> None:
-    odd = [None, 7, "x", [], {"messages": {}}, {"messages": [None]}, {"messages": [{"role": 7}]}, {"messages": [[ASK]]}]
-    odd += [
-        {"messages": [ASK, {**SAY, key: 7}]} for key in ("content", "tool_calls", "reasoning_content", "function_call")
-    ]
-    odd += [
-        {"messages": [ASK, SAY], "tools": value} for value in (7, [7], [{"name": 7}], [{"name": "f", "parameters": 7}])
-    ]
-    read_records = read(tmp_path, {"own.jsonl": [*odd, {"messages": [ASK, SAY]}]})
-    assert len(read_records) == len(odd) + 1
-    *faults, good = read_records
+    keys = ("content", "tool_calls", "reasoning_content", "function_call")
+    talks: list[Any] = [{}, [None], [{"role": 7}], [[ASK]], *([ASK, {**SAY, key: 7}] for key in keys)]
+    tools: list[Any] = [7, [7], [{"name": 7}], [{"name": "f", "parameters": 7}]]
+    odd: list[Any] = [None, 7, "x", [], *({"messages": talk} for talk in talks)]
+    odd += [{"messages": [ASK, SAY], "tools": listed} for listed in tools]
+    *faults, good = read(tmp_path, {"own.jsonl": [*odd, {"messages": [ASK, SAY]}]})
+    assert len(faults) == len(odd)
     assert isinstance(good, Dialogue)
     assert all(isinstance(fault, Fault) and "an error of coalm-it" not in fault.reason for fault in faults), faults
