@@ -30,7 +30,7 @@ def _find_row(folder: Path, name: str) -> dict[str, Any]:
     from coalm_it.schema import parse_dialogue_id, parse_dialogue_name
 
     open_build(folder)
-    wanted = (ds.field("id") == name) | (ds.field("dialogue_id") == parse_dialogue_id(name))
+    wanted = (ds.field("id") == name) | ds.field("dialogue_id").isin([name, parse_dialogue_id(name)])
     longest: dict[str, Any] | None = None
     for part in ("data/samples", "rejects"):
         if not (folder / part).is_dir():

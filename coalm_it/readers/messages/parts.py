@@ -132,7 +132,7 @@ def read_call(item: Any) -> Call:
     inner = item.get("function") if isinstance(item, dict) else None
     function = inner if isinstance(inner, dict) else item
     if not isinstance(function, dict):
-        return decode_calls(item)[0]  # which says what is wrong
+        raise BadRecord(f"a call should be an object with a name and arguments, found {item!r:.60}")
     name = next((function[key] for key in _NAMES if function.get(key) is not None), None)
     arguments = next((function[key] for key in _ARGUMENTS if function.get(key) is not None), None)
     if isinstance(arguments, str):

@@ -134,7 +134,8 @@ def _read_metadata(metadata: dict[str, Any], before: dict[str, Any], state: RawS
 def _read_booked(metadata: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     booked = {}
     for domain, parts in metadata.items():
-        entries = [entry for entry in parts["book"].get("booked") or () if isinstance(entry, dict)]
+        given = get_field(parts, "book", dict).get("booked")
+        entries = [entry for entry in given if isinstance(entry, dict)] if isinstance(given, list) else []
         if entries:
             booked[domain] = [{name_slot(domain, slot): str(text) for slot, text in e.items()} for e in entries]
     return booked

@@ -250,7 +250,8 @@ def _split_surfaces(domain: str, slot: str, raw: str) -> tuple[str, ...]:
 
 
 def _normalise_each(domain: str, slot: str, texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for text in texts if (value := normalise(domain, slot, text))))
+    given = (text for text in texts if isinstance(text, str))
+    return tuple(dict.fromkeys(value for text in given if (value := normalise(domain, slot, text))))
 
 
 # --- utterances ---

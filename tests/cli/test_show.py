@@ -1,0 +1,55 @@
+"""`coalm-it show` finds the rows of a dialogue by any of its names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from coalm_it.cli import app
+from coalm_it.pipeline.build import build
+from coalm_it.recipe import Recipe
+
+TALK = {"messages": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of records with slashes in their ids, one of which occurs twice."""
+    folder = tmp_path_factory.mktemp("show")
+    ids = ["a/b", "a/b", "x/0/function_call", "own_3"]
+    (folder / "own.jsonl").write_text("".join(json.dumps({**TALK, "id": id}) + "\n" for id in ids))
+    source = {
+        "name": "own",
+        "title": "Own",
+        "reader": "messages",
+        "licence": "CC0-1.0",
+        "homepage": "https://example.org",
+    }
+    layouts = [{"name": "files", "splits": {"train": "own.jsonl"}}]
+    (folder / "own.yaml").write_text(
+        yaml.safe_dump({**source, "citation": "none", "layouts": layouts, "columns": {"id": "id"}})
+    )
+    parts = {"own": {"source": str(folder / "own.yaml"), "task": "function_call"}}
+    build(Recipe.model_validate({"name": "show", "parts": parts}), data=folder, out=folder / "out", workers=1)
+    return folder / "out"
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("a/b", "own/train/a/b/0/function_call"),
+        ("own/train/a/b", "own/train/a/b/0/function_call"),
+        ("own/train/a/b~2", "own/train/a/b~2/0/function_call"),
+        ("a/b~2", "own/train/a/b~2/0/function_call"),
+        ("x/0/function_call", "own/train/x/0/function_call/0/function_call"),
+        ("own/train/own_3/0/function_call", "own/train/own_3/0/function_call"),
+    ],
+)
+def test_a_record_with_slashes_in_its_id_is_found(out: Path, name: str, row: str) -> None:
+    shown = CliRunner().invoke(app, ["show", str(out), name])
+    assert shown.exit_code == 0, shown.output
+    assert row + "  (part own" in shown.output
