@@ -101,7 +101,7 @@ def claim_folder(path: Path, recipe: str, key: str, say: Callable[[str], None]) 
     if foreign and not marker.is_file():
         raise FolderError(f"{path} holds something else (no {MARKER} in it): name an empty or a new folder")
     text = json.dumps({"recipe": recipe, "build": key}) + "\n"
-    if marker.is_file() and marker.read_text(encoding="utf-8") != text:
+    if marker.is_file() and marker.read_bytes() != text.encode():
         say(f"{path} holds another build (other recipe, inputs or version), which will be replaced.")
         folder.remove_manifest()
     write_text(marker, text)

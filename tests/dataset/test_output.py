@@ -270,3 +270,11 @@ def test_finishing_takes_away_the_data_of_other_builds_and_nothing_else(
     assert not stale.exists()
     assert fresh.exists()
     assert notes.exists()
+
+
+def test_a_damaged_marker_is_that_of_another_build(tmp_path: Path) -> None:
+    said: list[str] = []
+    claim_folder(tmp_path / "out", "tod", "key", print)
+    (tmp_path / "out" / MARKER).write_bytes(bytes(range(256)))
+    claim_folder(tmp_path / "out", "tod", "key", said.append)
+    assert "holds another build" in said[0]
