@@ -84,7 +84,7 @@ def claim_model_folder(path: Path, settings: dict[str, Any]) -> ModelFolder:
     if path.exists() and not path.is_dir():
         raise ModelFolderError(f"{path} is a file: name a folder for the model")
     if marker.is_file():
-        if marker.read_text(encoding="utf-8").strip() == key:
+        if marker.read_bytes().strip() == key.encode():
             return folder
         if folder.read_run() or folder.checkpoints.exists():
             raise ModelFolderError(f"{path} holds another training (other settings or data): name a new folder")

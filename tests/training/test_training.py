@@ -247,6 +247,16 @@ def test_the_last_complete_checkpoint_is_found(tmp_path: Path) -> None:
     assert folder.find_checkpoint() == folder.checkpoints / "checkpoint-100"
 
 
+def test_a_damaged_marker_is_that_of_another_training(tmp_path: Path) -> None:
+    folder = claim_model_folder(tmp_path / "model", {})
+    (tmp_path / "model" / ".coalm-it-run").write_bytes(bytes(range(256)))
+    claim_model_folder(tmp_path / "model", {})
+    folder.checkpoints.mkdir()
+    (tmp_path / "model" / ".coalm-it-run").write_bytes(b"\xff")
+    with pytest.raises(ModelFolderError, match="holds another training"):
+        claim_model_folder(tmp_path / "model", {})
+
+
 def test_a_folder_is_one_training_from_its_first_checkpoint_on(tmp_path: Path) -> None:
     folder = claim_model_folder(tmp_path / "model", {"drop_long": False})
     folder.base.mkdir()
