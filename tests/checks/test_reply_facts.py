@@ -48,6 +48,22 @@ def test_a_fact_in_other_words_is_the_same_fact() -> None:
     assert messages(saying("So on the 8th, at a quarter past six pm?", turn=3)) == []
 
 
+@pytest.mark.parametrize(
+    "result", ["open from 9:15 to 17:40", ["9:15", "17:40"], "9:15\n17:40", {"open": "9:15 to 17:40"}]
+)
+def test_what_a_result_says_as_plain_text_is_a_fact(result: object) -> None:
+    sample = with_acts(with_turn(response(3), reply="They are open from 9:15 to 17:40."))
+    assert messages(sample), "nothing has said so yet"
+    assert messages(with_step(sample, observations=(result,))) == []
+
+
+def test_a_result_that_is_a_number_is_evidence_too() -> None:
+    sample = with_acts(with_turn(response(3), reply="That comes to 451.5 in all."))
+    assert messages(with_step(sample, observations=(451.5,))) == []
+    assert messages(with_step(sample, observations=(12,))) == ["'451.5' stands in no result so far and nobody said it"]
+    assert messages(with_step(sample, observations=(None,)))
+
+
 def test_an_informed_value_needs_a_result_of_its_service() -> None:
     sample = with_acts(with_turn(response(1), reply="In Oakland."), act("INFORM", "city", "Oakland"))
     assert messages(sample) == ["city 'Oakland' stands in no result or call of Restaurants_1 and nobody gave it"]

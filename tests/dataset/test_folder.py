@@ -78,6 +78,14 @@ def test_another_build_loses_its_manifest_and_a_line_says_so(tmp_path: Path) -> 
     assert not (folder.path / MANIFEST).exists()
 
 
+def test_a_damaged_marker_is_that_of_another_build(tmp_path: Path) -> None:
+    said: list[str] = []
+    claim(tmp_path / "out")
+    (tmp_path / "out" / MARKER).write_bytes(bytes(range(256)))
+    claim(tmp_path / "out", say=said.append)
+    assert "holds another build" in said[0]
+
+
 def test_temporary_files_of_interrupted_processes_are_removed(tmp_path: Path) -> None:
     folder = claim(tmp_path / "out")
     data = folder.path / "data" / "samples"
