@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
-from coalm_it.llm.ledger import Ledger, MissingAnswerError
-from coalm_it.llm.request import RETRIED_LATER, Failure, Outcome, Request, request_key
+from coalm_it.llm.ledger import Ledger, MissingAnswerError, is_settled
+from coalm_it.llm.request import Outcome, Request, request_key
 from coalm_it.model_settings import Settings
 
 T = TypeVar("T")
@@ -56,4 +56,4 @@ def require_outcome(request: Request, ledger: Ledger, settings: Settings) -> Out
 def find_settled(ledger: Ledger, key: str) -> Outcome | None:
     """The outcome of a request, unless there is none or it is a failure whose request is to be sent again."""
     outcome = ledger.find(key)
-    return None if isinstance(outcome, Failure) and outcome.reason in RETRIED_LATER else outcome
+    return outcome if is_settled(outcome) else None

@@ -87,6 +87,7 @@ async def _ask_all(
         retrier = Retrier(settings, endpoint, budget, first_pause)
         run = _Run(requests, ledger, retrier, on_outcome)
         await asyncio.wrap_future(ledger.send_heartbeat())
+        ledger.set_space_aside(settings.max_in_flight)
         workers = [asyncio.create_task(run.work()) for _ in range(settings.max_in_flight)]
         helpers = [asyncio.create_task(send_heartbeats(ledger)), asyncio.create_task(_report(retrier, on_progress))]
         try:
@@ -135,6 +136,8 @@ class _Run:
         self.taking = asyncio.Lock()
         self.unstored: list[tuple[Outcome, asyncio.Future[None]]] = []
         self.storing: asyncio.Task[None] | None = None
+        self.kept: list[Outcome] = []
+        """Outcomes that could not be stored; tried once more at the end."""
 
     async def work(self) -> None:
         """Sends requests until there are no more, or the run stops."""
@@ -211,13 +214,16 @@ class _Run:
         try:
             await asyncio.wrap_future(self.ledger.store([outcome for outcome, _ in batch]))
         except Exception as error:
+            self.kept += [outcome for outcome, _ in batch]
             for _, done in batch:
                 done.set_exception(error)
         else:
+            if self.ledger.full is not None:
+                self.retrier.stop(self.ledger.full)  # what is left of the space is for the requests in flight
             for _, done in batch:
                 done.set_result(None)
 
     def close(self) -> None:
-        """Stores outcomes that no worker waits for any more, and releases the claims."""
-        self.ledger.store([outcome for outcome, _ in self.unstored])
+        """Stores outcomes that no worker waits for any more or that could not be stored; releases the claims."""
+        self.ledger.store([*self.kept, *(outcome for outcome, _ in self.unstored)])
         self.ledger.release_claims()

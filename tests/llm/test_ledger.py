@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,12 +15,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from coalm_it.cli import app
 from coalm_it.llm.ledger import MissingAnswerError, default_path, open_ledger
 from coalm_it.llm.ledger.database import APPLICATION_ID, DamagedError, LedgerError
 from coalm_it.llm.ledger.maintenance import describe_ledger, export_answers, merge_ledgers, read_outcomes
@@ -185,6 +189,108 @@ def test_a_damaged_ledger_is_rebuilt_from_its_intact_rows(damage: str, path: Pat
         "the damaged file is answers.sqlite.damaged-1"
     ]
     assert path.with_name("answers.sqlite.damaged-1").read_bytes() == damaged
+
+
+# --- 20 damaged ledgers ---
+
+
+def flip_bits(content: bytearray, drawn: random.Random) -> None:
+    for _ in range(drawn.randint(1, 400)):
+        content[drawn.randrange(len(content))] ^= 1 << drawn.randrange(8)
+
+
+def zero_pages(content: bytearray, drawn: random.Random) -> None:
+    for _ in range(drawn.randint(1, 5)):
+        start = drawn.randrange(0, len(content), 4096)
+        content[start : start + 4096] = bytes(4096)
+
+
+def truncate(content: bytearray, drawn: random.Random) -> None:
+    del content[drawn.randrange(len(content) // 10, len(content)) :]
+
+
+def zero_header(content: bytearray, drawn: random.Random) -> None:
+    start = drawn.choice([0, 0, 16, 40])
+    end = drawn.randint(start + 16, 100)
+    content[start:end] = bytes(end - start)
+
+
+def damage_header(content: bytearray, drawn: random.Random) -> None:
+    for _ in range(drawn.randint(1, 3)):
+        content[drawn.randrange(100)] ^= 1 << drawn.randrange(8)
+
+
+def damage_tables(content: bytearray, drawn: random.Random) -> None:
+    """In the list of tables, as SQLite keeps it in the text of their statements."""
+    start = content.index(drawn.choice([b"CREATE TABLE answers", b"CREATE TABLE failures"]))
+    for _ in range(3):
+        content[start + drawn.randrange(150)] = drawn.choice(b"xyz(,\0\xff")
+
+
+DAMAGES: list[Callable[[bytearray, random.Random], None]] = [
+    flip_bits, zero_pages, truncate, zero_header, damage_header, damage_tables,
+]  # fmt: skip
+STATEMENTS = [
+    "UPDATE answers SET text = CAST(text AS BLOB) WHERE id % 7 = 0",
+    "UPDATE answers SET text = CAST(x'fffe80' AS TEXT) WHERE id % 7 = 0",
+    "UPDATE answers SET prompt_tokens = 'many', seconds = x'00' WHERE id % 7 = 0",
+    "UPDATE answers SET digest = 'ffff', model = x'ff' WHERE id % 7 = 0",
+    "UPDATE answers SET key = x'00' || id WHERE id % 7 = 0",
+    "INSERT INTO owners VALUES (x'01', x'02', 'pid', 'never'), ('far', 'here', 1e300, x'00');"
+    "INSERT INTO batches VALUES (x'01', x'02', 'three', NULL), (CAST(x'ff' AS TEXT), 'server', 1, 1);"
+    "INSERT INTO batched VALUES ('k', x'00', 'often')",
+]
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_whatever_happens_to_a_ledger_its_intact_rows_are_kept_and_the_others_asked_again(
+    number: int, server: Any, path: Path, tmp_path: Path, questions: Questions, ask: Ask
+) -> None:
+    drawn = random.Random(number)
+    settings = server.settings(max_in_flight=4)
+    first = ask(questions(60), settings)
+    store(path, *many(100))  # of another size and model: only ever read
+    if number < 2 * len(DAMAGES):
+        content = bytearray(path.read_bytes())
+        DAMAGES[number // 2](content, drawn)
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as other:
+            other.executescript(STATEMENTS[(number - 2 * len(DAMAGES)) % len(STATEMENTS)])
+    salvaged = {one.key: one for one in read_outcomes(path, print)}
+    shutil.copy(path, tmp_path / "merged.sqlite")
+    shown = CliRunner().invoke(app, ["ledger", "show", "--ledger", str(path), "--failures"])
+    assert (shown.exit_code, type(shown.exception)) in [(0, type(None)), (3, SystemExit)], shown.exception
+    assert shown.stderr.count("\n") <= 2
+
+    server.behave()
+    again = ask(questions(60), settings)
+    keys = [request_key(one, settings) for one in questions(60)]
+    missing = [key for key in keys if key not in salvaged]
+    assert server.stats["requests"] == len(missing)
+    assert {where: one.text for where, one in again.items()} == {where: one.text for where, one in first.items()}
+    with open_ledger(path) as ledger:
+        assert [ledger.find(key) for key in salvaged] == list(salvaged.values())
+        assert all(ledger.find(key) for key in keys)
+    assert len(salvaged) >= (5 if number // 2 == DAMAGES.index(truncate) else 90)
+    into = tmp_path / "other.sqlite"
+    assert list(merge_ledgers(into, [tmp_path / "merged.sqlite"], lambda line: None).values()) == [len(salvaged)]
+
+
+def test_the_answer_to_a_request_whose_row_is_damaged_takes_its_place(
+    server: Any, path: Path, questions: Questions, ask: Ask
+) -> None:
+    ask(questions(3), server.settings())
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE answers SET digest = 'wrong' WHERE id = 2")
+    with open_ledger(path, readonly=True) as ledger:
+        (row,) = describe_ledger(ledger)
+    assert row["requests"] == 2
+    for _ in range(2):
+        assert len(ask(questions(3), server.settings())) == 3
+        assert server.stats["requests"] == 4
+    with open_ledger(path) as ledger:
+        assert ledger.query("SELECT count(*) FROM answers") == [(3,)]
 
 
 def test_a_damaged_ledger_can_be_merged_into_another(path: Path, tmp_path: Path) -> None:

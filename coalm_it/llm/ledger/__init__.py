@@ -25,24 +25,18 @@ from typing import Any, TypeVar
 from coalm_it.errors import ShortfallError
 from coalm_it.files import cache_folder
 from coalm_it.llm.ledger.database import (
-    COLUMNS,
-    FIND,
-    IS_SETTLED,
-    KINDS,
     SCHEMA,
-    TABLES,
     DamagedError,
     LedgerError,
-    digest_row,
     errors_in_one_line,
-    execute,
-    insert_outcomes,
     open_database,
     rebuild_damaged,
+    require_intact,
 )
 from coalm_it.llm.ledger.export_format import is_answers_file, read_answers
+from coalm_it.llm.ledger.rows import find_outcome, insert_outcomes, read_outcomes
 from coalm_it.llm.ledger.writer import Writer
-from coalm_it.llm.request import Answer, Failure, Outcome
+from coalm_it.llm.request import RETRIED_LATER, Failure, Outcome
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -106,19 +100,15 @@ class Ledger:
 
     def find(self, key: str) -> Outcome | None:
         """The outcome of a request. A row that does not match its digest is ignored."""
-        for row in self._db.execute(FIND, (key,)):
-            kind = Failure if row[0] else Answer
-            values = row[1 : 1 + len(COLUMNS[kind])]
-            if row[1 + len(values)] == digest_row(values):
-                return kind(*values)
-        return None
+        return find_outcome(self._db, key)
 
     def read_all(self) -> Iterator[Outcome]:
         """Every outcome: answers, then failures, each in the order of their keys."""
-        for table, kind in KINDS:
-            for row in self._db.execute(f"SELECT {', '.join(TABLES[table])} FROM {table} ORDER BY key"):
-                if row[-1] == digest_row(row[:-1]):
-                    yield kind(*row[:-1])
+        return read_outcomes(self._db)
+
+    def require_intact(self) -> None:
+        """Raises DamagedError if any damage is found, as when a ledger is opened for writing."""
+        require_intact(self.path, self._db)
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of any SELECT on the tables of database.SCHEMA."""
@@ -126,8 +116,24 @@ class Ledger:
 
     # --- writing ---
 
-    def store(self, outcomes: Sequence[Outcome]) -> Future[None]:
-        """Stores outcomes; done once they are on disk. An existing one stays, unless an answer replaces a failure."""
+    @property
+    def full(self) -> LedgerError | None:
+        """Why the last outcomes could be stored only in the space set aside for them; None if there was enough."""
+        return self._writer.full if self._writer else None
+
+    def set_space_aside(self, requests: int) -> None:
+        """Makes sure that the outcomes of so many requests can be stored even if the disk becomes full meanwhile.
+
+        Raises LedgerError if it is full already.
+        """
+        if self._writer is not None:
+            self._writer.set_space_aside(requests)
+
+    def store(self, outcomes: Sequence[Outcome]) -> Future[int]:
+        """Stores outcomes; done once they are on disk. An existing one stays, unless an answer replaces a failure.
+
+        Returns the number of requests that had no outcome before.
+        """
         return self.write(lambda db: insert_outcomes(db, outcomes))
 
     def claim(self, keys: Sequence[str]) -> Future[set[str]]:
@@ -136,12 +142,12 @@ class Ledger:
 
     def release_claims(self) -> Future[None]:
         """Releases all claims of this process."""
-        return self.write(lambda db: execute(db, "DELETE FROM claims WHERE owner = ?", (self.owner,)))
+        return self.write(lambda db: _run(db, "DELETE FROM claims WHERE owner = ?", (self.owner,)))
 
     def send_heartbeat(self) -> Future[None]:
         """Keeps the claims of this process valid; needed every few seconds, and before the first claim."""
         row = (self.owner, platform.node(), os.getpid(), time.time())
-        return self.write(lambda db: execute(db, "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)", row))
+        return self.write(lambda db: _run(db, "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?)", row))
 
     def write(self, step: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Runs `step` in the writer's next transaction; done once that is on disk. Raises LedgerError if read-only."""
@@ -152,14 +158,23 @@ class Ledger:
     def _claim_key(self, db: sqlite3.Connection, key: str) -> bool:
         select = "SELECT host, pid, seen FROM claims JOIN owners USING (owner) WHERE key = ?"
         row = db.execute(select, (key,)).fetchone()
-        if (row and _is_alive(*row)) or db.execute(IS_SETTLED, (key,)).fetchone():
+        if (row and _is_alive(*row)) or is_settled(find_outcome(db, key)):
             return False
-        execute(db, "INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self.owner))
+        _run(db, "INSERT OR REPLACE INTO claims VALUES (?, ?)", (key, self.owner))
         return True
 
     def _delete_owner(self, db: sqlite3.Connection) -> None:
-        execute(db, "DELETE FROM claims WHERE owner = ?", (self.owner,))
-        execute(db, "DELETE FROM owners WHERE owner = ?", (self.owner,))
+        _run(db, "DELETE FROM claims WHERE owner = ?", (self.owner,))
+        _run(db, "DELETE FROM owners WHERE owner = ?", (self.owner,))
+
+
+def _run(db: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
+    db.execute(statement, values)
+
+
+def is_settled(outcome: Outcome | None) -> bool:
+    """Whether there is an outcome, and not a failure whose request is to be sent again."""
+    return outcome is not None and not (isinstance(outcome, Failure) and outcome.reason in RETRIED_LATER)
 
 
 def _is_alive(host: str, pid: int, seen: float) -> bool:
@@ -170,7 +185,7 @@ def _is_alive(host: str, pid: int, seen: float) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -1,32 +1,26 @@
-"""The ledger's SQLite file: tables, rows, opening and rebuilding the file, error messages."""
+"""The ledger's SQLite file: its tables, opening and rebuilding it, error messages."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import fields
-from operator import attrgetter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from coalm_it.errors import OutsideError
-from coalm_it.llm.ledger.salvage import is_database, move_aside, read_damaged
-from coalm_it.llm.request import RETRIED_LATER, Answer, Failure, Outcome
+from coalm_it.llm.ledger.rows import TABLES, insert_outcomes
+from coalm_it.llm.ledger.salvage import has_valid_header, holds_outcomes, is_database, move_aside, read_damaged
 
 VERSION = 1
 APPLICATION_ID = 0x0C0A1317
 """Distinguishes ledgers from other SQLite files."""
-COLUMNS = {kind: tuple(field.name for field in fields(kind)) for kind in (Answer, Failure)}
-VALUES = {kind: attrgetter(*columns) for kind, columns in COLUMNS.items()}
-KINDS: tuple[tuple[str, type[Answer] | type[Failure]], ...] = (("answers", Answer), ("failures", Failure))
-TABLES = {table: (*COLUMNS[kind], "digest") for table, kind in KINDS}
 
-SCHEMA = (
+READ_SCHEMA = "SELECT sql FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+CREATE_TABLES = (
     *(
         f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, {', '.join(columns[1:])})"
         for table, columns in TABLES.items()
@@ -35,20 +29,16 @@ SCHEMA = (
     "CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE batches (batch TEXT PRIMARY KEY, server TEXT, prompt_tokens INTEGER, completion_tokens INTEGER)",
     "CREATE TABLE batched (key TEXT PRIMARY KEY, batch TEXT, tries INTEGER NOT NULL) WITHOUT ROWID",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {VERSION}",
 )
+SCHEMA = (*CREATE_TABLES, f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {VERSION}")
 
-FIND = (
-    f"SELECT 0, {', '.join(TABLES['answers'])}, NULL FROM answers WHERE key = ?1 "
-    f"UNION ALL SELECT 1, {', '.join(TABLES['failures'])} FROM failures WHERE key = ?1"
-)
-"""One statement for both tables, since each statement locks the file."""
-COUNT = "SELECT (SELECT count(*) FROM answers) + (SELECT count(*) FROM failures)"
-IS_SETTLED = (
-    "SELECT 1 FROM answers WHERE key = ?1 UNION ALL "
-    f"SELECT 1 FROM failures WHERE key = ?1 AND reason NOT IN ({', '.join(map(repr, sorted(RETRIED_LATER)))})"
-)
+DAMAGED_STATE = {
+    "owners": "typeof(pid) <> 'integer' OR typeof(seen) <> 'real'",
+    "batches": "typeof(batch) <> 'text' OR batch GLOB '*[^!-~]*' OR typeof(server) <> 'text' "
+    "OR typeof(prompt_tokens) <> 'integer' OR typeof(completion_tokens) <> 'integer'",
+    "batched": "typeof(batch) NOT IN ('text', 'null') OR batch GLOB '*[^!-~]*' OR typeof(tries) <> 'integer'",
+}
+"""Table -> which of its rows cannot be used. These tables only say what is being asked: such a row is deleted."""
 
 
 class LedgerError(OutsideError):
@@ -57,6 +47,10 @@ class LedgerError(OutsideError):
 
 class DamagedError(LedgerError):
     """The file is damaged."""
+
+
+class FullError(LedgerError):
+    """There is no space for further rows."""
 
 
 def run_transaction(db: sqlite3.Connection, steps: Sequence[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
@@ -72,40 +66,6 @@ def run_transaction(db: sqlite3.Connection, steps: Sequence[Callable[[sqlite3.Co
     return results
 
 
-def execute(db: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
-    """For statements without a result."""
-    db.execute(statement, values)
-
-
-# --- rows ---
-
-
-def digest_row(values: Sequence[Any]) -> str:
-    """A checksum that reveals a row that was changed on disk."""
-    return hashlib.blake2b(json.dumps(values).encode(), digest_size=8).hexdigest()
-
-
-def insert_outcomes(db: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
-    """Inserts outcomes and deletes their claims. An answer replaces a failure; nothing replaces an answer."""
-    for outcome in outcomes:
-        values = VALUES[type(outcome)](outcome)
-        row = (*values, digest_row(values))
-        if isinstance(outcome, Answer):
-            insert_row(db, "answers", row)
-            execute(db, "DELETE FROM failures WHERE key = ?", (outcome.key,))
-        elif not db.execute("SELECT 1 FROM answers WHERE key = ?", (outcome.key,)).fetchone():
-            execute(db, "DELETE FROM failures WHERE key = ?", (outcome.key,))
-            insert_row(db, "failures", row)
-        execute(db, "DELETE FROM claims WHERE key = ?", (outcome.key,))
-
-
-def insert_row(db: sqlite3.Connection, table: str, row: Sequence[Any]) -> None:
-    """Inserts a row, unless there is one with its key."""
-    columns = TABLES[table]
-    marks = ", ".join("?" * len(columns))
-    execute(db, f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})", row)
-
-
 # --- files ---
 
 
@@ -117,6 +77,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     mode = "mode=rwc" if not readonly else "mode=rw" if os.access(path.parent, os.W_OK) else "immutable=1"
     uri = f"{path.absolute().as_uri()}?{mode}"
     db = sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None, check_same_thread=False)
+    db.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")  # a damaged text is no error
     if readonly:
         db.execute("PRAGMA query_only = ON")
     else:
@@ -126,26 +87,44 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def prepare(path: Path, db: sqlite3.Connection, *, readonly: bool) -> None:
     """Creates the tables of a new file, or checks that an existing file is an intact ledger of this version."""
-    if not readonly and _is_empty(db):
+    if not readonly and _is_new(db):
         db.execute("PRAGMA journal_mode = WAL")
         run_transaction(db, [_create_tables])
-    if _read_pragma(db, "application_id") != APPLICATION_ID:
+    application, version = _read_pragma(db, "application_id"), _read_pragma(db, "user_version")
+    if not (application == APPLICATION_ID and 0 < version < 100) and holds_outcomes(path):
+        raise _damaged(path, "its header")
+    if application != APPLICATION_ID:
         raise LedgerError(f"{path}: not a ledger of coalm-it but another database; choose another file with --ledger")
-    version = _read_pragma(db, "user_version")
     if version != VERSION:
         raise LedgerError(
             f"{path}: ledger version {version}, but this coalm-it reads version {VERSION}: "
             "use the coalm-it that wrote it, or choose another file with --ledger"
         )
+    if tuple(statement for (statement,) in db.execute(READ_SCHEMA)) != CREATE_TABLES:
+        raise _damaged(path, "its list of tables")
     if not readonly:
         db.execute("PRAGMA journal_mode = WAL")
-        verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise DamagedError(f"{path}: the ledger is damaged: {verdict}")
+        require_intact(path, db)
+        for table, condition in DAMAGED_STATE.items():
+            db.execute(f"DELETE FROM {table} WHERE {condition}")
+
+
+def require_intact(path: Path, db: sqlite3.Connection) -> None:
+    """Raises DamagedError if SQLite finds any damage; reads the whole file, two seconds for a million answers."""
+    verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise _damaged(path, " ".join(str(verdict).split()))
 
 
 def open_database(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """A connection to the ledger at `path`; unless `readonly`, it is created if there is none. Raises LedgerError."""
+    try:
+        return _open_database(path, readonly=readonly)
+    except UnicodeDecodeError:  # Python cannot read the message of SQLite's error: it quotes the damaged text
+        raise _damaged(path, "its list of tables") from None
+
+
+def _open_database(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if not readonly:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,11 +163,7 @@ def rebuild_damaged(path: Path, say: Callable[[str], None]) -> None:
     with errors_in_one_line(path):
         db = connect(fresh, readonly=False)
         prepare(fresh, db, readonly=False)
-        db.execute("BEGIN")
-        for table, row in read_damaged(path, TABLES, digest_row):
-            insert_row(db, table, row)
-        db.execute("COMMIT")
-        count = count_outcomes(db)
+        (count,) = run_transaction(db, [lambda db: insert_outcomes(db, read_damaged(path))])
         db.execute("PRAGMA journal_mode = DELETE")
         db.close()
     aside = move_aside(path)
@@ -196,18 +171,13 @@ def rebuild_damaged(path: Path, say: Callable[[str], None]) -> None:
     say(f"{path}: the ledger was damaged; {count:,} intact answers were recovered; the damaged file is {aside.name}")
 
 
-def count_outcomes(db: sqlite3.Connection) -> int:
-    """The number of answers and failures."""
-    count: int = db.execute(COUNT).fetchone()[0]
-    return count
-
-
-def _is_empty(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+def _is_new(db: sqlite3.Connection) -> bool:
+    """Whether nothing was ever written to the file; of a damaged ledger, the list of tables alone may be empty."""
+    return not _read_pragma(db, "application_id") and db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
 
 def _create_tables(db: sqlite3.Connection) -> None:
-    if _is_empty(db):  # another process may have been faster
+    if _is_new(db):  # another process may have been faster
         for statement in SCHEMA:
             db.execute(statement)
 
@@ -231,15 +201,25 @@ def errors_in_one_line(path: Path) -> Iterator[None]:
 
 def describe_error(path: Path, error: sqlite3.Error) -> LedgerError:
     """An error of SQLite as one line for the user."""
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB if is_database(path):
-            return DamagedError(
-                f"{path}: the ledger is damaged ({error}); `coalm-it ledger merge` recovers the intact answers"
-            )
-        case sqlite3.SQLITE_NOTADB:
-            return LedgerError(f"{path}: not a ledger: not an SQLite file; choose another file with --ledger")
-        case sqlite3.SQLITE_READONLY:
+    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+        case sqlite3.SQLITE_READONLY if has_valid_header(path):
             return LedgerError(f"{path}: the ledger cannot be written; choose another file with --ledger")
         case sqlite3.SQLITE_CANTOPEN:
             return LedgerError(f"{path}: the ledger cannot be opened; is its folder writable?")
+        case sqlite3.SQLITE_FULL:
+            return FullError(f"{path}: the ledger cannot grow: {error}; free some space and run again")
+        case sqlite3.SQLITE_CORRUPT if is_database(path):
+            return _damaged(path, str(error))
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_READONLY if holds_outcomes(path):
+            return _damaged(path, str(error))
+        case sqlite3.SQLITE_NOTADB if is_database(path):
+            return _damaged(path, str(error))
+        case sqlite3.SQLITE_NOTADB:
+            return LedgerError(f"{path}: not a ledger: not an SQLite file; choose another file with --ledger")
+        case sqlite3.SQLITE_ERROR if not has_valid_header(path) and holds_outcomes(path):
+            return _damaged(path, str(error))
     return LedgerError(f"{path}: error of the ledger: {error}")
+
+
+def _damaged(path: Path, why: str) -> DamagedError:
+    return DamagedError(f"{path}: the ledger is damaged ({why}); `coalm-it ledger merge` recovers the intact answers")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from coalm_it.errors import RequestError
 from coalm_it.llm.ledger import Ledger, open_ledger
-from coalm_it.llm.ledger.database import COLUMNS, COUNT, TABLES, DamagedError, LedgerError, digest_row
+from coalm_it.llm.ledger.database import DamagedError, LedgerError
 from coalm_it.llm.ledger.export_format import is_answers_file, read_answers, write_answers
 from coalm_it.llm.ledger.salvage import read_damaged
-from coalm_it.llm.request import Answer, Failure, Outcome
+from coalm_it.llm.request import Failure, Outcome
 
 Say = Callable[[str], None]
 CHUNK = 1_000
@@ -37,17 +37,11 @@ def merge_ledgers(into: Path | None, sources: Iterable[Path], say: Say = print) 
             raise LedgerError(f"{path}: there is no ledger")
     with open_ledger(into, say=say) as ledger:
         for path in sources:
-            before = _count(ledger)
+            added[str(path)] = 0
             outcomes = read_outcomes(path, say)
             while chunk := list(islice(outcomes, CHUNK)):
-                ledger.store(chunk).result()
-            added[str(path)] = _count(ledger) - before
+                added[str(path)] += ledger.store(chunk).result()
     return added
-
-
-def _count(ledger: Ledger) -> int:
-    count: int = ledger.query(COUNT)[0][0]
-    return count
 
 
 def read_outcomes(path: Path, say: Say = print) -> Iterator[Outcome]:
@@ -58,19 +52,16 @@ def read_outcomes(path: Path, say: Say = print) -> Iterator[Outcome]:
         except (ValueError, OSError) as error:
             raise LedgerError(str(error)) from None
         return
-    count = 0
     try:
         with open_ledger(path, readonly=True) as ledger:
-            for outcome in ledger.read_all():
-                yield outcome
-                count += 1
+            ledger.require_intact()
+            yield from ledger.read_all()
     except DamagedError:
-        count = 0
-        for table, row in read_damaged(path, TABLES, digest_row):
-            kind = Answer if table == "answers" else Failure
-            yield kind(*row[: len(COLUMNS[kind])])
-            count += 1
-        say(f"{path}: the ledger is damaged; {count:,} intact answers were recovered")
+        keys = set()
+        for outcome in read_damaged(path):
+            yield outcome
+            keys.add(outcome.key)
+        say(f"{path}: the ledger is damaged; {len(keys):,} intact answers were recovered")
 
 
 def export_answers(ledger: Ledger, keys: Iterable[str], path: Path) -> int:
@@ -112,15 +103,27 @@ def _require_outcome(ledger: Ledger, key: str) -> Outcome:
 
 def describe_ledger(ledger: Ledger) -> list[dict[str, object]]:
     """A row per model and outcome (answered, or the reason of failure): requests, tokens, first and last time."""
-    sums = "count(*), sum(prompt_tokens), sum(completion_tokens), min(at), max(at)"
-    rows = ledger.query(f"SELECT model, 'answered', {sums} FROM answers GROUP BY model ORDER BY model")
-    rows += ledger.query(f"SELECT model, reason, {sums} FROM failures GROUP BY model, reason ORDER BY model, reason")
-    names = ("model", "outcome", "requests", "prompt_tokens", "completion_tokens", "first", "last")
-    return [dict(zip(names, (value if value is not None else 0 for value in row), strict=True)) for row in rows]
+    groups: dict[tuple[bool, str, str], list[Outcome]] = {}
+    for outcome in ledger.read_all():
+        result = outcome.reason if isinstance(outcome, Failure) else "answered"
+        groups.setdefault((result != "answered", outcome.model, result), []).append(outcome)
+    return [
+        {
+            "model": model,
+            "outcome": result,
+            "requests": len(outcomes),
+            "prompt_tokens": sum(outcome.prompt_tokens or 0 for outcome in outcomes),
+            "completion_tokens": sum(outcome.completion_tokens or 0 for outcome in outcomes),
+            "first": min(outcome.at for outcome in outcomes),
+            "last": max(outcome.at for outcome in outcomes),
+        }
+        for (_, model, result), outcomes in sorted(groups.items())
+    ]
 
 
 def list_failures(ledger: Ledger) -> list[dict[str, object]]:
     """Every failure: key, model, reason, detail, and the unusable text that was received."""
     names = ("key", "model", "reason", "detail", "text")
-    rows = ledger.query(f"SELECT {', '.join(names)} FROM failures ORDER BY model, reason, key")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    failures = [outcome for outcome in ledger.read_all() if isinstance(outcome, Failure)]
+    failures.sort(key=lambda failure: (failure.model, failure.reason, failure.key))
+    return [{name: getattr(failure, name) for name in names} for failure in failures]

@@ -1,62 +1,83 @@
 """Recovers the intact rows of a damaged or truncated SQLite file, page by page.
 
-SQLite reads a table through a tree of pages; below a damaged page of the tree, no row can be reached. But each leaf
-page describes its own rows. So every page of the file is examined, and leaf pages are read as described in
-https://www.sqlite.org/fileformat2.html. The digest of a row reveals damage, and bytes that only look like a row.
+SQLite reads a table through a tree of pages; below a damaged page of the tree, no row can be reached, and without the
+header of the file, none at all. But each leaf page describes its own rows. So every page of the file and of its
+write-ahead log is examined, and leaf pages are read as described in https://www.sqlite.org/fileformat2.html. The digest
+of a row reveals damage, and bytes that only look like a row.
 """
 
 from __future__ import annotations
 
 import itertools
-import shutil
-import sqlite3
 import struct
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from coalm_it.llm.ledger.rows import TABLES, read_row
+from coalm_it.llm.request import Outcome
 
 MAGIC = b"SQLite format 3\0"
+HEADER = 100
+"""Size of the header of the file, with which its first page begins."""
+USUAL_SIZE = 4096
+SIZES = (USUAL_SIZE, *(1 << bits for bits in range(9, 17) if 1 << bits != USUAL_SIZE))
+"""Possible sizes of a page, the likeliest first: the header that states it may be damaged."""
+LOG_HEADER, FRAME_HEADER = 32, 24
+"""Sizes of the headers of the write-ahead log and of each page in it."""
 LEAF = 0x0D
 """The first byte of a page that holds rows of a table."""
 INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 """Serial type of an integer -> its size in bytes."""
+MAX_ROW = 1 << 25
+"""Bytes of the largest row that is read; no answer is as long. A damaged length is not followed further."""
 Row = tuple[Any, ...]
 
 
 def is_database(path: Path) -> bool:
     """Whether the file starts like an SQLite database."""
+    return _read_start(path)[: len(MAGIC)] == MAGIC
+
+
+def has_valid_header(path: Path) -> bool:
+    """Whether the fixed fields of the header are as in every ledger; SQLite reads some other values as another mode."""
+    header = _read_start(path)
+    return (
+        header[: len(MAGIC)] == MAGIC
+        and header[18:20] in (b"\1\1", b"\2\2")  # read and write version: without or with a write-ahead log
+        and header[21:24] == b"\x40\x20\x20"  # fractions of a page, always the same
+        and header[44:48] == b"\0\0\0\4"  # format of the schema
+        and header[56:60] == b"\0\0\0\1"  # UTF-8
+    )
+
+
+def _read_start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(HEADER)
     except OSError:
-        return False
+        return b""
 
 
-def read_damaged(
-    path: Path, tables: Mapping[str, Sequence[str]], digest_row: Callable[[Row], str]
-) -> Iterator[tuple[str, Row]]:
-    """Table and values of each intact row; its last value is the digest of the others.
+def read_damaged(path: Path) -> Iterator[Outcome]:
+    """The outcome of each intact row, in the order of the file; a request may occur more than once."""
+    content, log = path.read_bytes(), _read_log(path)
+    for size in dict.fromkeys([_stated_size(content) or USUAL_SIZE, *SIZES]):
+        found = False
+        for newer in [log, {}] if log else [{}]:  # the log's version of a page may be the damaged one
+            for outcome in _read_pages(Pages(content, size, newer)):
+                found = True
+                yield outcome
+        if found:
+            return
 
-    `tables`: name -> columns, without the first column of each table, its integer primary key.
-    """
-    widths = {len(columns): table for table, columns in tables.items()}
-    with tempfile.TemporaryDirectory(prefix=".coalm-it-", dir=path.parent) as folder:
-        copy = Path(folder) / "copy"
-        for suffix in ("", "-wal"):
-            if Path(f"{path}{suffix}").exists():
-                shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
-        # Moves rows that are only in the write-ahead log to their pages, as far as the log is intact.
-        with suppress(sqlite3.Error), closing(sqlite3.connect(copy)) as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        content = copy.read_bytes()
-    size = int.from_bytes(content[16:18], "big")
-    size = 65536 if size == 1 else size
-    for start in range(0, len(content), max(size, 512)):
-        for row in _read_leaf(content, start, size):
-            if len(row) in widths and row[-1] == digest_row(row[:-1]):
-                yield widths[len(row)], row
+
+def holds_outcomes(path: Path) -> bool:
+    """Whether any row of a damaged file is intact."""
+    with suppress(OSError):
+        return next(read_damaged(path), None) is not None
+    return False
 
 
 def move_aside(path: Path) -> Path:
@@ -70,37 +91,108 @@ def move_aside(path: Path) -> Path:
     return aside
 
 
-def _read_leaf(content: bytes, start: int, size: int) -> Iterator[Row]:
+# --- pages ---
+
+
+class Pages(NamedTuple):
+    """A file as pages of a size; `log` has newer versions of some, by their number (from 1)."""
+
+    content: bytes
+    size: int
+    log: dict[int, bytes]
+
+    @property
+    def usable(self) -> int:
+        """Bytes of a page that SQLite uses; some builds reserve a few at its end."""
+        reserved = self.content[20] if self.content.startswith(MAGIC) else 0
+        return self.size - reserved if self.size - reserved >= 480 else self.size
+
+    def read(self, number: int) -> bytes:
+        """A page; shorter or empty if the file ends before."""
+        newer = self.log.get(number, b"")
+        return newer if len(newer) == self.size else self.content[(number - 1) * self.size : number * self.size]
+
+
+def _stated_size(content: bytes) -> int:
+    size = int.from_bytes(content[16:18], "big")
+    size = 65536 if size == 1 else size
+    return size if size in SIZES else 0
+
+
+def _read_log(path: Path) -> dict[int, bytes]:
+    """Number -> page, of the last version of each in the write-ahead log, which may lack its end."""
+    try:
+        content = Path(f"{path}-wal").read_bytes()
+    except OSError:
+        return {}
+    size = int.from_bytes(content[8:12], "big")
+    if size not in SIZES:
+        return {}
+    frames = range(LOG_HEADER, len(content) - FRAME_HEADER - size + 1, FRAME_HEADER + size)
+    salt = content[16:24]  # of another salt are the leftovers of an earlier log
+    return {
+        int.from_bytes(content[start : start + 4], "big"): content[start + FRAME_HEADER : start + FRAME_HEADER + size]
+        for start in frames
+        if content[start + 8 : start + 16] == salt
+    }
+
+
+def _read_pages(pages: Pages) -> Iterator[Outcome]:
+    widths = {len(columns): table for table, columns in TABLES.items()}
+    last = max([len(pages.content) // pages.size, *pages.log])
+    for number in range(1, last + 1):
+        for row in _read_leaf(pages, number):
+            outcome = read_row(widths[len(row)], row) if len(row) in widths else None
+            if outcome is not None:
+                yield outcome
+
+
+def _read_leaf(pages: Pages, number: int) -> Iterator[Row]:
     """The rows of one page, if it is a leaf; rows that cannot be read are skipped."""
-    page = content[start : start + size]
-    header = 100 if start == 0 else 0  # the first page begins with the header of the file
-    if len(page) < size or page[header] != LEAF:
+    page = pages.read(number)
+    start = HEADER if number == 1 else 0
+    if len(page) < pages.size:
         return
-    cells = int.from_bytes(page[header + 3 : header + 5], "big")
-    for index in range(cells):
-        pointer = header + 8 + 2 * index
+    count = int.from_bytes(page[start + 3 : start + 5], "big")
+    first = start + 8
+    if first + 2 * count > pages.size:
+        return
+    pointers = struct.unpack(f">{count}H", page[first : first + 2 * count])
+    # The byte that says what the page is may be damaged too.
+    if page[start] != LEAF and not all(first + 2 * count <= pointer < pages.size for pointer in pointers):
+        return
+    for pointer in pointers:
         with suppress(IndexError, ValueError, struct.error):
-            yield _read_row(_read_payload(content, page, int.from_bytes(page[pointer : pointer + 2], "big"), size))
+            yield _read_row(_read_payload(pages, page, pointer))
 
 
-def _read_payload(content: bytes, page: bytes, offset: int, size: int) -> bytes:
+def _read_payload(pages: Pages, page: bytes, offset: int) -> bytes:
     """The bytes of a row; those that do not fit on its page are in a chain of overflow pages."""
     length, offset = _read_varint(page, offset)
     _, offset = _read_varint(page, offset)
-    usable = size - content[20]
+    if length > MAX_ROW:
+        raise ValueError("damaged")
+    usable = pages.usable
     local, least = length, (usable - 12) * 32 // 255 - 23
     if length > usable - 35:
         local = least + (length - least) % (usable - 4)
         local = local if local <= usable - 35 else least
-    payload = page[offset : offset + local]
-    following = int.from_bytes(page[offset + local : offset + local + 4], "big") if local < length else 0
-    while following and len(payload) < length:
-        start = (following - 1) * size
-        payload += content[start + 4 : start + usable]
-        following = int.from_bytes(content[start : start + 4], "big")
+    chunks, missing = [page[offset : offset + local]], length - local
+    following = int.from_bytes(page[offset + local : offset + local + 4], "big")
+    while missing > 0 and following:
+        overflow = pages.read(following)
+        if len(overflow) < usable:
+            break
+        chunks.append(overflow[4:usable])
+        missing -= usable - 4
+        following = int.from_bytes(overflow[:4], "big")
+    payload = b"".join(chunks)
     if len(payload) < length:
         raise ValueError("truncated")
     return payload[:length]
+
+
+# --- values ---
 
 
 def _read_row(payload: bytes) -> Row:
