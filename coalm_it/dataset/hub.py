@@ -1,4 +1,4 @@
-"""A data set repository on the Hugging Face Hub. The only module that imports huggingface_hub."""
+"""A data set repository on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from coalm_it.corpora.sources import is_safe_url
 from coalm_it.dataset.card import OWN_TAG
 from coalm_it.dataset.manifest import MANIFEST
 from coalm_it.errors import OutsideError, RequestError
+from coalm_it.extras import import_hub
 from coalm_it.listener import Listener
 
 BRANCH = "main"
@@ -71,7 +72,7 @@ class Repository:
 
         Raises HubRequestError: insecure address, no token, invalid token; HubError: the Hub cannot be reached.
         """
-        hub = import_hub()
+        hub = import_hub("the Hub")
         self.name = name
         self.endpoint = (endpoint or hub.constants.ENDPOINT).rstrip("/")
         self._listener = listener
@@ -98,7 +99,7 @@ class Repository:
 
     def read_contents(self, revision: str = BRANCH) -> RemoteContents | None:
         """The files at a branch, tag or commit; None if the repository or the revision does not exist."""
-        errors = import_hub().errors
+        errors = import_hub("publishing").errors
         with self._plain_errors():
             try:
                 info = self._api.dataset_info(self.name, revision=revision, files_metadata=True)
@@ -166,7 +167,7 @@ class Repository:
         huggingface_hub uses Xet whenever the library for it is installed. The switch is a constant that it reads from
         the environment at import time, before the Hub's address is known.
         """
-        hub = import_hub()
+        hub = import_hub("publishing")
         address = f"{self.endpoint}/api/datasets/{self.name}/xet-write-token/{BRANCH}"
         response = hub.utils.get_session().get(address, headers=hub.utils.build_hf_headers(token=True))
         without_xet = response.status_code in (404, 405, 501)
@@ -182,9 +183,7 @@ class Repository:
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         """Turns errors into one line without the token, and reports warnings of the Hub."""
-        utils = import_hub().utils
-        verbosity = utils.logging.get_verbosity()
-        utils.logging.set_verbosity_error()  # it would log every attempt and address
+        utils = import_hub("publishing").utils
         with ExitStack() as stack:
             warned = stack.enter_context(warnings.catch_warnings(record=True))
             if not sys.stderr.isatty():
@@ -194,14 +193,13 @@ class Repository:
             except _FAILURES as error:
                 raise self._describe_failure(error) from None
             finally:
-                utils.logging.set_verbosity(verbosity)
                 for warning in warned:
                     if issubclass(warning.category, UserWarning):  # the others are meant for programmers
                         self._listener.say(f"warning of the Hub: {self._redact(warning.message)}")
 
     def _describe_failure(self, error: BaseException) -> HubRequestError | HubError:
         """The error that is shown to the user, in one line."""
-        errors = import_hub().errors
+        errors = import_hub("publishing").errors
         refusal: Any = error
         while refusal is not None and not isinstance(refusal, errors.HfHubHTTPError):
             refusal = refusal.__cause__
@@ -232,21 +230,10 @@ class Repository:
 
 def check_name(name: str) -> None:
     """Raises HubRequestError unless the name has the form USER/NAME."""
-    hub = import_hub()
+    hub = import_hub("publishing")
     if name.count("/") != 1:
         raise HubRequestError(f"{name!r} is not a repository name: write it as USER/NAME")
     try:
         hub.utils.validate_repo_id(name)
     except hub.errors.HFValidationError as error:
         raise HubRequestError(f"{name!r} is not a repository name: {' '.join(str(error).split())}") from None
-
-
-def import_hub() -> Any:
-    """huggingface_hub with its modules that are used here. Raises HubRequestError if it is not installed."""
-    try:
-        import huggingface_hub.constants
-        import huggingface_hub.errors
-        import huggingface_hub.utils
-    except ImportError:
-        raise HubRequestError("the Hub needs: pip install 'coalm-it[hub]'") from None
-    return huggingface_hub

@@ -26,6 +26,7 @@ from coalm_it.dataset.hub import HubError, HubRequestError, RemoteContents, Repo
 from coalm_it.dataset.lock import hold_folder
 from coalm_it.dataset.manifest import MANIFEST, FileEntry, find_shortfall
 from coalm_it.errors import ShortfallError
+from coalm_it.extras import require_extra
 from coalm_it.files import hash_bytes
 from coalm_it.listener import Listener, Silent
 
@@ -107,6 +108,7 @@ def plan_release(folder: Path, repo: str, tag: str | None = None, with_rejects: 
     Raises FolderError: no finished build, a missing or changed file, a data file that the manifest does not list;
     ExpectationError; HubRequestError for an invalid name or tag.
     """
+    require_extra("hub", "publishing")
     check_name(repo)
     build = open_build(folder)
     if shortfall := find_shortfall(build.manifest):

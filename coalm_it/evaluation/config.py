@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from coalm_it.configs import ConfigError
+from coalm_it.configs.validation import describe_errors
 from coalm_it.model_settings import Settings
 from coalm_it.rendering.chat import Form
 
@@ -36,5 +38,8 @@ class Evaluation(BaseModel):
     endpoint: Endpoint = Field(Endpoint(), description="Settings of requests to an endpoint.")
 
     def settings(self, model: str, base_url: str) -> Settings:
-        """The settings of a model behind an endpoint."""
-        return Settings(model=model, base_url=base_url, max_tokens=self.max_tokens, **dict(self.endpoint))
+        """The settings of a model behind an endpoint. Raises ConfigError."""
+        try:
+            return Settings(model=model, base_url=base_url, max_tokens=self.max_tokens, **dict(self.endpoint))
+        except ValidationError as error:
+            raise ConfigError("; ".join(describe_errors(error, Settings))) from None

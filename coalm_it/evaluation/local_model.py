@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.evaluation.items import Item, NextPrompt, Output
 from coalm_it.evaluation.session import Session
+from coalm_it.extras import import_hub
 from coalm_it.listener import Listener
 from coalm_it.rendering.chat import Conversation, write_example, write_prompt
-from coalm_it.training.pretrained import DeviceMemoryError, check_model_name, explain_load_errors, require_packages
+from coalm_it.training.pretrained import DeviceMemoryError, check_model_name, explain_load_errors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -95,7 +96,7 @@ class LocalModel:
 
 def _load(name: str) -> tuple[Any, PreTrainedTokenizerBase]:
     check_model_name(name)
-    require_packages("torch", "transformers")
+    import_hub("running a model")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging

@@ -16,6 +16,7 @@ from coalm_it.evaluation.endpoint import ask_endpoint
 from coalm_it.evaluation.items import JudgedItem
 from coalm_it.evaluation.local_model import ask_local_model
 from coalm_it.evaluation.report import count_failures, count_verdicts, measure, write_predictions, write_table
+from coalm_it.extras import require_extra
 from coalm_it.files import write_text
 from coalm_it.listener import Listener, Silent
 
@@ -66,17 +67,21 @@ def evaluate(
     listener = listener or Silent()
     out = Path(out)
     _check_request(model, base_url, model_name, out)
+    if model is not None:
+        require_extra("train", "running a model", ("torch", "transformers"))
+    else:
+        require_extra("llm", "asking an endpoint")
     config = load_evaluation(evaluation, changes) if isinstance(evaluation, str) else evaluation
+    settings = config.settings(str(model_name), str(base_url)) if model is None else None
     benchmark = BENCHMARKS[config.benchmark]
     items, origin, not_asked = benchmark.list_items(Path(data), config)
     if not items:
         raise EvaluationError(f"{data}: the evaluation {config.name} finds nothing to ask there")
     skipped = f"; {not_asked:,} rows are not asked, since they show no functions" if not_asked else ""
     listener.say(f"{config.name}: {len(items):,} prompts{skipped}")
-    if model is not None:
-        outputs = ask_local_model(model, items, benchmark.next_prompt, config, listener)
+    if settings is None:
+        outputs = ask_local_model(str(model), items, benchmark.next_prompt, config, listener)
     else:
-        settings = config.settings(str(model_name), str(base_url))
         outputs = ask_endpoint(settings, items, benchmark.next_prompt, ledger, listener)
     judged = [JudgedItem(item, some, benchmark.judge(item, some)) for item, some in zip(items, outputs, strict=True)]
     results = {

@@ -17,21 +17,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-try:
-    import aiohttp
-    import httpx2
-    import openai
-except ImportError as missing:
-    raise ImportError(
-        "to ask a model, coalm-it needs the openai package: pip install 'coalm-it[llm]'", name=missing.name
-    ) from None
+import httpx2
 
 from coalm_it.errors import OutsideError
+from coalm_it.extras import require_extra
 from coalm_it.llm.request import Dialect, Request, build_body
 from coalm_it.llm.responses import AttemptResult, Rejection, ServerError, TransientError, read_completion, read_error
 from coalm_it.model_settings import Settings
 from coalm_it.retry_after import read_retry_after
+
+require_extra("llm", "asking a model", ("aiohttp", "openai"))
+import aiohttp  # noqa: E402
+import openai  # noqa: E402
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 OPENAI_URL = "https://api.openai.com"
@@ -113,6 +112,8 @@ class Endpoint:
         try:
             return read_completion(json.loads(raw), time.perf_counter() - started)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            if response.headers.get("content-type", "").startswith("text/html") and self._hint():
+                raise EndpointError(f"{self.address}: a web page, no chat completions API{self._hint()}") from None
             return TransientError(self.clean(f"not a completion: {raw[:2000].decode('utf-8', 'replace')!r}"))
 
     async def _post(self, content: bytes) -> tuple[httpx2.Response, bytes | None]:
@@ -153,9 +154,8 @@ class Endpoint:
         if status in FATAL_STATUSES:
             raise EndpointError(f"{self.address}: {self._describe_status(status)} ({message})")
         if status == 404 or "model_not_found" in error.kinds or OTHER_MODEL in error.message.lower():
-            raise EndpointError(
-                f"{self.address}: no model {self.settings.model!r}, or no chat completions API ({message})"
-            )
+            missing = f"no model {self.settings.model!r}, or no chat completions API{self._hint()}"
+            raise EndpointError(f"{self.address}: {missing} ({message})")
         if status in (429, 529) or (status == 503 and error.wait is not None):
             return TransientError(message, refused=True, wait=error.wait, charged=False)
         if error.kinds & FILTERED:
@@ -165,6 +165,11 @@ class Endpoint:
         if status in (408, 409, 425) or status >= 500:
             return TransientError(message, wait=error.wait, charged=status in (408, 504))
         return Rejection(message)
+
+    def _hint(self) -> str:
+        """What to try if the address has no path: most servers have their API below /v1."""
+        address = self.address.rstrip("/")
+        return "" if urlsplit(address).path else f"; try base_url: {address}/v1"
 
     def _describe_status(self, status: int) -> str:
         if status == 401 and not self._key:

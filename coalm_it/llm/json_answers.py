@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from coalm_it.errors import RequestError
+from coalm_it.extras import require_extra
 
 _FENCE = re.compile(r"\A\s*(?:<think>.*?</think>\s*)?```[\w+-]*\s*\n?(.*?)(?:```\s*)?\Z", re.DOTALL)
 _THINK = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
@@ -37,12 +37,9 @@ def read_object(text: str) -> ParsedObject | None:
 
 
 def _mend(text: str) -> ParsedObject | None:
-    try:
-        import json_repair
-    except ImportError:
-        raise RequestError(
-            "to repair the JSON of a model, coalm-it needs json-repair: pip install 'coalm-it[llm]'"
-        ) from None
+    require_extra("llm", "reading the JSON of a model", ("json_repair",))
+    import json_repair
+
     start = text.find("{")
     if start < 0:
         return None

@@ -35,7 +35,7 @@ from coalm_it.listener import Listener, Silent
 from coalm_it.pipeline.accounting import describe_timings, list_faults, make_manifest
 from coalm_it.pipeline.engine import RunTasks, start_engine
 from coalm_it.pipeline.mix import Mix, Tables, list_candidates, mix_candidates, split_kept
-from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, make_budgets
+from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
 from coalm_it.pipeline.portable import make_portable
 from coalm_it.pipeline.selection import Selection, outline_shard
@@ -83,7 +83,8 @@ def build(
     """
     started = time.perf_counter()
     listener = listener or Silent()
-    recipe = prepare_recipe(recipe, changes)
+    recipe, answer_source = prepare_recipe(recipe, changes), answer_source or AnswerSource()
+    check_model_pass(recipe, answer_source, listener)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
     part_sources = find_part_sources(recipe, data, listener)
@@ -115,7 +116,7 @@ def build(
         run_tasks = stack.enter_context(start_engine(workers))
         make_tables = partial(_make_tables, cache, run_tasks, listener)
         answers = _collect_answers(
-            recipe, plan_tasks(recipe, part_sources), answer_source or AnswerSource(), run_tasks, make_tables, listener
+            recipe, plan_tasks(recipe, part_sources), answer_source, run_tasks, make_tables, listener
         )
         used = AnswersEntry(requests=len(answers.keys), digest=answers.digest)
         if used.requests and (done := leave_as_is(used)):

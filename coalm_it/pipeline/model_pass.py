@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coalm_it.extras import require_extra
 from coalm_it.listener import Listener
 from coalm_it.llm.budget import Budget, make_budget
 from coalm_it.llm.ledger import Ledger, default_path, open_ledger
@@ -24,7 +25,7 @@ from coalm_it.llm.request import Outcome, Request
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.selection import Selection
 from coalm_it.pipeline.shard import ShardTask, frame_dialogue, is_selected, read_shard
-from coalm_it.recipe import Reasoning
+from coalm_it.recipe import Reasoning, Recipe
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import plan_judge_requests, plan_writer_requests
 
@@ -61,6 +62,23 @@ class ModelPassResult:
     keys: Sequence[str] = ()
     """Keys of all requests, sorted."""
     digest: str = ""
+
+
+def check_model_pass(recipe: Recipe, answer_source: AnswerSource, listener: Listener) -> None:
+    """Says which parts the model writes nothing for; raises MissingExtraError if a package for asking it is missing."""
+    if any(map(recipe.asks_model, recipe.parts.values())):
+        require_extra("llm", "having a model write thoughts", ("json_repair",) if answer_source.offline else None)
+        announce_parts_without_thoughts(recipe, listener)
+
+
+def announce_parts_without_thoughts(recipe: Recipe, listener: Listener) -> None:
+    """Names the parts whose calls get no thoughts, although a model writes those of other parts."""
+    for name, part in recipe.parts.items():
+        if recipe.reasoning.writer != "grounded" and "function_call" in part.task and not part.has_thoughts:
+            listener.say(
+                f"part {name}: no model writes thoughts for task function_call; "
+                "task: [react_action, react_response] with layout: varied has them"
+            )
 
 
 def make_budgets(reasoning: Reasoning, answer_source: AnswerSource) -> dict[str, Budget]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coalm_it.errors import RequestError
+from coalm_it.extras import require_extra
 from coalm_it.listener import Listener, Silent
 from coalm_it.llm.estimate import Estimate, estimate_run
 from coalm_it.llm.ledger import Ledger, MissingAnswerError, open_ledger
@@ -15,11 +16,18 @@ from coalm_it.llm.multistep import MultistepRequest, find_settled
 from coalm_it.llm.request import Request, request_key
 from coalm_it.model_settings import Settings
 from coalm_it.pipeline.engine import start_engine
-from coalm_it.pipeline.model_pass import AnswerSource, ask_model, make_budgets, read_framed_dialogues
+from coalm_it.pipeline.model_pass import (
+    AnswerSource,
+    announce_parts_without_thoughts,
+    ask_model,
+    check_model_pass,
+    make_budgets,
+    read_framed_dialogues,
+)
 from coalm_it.pipeline.plan import find_part_sources, plan_tasks, prepare_recipe
 from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask
-from coalm_it.recipe import Recipe
+from coalm_it.recipe import Reasoning, Recipe
 from coalm_it.schema import Place
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.judge import plan_judgement
@@ -55,7 +63,11 @@ def estimate(
     Repair requests after failed checks are not predicted. Raises RequestError (also if no model writes thoughts),
     OutsideError (the ledger).
     """
-    recipe, tasks = _plan_model_tasks(prepare_recipe(recipe, changes), data, listener or Silent())
+    recipe = prepare_recipe(recipe, changes)
+    _require_prices(recipe.reasoning)
+    listener = listener or Silent()
+    announce_parts_without_thoughts(recipe, listener)
+    recipe, tasks = _plan_model_tasks(recipe, data, listener)
     with start_engine(workers) as run_tasks:
         selection = Selection(recipe, tasks, dict(run_tasks(outline_shard, tasks)))
     tasks, judge = selection.restrict_tasks(), recipe.reasoning.judge
@@ -64,6 +76,13 @@ def estimate(
         if judge is not None:
             estimates["judgements"] = estimate_run(_list_judge_requests(tasks, judge, ledger), judge, ledger)
     return estimates
+
+
+def _require_prices(reasoning: Reasoning) -> None:
+    """Raises MissingExtraError if stored answers cannot be read, or a price that the recipe lacks not looked up."""
+    models = [reasoning] if reasoning.judge is None else [reasoning, reasoning.judge]
+    priced = all(model.price is not None for model in models)
+    require_extra("llm", "estimating a cost", ("json_repair",) if priced else ("genai_prices", "json_repair"))
 
 
 def preview(
@@ -80,7 +99,9 @@ def preview(
     The model is asked for missing answers. Raises the same errors as build.
     """
     answer_source, listener = answer_source or AnswerSource(), listener or Silent()
-    limited, tasks = _plan_model_tasks(_limit(prepare_recipe(recipe, changes), dialogues), data, listener)
+    recipe = prepare_recipe(recipe, changes)
+    check_model_pass(recipe, answer_source, listener)
+    limited, tasks = _plan_model_tasks(_limit(recipe, dialogues), data, listener)
     selection = Selection(limited, tasks, dict(map(outline_shard, tasks)))
     result = ask_model(selection, answer_source, make_budgets(limited.reasoning, answer_source), listener)
     for task in result.tasks:

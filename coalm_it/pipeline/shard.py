@@ -170,7 +170,7 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
 def _add_thoughts(task: ShardTask, framed: Sequence[FramedDialogue]) -> list[DialogueWithThoughts]:
     """The dialogues with thoughts, if the part's rows have any."""
     part = task.recipe.parts[task.part]
-    if not any(name.startswith("react") for name in part.task):
+    if not part.has_thoughts:
         return [DialogueWithThoughts(one.dialogue) for one in framed]
     with read_ledger(task.ledger) as ledger:
         return [add_thoughts(one, task.recipe, ledger) for one in framed]

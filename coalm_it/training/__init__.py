@@ -16,12 +16,12 @@ from typing import Any
 
 from coalm_it.dataset.finished import FinishedBuild, open_build
 from coalm_it.dataset.lock import hold_folder
+from coalm_it.extras import import_hub, require_extra
 from coalm_it.listener import Listener, Silent
 from coalm_it.training.base import load_tokenizer, prepare_base
 from coalm_it.training.card import describe_run, render_run
 from coalm_it.training.config import TrainConfig, build_arguments, load_training
 from coalm_it.training.folder import ModelFolder, claim_model_folder
-from coalm_it.training.pretrained import require_packages
 from coalm_it.training.progress import make_progress_callback
 from coalm_it.training.rows import check_rows, list_splits, read_rows
 from coalm_it.training.tokens import MarkedToken, mark_tokens, open_tokens, write_tokens
@@ -49,7 +49,8 @@ def train(
     Under `accelerate launch` every process calls this; only the main process reports and writes.
     Raises RequestError, ShortfallError, OutsideError.
     """
-    require_packages("torch", "transformers", "accelerate", "peft", "trl")
+    require_extra("train", "training a model")
+    import_hub("training a model")
     build = open_build(data)
     check_rows(build, config.rows)
     settings = {"config": config.model_dump(mode="json"), "drop_long": drop_long, "drop_unfit": drop_unfit}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from coalm_it.errors import OutsideError, RequestError
@@ -34,13 +33,6 @@ def check_model_name(name: str) -> None:
             raise ModelError(f"{name} is not a model: the folder has no {' and no '.join(_CONFIGS)}")
     elif path.exists() or not _HUB_NAME.fullmatch(name):
         raise ModelError(f"no model {name}: no such folder, and not a name on the Hub (USER/NAME)")
-
-
-def require_packages(*names: str) -> None:
-    """Raises ModelError if one of these packages is not installed."""
-    missing = [name for name in names if find_spec(name) is None]
-    if missing:
-        raise ModelError(f"a model that runs here needs {', '.join(missing)}: pip install 'coalm-it[train]'")
 
 
 @contextmanager

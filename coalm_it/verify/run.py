@@ -18,6 +18,7 @@ from typing import Any
 
 from coalm_it.evaluation.benchmarks import BENCHMARKS
 from coalm_it.evaluation.run import evaluate
+from coalm_it.extras import require_extra
 from coalm_it.files import write_text
 from coalm_it.listener import Listener, Silent
 from coalm_it.pipeline.build import build
@@ -60,6 +61,7 @@ def verify(
     Raises ConfigError, VerificationError, and whatever `build`, `train` and `evaluate` raise.
     """
     listener, out, benchmark_data = listener or Silent(), Path(out), benchmark_data or {}
+    require_extra("train", "verifying a mix")
     config = load_verification(verification, changes)
     evaluations = load_evaluations(config, benchmark_data.keys(), listener)
     training = load_training(config.training, [*config.training_changes, f"base={base}"])

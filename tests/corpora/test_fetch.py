@@ -805,8 +805,9 @@ def test_without_huggingface_hub_the_command_says_what_to_install(
         capture_output=True,
         text=True,
     )
-    assert ran.returncode == 3
-    assert ran.stderr == "coalm-it: mine: downloads from the Hub need: pip install 'coalm-it[hub]'\n"
+    assert ran.returncode == 2
+    line = "coalm-it: downloading from the Hub needs huggingface_hub: pip install 'coalm-it[hub]'\n"
+    assert ran.stderr == line
 
 
 # --- nothing is written outside --data ---

@@ -404,7 +404,10 @@ def test_without_the_hubs_library_it_says_what_to_install(demo: Path) -> None:
     code = "import sys; sys.modules['huggingface_hub'] = None; from coalm_it.cli import app; app()"
     command = [sys.executable, "-c", code, "publish", str(demo), "--repo", REPO]
     ran = subprocess.run(command, capture_output=True, text=True)
-    assert (ran.returncode, ran.stderr) == (2, "coalm-it: the Hub needs: pip install 'coalm-it[hub]'\n")
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "coalm-it: publishing needs huggingface_hub: pip install 'coalm-it[hub]'\n",
+    )
 
 
 def test_an_unknown_token_is_refused(hub: Hub, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

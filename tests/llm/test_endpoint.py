@@ -7,9 +7,11 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ import httpx2
 import openai
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from coalm_it.cli import app
 from coalm_it.llm.endpoint import Endpoint, EndpointError
 from coalm_it.llm.ledger import open_ledger
 from coalm_it.llm.ledger.maintenance import describe_ledger, export_answers
@@ -393,7 +397,7 @@ def test_the_key_is_in_no_output(
 def test_without_the_openai_package_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['openai'] = None; import coalm_it.llm.endpoint"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stderr.strip().endswith("coalm-it needs the openai package: pip install 'coalm-it[llm]'")
+    assert ran.stderr.strip().endswith("asking a model needs openai: pip install 'coalm-it[llm]'")
 
 
 # --- settings, and what servers write ---
@@ -405,6 +409,8 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
         ({"extra_body": {"stream": True, "n": 2}}, "n, stream: not allowed in extra_body"),
         ({"base_url": "localhost:8000/v1"}, "base_url"),
         ({"base_url": "http://me:secret@localhost:8000/v1"}, "base_url"),
+        ({"base_url": "http://localhost:8000/v1?api_key=secret"}, "base_url"),
+        ({"base_url": "http://localhost:8000/v1#secret"}, "base_url"),
         ({"max_in_flight": 0}, "max_in_flight"),
         ({"model": ""}, "model"),
         ({"max_usd": -1}, "max_usd"),
@@ -414,6 +420,55 @@ def test_without_the_openai_package_it_says_what_to_install() -> None:
 def test_impossible_settings_are_rejected(wrong: dict[str, Any], line: str) -> None:
     with pytest.raises(ValidationError, match=line):
         Settings(**{"model": "small", **wrong})
+
+
+ANNOTATE = ["--set", "reasoning.writer=annotate", "--set", "reasoning.model=small"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["build", "tod", "--out", "out", *ANNOTATE, "--set"],
+        ["eval", "bfcl", "--data", "bfcl", "--out", "out", "--model-name", "small", "--base-url"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_key_in_an_address_is_refused_and_not_shown(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    address = "http://127.0.0.1:9/v1?api_key=planted-0123456789"
+    address = address if command[-1] == "--base-url" else f"reasoning.base_url={address}"
+    result = CliRunner().invoke(app, [*command, address])
+    assert result.exit_code == 2
+    assert "base_url: must be an address like https://HOST/v1, without user, query string" in result.stderr
+    assert "planted" not in result.output
+    assert result.output.count("\n") == 1
+
+
+class Page(BaseHTTPRequestHandler):
+    """A web page, whatever is asked for."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(b"<html>Welcome</html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_address_without_a_path_is_told_what_to_try(server: Any, questions: Questions, ask: Ask) -> None:
+    bare = server.base_url.removesuffix("/v1")
+    with pytest.raises(EndpointError, match=rf"no chat completions API; try base_url: {bare}/v1 \(404: "):
+        ask(questions(1), server.settings(base_url=bare))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages:
+        threading.Thread(target=pages.serve_forever).start()
+        address = f"http://127.0.0.1:{pages.server_port}"
+        with pytest.raises(EndpointError, match=f"^{address}/: a web page, no .* API; try base_url: {address}/v1$"):
+            ask(questions(1), server.settings(base_url=f"{address}/"))
+        pages.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -213,14 +213,22 @@ def test_a_preview_as_json_has_every_thought_by_its_place(server: Any, tmp_path:
 @pytest.mark.parametrize(
     ("command", "options"), [("estimate", ()), ("build", ("--preview", "2"))], ids=["estimate", "preview"]
 )
-@pytest.mark.parametrize("recipe", ["grounded", "snips"])
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("reasoning.writer=grounded", r"tod: no model writes thoughts: --set reasoning\.writer=annotate --set "),
+        (
+            "parts.sgd.task=state_tracking",
+            r"tod\.yaml: writer annotate: no part has rows with thoughts, which a model ",
+        ),
+    ],
+)
 def test_without_a_model_there_is_nothing_to_estimate(
-    server: Any, tmp_path: Path, command: str, options: tuple[str, ...], recipe: str
+    server: Any, tmp_path: Path, command: str, options: tuple[str, ...], change: str, line: str
 ) -> None:
-    changes = ["reasoning.writer=grounded"] if recipe == "grounded" else ["parts.sgd.task=state_tracking"]
-    result = run(command, server, tmp_path, *changes, options=options)
+    result = run(command, server, tmp_path, change, options=options)
     assert result.exit_code == 2
-    assert_one_line(result.stderr, r"^coalm-it: tod: no model writes thoughts: --set reasoning\.writer=annotate --set ")
+    assert_one_line(result.stderr, rf"^coalm-it: {line}")
     assert not list(tmp_path.iterdir())
 
 

@@ -22,9 +22,10 @@ from urllib.parse import quote
 import httpx2
 
 from coalm_it.corpora.fetch.download import fetch_file, fetch_folders, open_client, unpack_fetched
-from coalm_it.corpora.fetch.hub import fetch_hub_file, list_files
+from coalm_it.corpora.fetch.hub import PURPOSE, fetch_hub_file, list_files
 from coalm_it.corpora.fetch.job import FIRST_PAUSE, FetchError, Job, Stopped
 from coalm_it.corpora.sources import Fetch, RemoteFile, Source, SourceError, list_sources, load_source
+from coalm_it.extras import require_extra
 from coalm_it.listener import Listener, Silent
 
 MAX_PARALLEL = 4
@@ -85,6 +86,8 @@ def fetch_corpora(
     wanted = [_find_layout(name) for name in names or [source.name for source in list_sources() if source.fetch]]
     if data.exists() and not data.is_dir():
         raise SourceError(f"{data} is a file; --data takes a folder")
+    if any(fetch.hub and fetch.layout == layout for source, layout in wanted for fetch in source.fetch):
+        require_extra("hub", PURPOSE)
     listener, hosts, stop = listener or Silent(), hosts or Hosts(), threading.Event()
     with open_client() as client:
         batches = {}

@@ -1,10 +1,9 @@
-"""Downloads from the Hugging Face Hub by huggingface_hub, which is imported only here."""
+"""Downloads from the Hugging Face Hub by huggingface_hub."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import httpx2
@@ -14,7 +13,9 @@ from coalm_it.configs.validation import explain_error
 from coalm_it.corpora.fetch.download import describe_mismatch
 from coalm_it.corpora.fetch.job import FetchError, Job
 from coalm_it.corpora.sources import Fetch, RemoteFile
+from coalm_it.extras import import_hub
 
+PURPOSE = "downloading from the Hub"
 GLOB = set("*?[")
 # The errors of huggingface_hub, most of which are subclasses of these: names, disk, network, Xet.
 _FAILURES = (ValueError, OSError, httpx2.HTTPError, RuntimeError)
@@ -42,7 +43,7 @@ def list_files(fetch: Fetch, endpoint: str | None) -> list[RemoteFile]:
 
 
 def _list_names(fetch: Fetch, endpoint: str | None) -> list[str]:
-    hub = _import_hub()
+    hub = import_hub(PURPOSE)
     try:
         names: list[str] = hub.HfApi(endpoint=endpoint, library_name="coalm-it").list_repo_files(
             fetch.hub, revision=fetch.revision, repo_type="dataset"
@@ -63,7 +64,7 @@ def fetch_hub_file(fetch: Fetch, file: RemoteFile, folder: Path, endpoint: str |
         if mismatch:
             job.notes.append(f"{target} is downloaded again: {mismatch}")
             target.unlink()
-    hub = _import_hub()
+    hub = import_hub(PURPOSE)
     try:
         hub.hf_hub_download(
             fetch.hub,
@@ -110,14 +111,6 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         pass
-
-
-def _import_hub() -> ModuleType:
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise FetchError("downloads from the Hub need: pip install 'coalm-it[hub]'") from None
-    return huggingface_hub
 
 
 def _describe_failure(error: BaseException, fetch: Fetch, path: str, endpoint: str | None) -> FetchError:
