@@ -13,7 +13,7 @@ import yaml
 
 from coalm_it.assets import asset, list_assets
 from coalm_it.corpora.sources import load_source
-from coalm_it.dataset.manifest import Manifest, count_losses
+from coalm_it.dataset.manifest import Manifest, SourceEntry, count_losses
 from coalm_it.files import hash_file
 from coalm_it.recipe import Part, is_own_source
 from coalm_it.templates import make_environment, read_yaml
@@ -57,8 +57,8 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
             dict.fromkeys(name for part in parts.values() for name in part.source if is_own_source(name))
         ),
         "has_rejects": any(name.startswith("rejects/") for name in manifest.files),
-        "citations": [source.citation.strip() for source in sources if source.citation.strip()],
-        "uncited": [source for source in sources if not source.citation.strip()],
+        "citations": [source.citation.strip() for source in sources if _has_citation(source)],
+        "uncited": [source for source in sources if not _has_citation(source)],
         "paper": load_source("coalm_it").citation.strip() if _follows_paper(manifest) else "",
         "own_tag": OWN_TAG,
         "name_size": _name_size,
@@ -141,6 +141,10 @@ def list_licence_warnings(manifest: Manifest) -> list[str]:
         if source.gated:
             warnings.append(f"{name}: available only after accepting its terms: {source.homepage}")
     return warnings
+
+
+def _has_citation(source: SourceEntry) -> bool:
+    return source.citation.strip().lower() not in ("", "none")
 
 
 def _list_own_sources(parts: Iterable[Part]) -> list[str]:

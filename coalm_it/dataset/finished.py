@@ -59,8 +59,9 @@ def open_build(folder: Path) -> FinishedBuild:
     try:
         return FinishedBuild(folder, parse_manifest(content), hash_bytes(content))
     except OtherVersionError as error:
-        command = f"coalm-it build {folder / 'recipe.yaml'} --data CORPORA --out {folder}"
-        raise FolderError(f"{path} {error}; build it again: {command}") from None
+        recipe = folder / "recipe.yaml"
+        command = f": coalm-it build {recipe} --data CORPORA --out {folder}" if recipe.is_file() else ""
+        raise FolderError(f"{path} {error}; build it again{command}") from None
     except ManifestError as error:
         raise FolderError(f"{path} {error}; build it again") from None
 

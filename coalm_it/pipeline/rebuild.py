@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -108,7 +109,10 @@ def _download_original(
     if MANIFEST not in contents.files:
         raise HubRequestError(f"{repository.url} is not a finished build: it has no {MANIFEST}")
     repository.download([MANIFEST], folder, contents.commit)
-    build = open_build(folder)
+    try:
+        build = open_build(folder)
+    except FolderError as error:
+        raise HubRequestError(f"{repository.url}: {str(error).removeprefix(f'{folder}{os.sep}')}") from None
     attached = (f"{SOURCES}/", f"{TEMPLATES}/")
     needed = [one for one in build.manifest.files if one == RECIPE or one.startswith(attached)]
     repository.download(filter(is_safe_path, needed), folder, contents.commit)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hub_server import Hub
+from hub_server import File, Hub
 from typer.testing import CliRunner, Result
 
 from coalm_it.cli import app
@@ -146,6 +146,11 @@ def test_one_that_is_not_there_is_one_line(hub: Hub) -> None:
     poems = f"{hub.address}/datasets/ada/poems"
     assert_refused(
         rebuild("ada/poems", "--endpoint", hub.address), f"{poems} is not a finished build: it has no manifest.json"
+    )
+    hub.repos["ada/poems"].add_commit("older", {"manifest.json": File(b'{"schema_version": 0}')})
+    assert_refused(
+        rebuild("ada/poems", "--endpoint", hub.address),
+        f"{poems}: manifest.json has schema version 0; this coalm-it reads version 1; build it again",
     )
 
 
