@@ -114,6 +114,7 @@ def complain(message: str) -> None:
 
 def suggest(*steps: str) -> None:
     """Names the likely next steps, in a line on stderr; commands that print JSON leave it out."""
+    sys.stdout.flush()  # in a file that takes both, the result comes first
     print(f"next: {make_visible('; or '.join(steps))}", file=sys.stderr)
 
 

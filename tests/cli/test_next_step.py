@@ -106,6 +106,12 @@ def test_the_command_is_named_as_it_can_be_typed(on_path: bool, named: str, tmp_
     assert done.stderr == f"next: {named.format(folder=script.parent)} fetch snips --data CORPORA\n"
 
 
+def test_it_comes_last_also_in_a_pipe_that_takes_both() -> None:
+    command = [sys.executable, "-m", "coalm_it", "recipes"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.stdout.splitlines()[-1].startswith("next: ")
+
+
 @pytest.mark.parametrize(
     "words",
     [
