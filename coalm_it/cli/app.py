@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from coalm_it import __version__
 from coalm_it.cli.visible import make_visible, show_escapes
 from coalm_it.errors import OutsideError, RequestError, ShortfallError
 
+COMMAND = "coalm-it"
 OUR_FAULT = 4
 """Exit code of an error that is none of the user's, of the data or of the world."""
 
@@ -112,12 +114,15 @@ def complain(message: str) -> None:
 
 def suggest(*steps: str) -> None:
     """Names the likely next steps, in a line on stderr; commands that print JSON leave it out."""
+    sys.stdout.flush()  # in a file that takes both, the result comes first
     print(f"next: {make_visible('; or '.join(steps))}", file=sys.stderr)
 
 
 def write_command(*words: object) -> str:
-    """A command of ours, as one types it."""
-    return shlex.join(["coalm-it", *map(str, words)])
+    """A command of ours as one types it: by the path of the one that runs, where the name alone would not be found."""
+    typed = Path(sys.argv[0])
+    name = str(typed) if typed.name == COMMAND and not shutil.which(COMMAND) else COMMAND
+    return shlex.join([name, *map(str, words)])
 
 
 def print_line(text: str) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +92,24 @@ def test_what_was_fetched_is_listed_and_built_from(site: str, tmp_path: Path) ->
 def test_a_dry_run_of_publishing_is_followed_by_the_real_one(demo: Path) -> None:
     result = run("publish", demo, "--repo", "ada/mine", "--public", "--tag", "v1", "--dry-run")
     assert read_next(result) == [f"coalm-it publish {demo} --repo ada/mine --public --tag v1"]
+
+
+@pytest.mark.parametrize(("on_path", "named"), [(True, "coalm-it"), (False, "{folder}/coalm-it")])
+def test_the_command_is_named_as_it_can_be_typed(on_path: bool, named: str, tmp_path: Path) -> None:
+    """After `make demo` it is .venv/bin/coalm-it, until the environment is activated."""
+    script = tmp_path / "bin" / "coalm-it"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nfrom coalm_it.__main__ import main\nmain()\n")
+    script.chmod(0o755)
+    path = f"{script.parent}:/usr/bin" if on_path else "/usr/bin"
+    done = subprocess.run([script, "sources"], capture_output=True, text=True, env={**os.environ, "PATH": path})
+    assert done.stderr == f"next: {named.format(folder=script.parent)} fetch snips --data CORPORA\n"
+
+
+def test_it_comes_last_also_in_a_pipe_that_takes_both() -> None:
+    command = [sys.executable, "-m", "coalm_it", "recipes"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.stdout.splitlines()[-1].startswith("next: ")
 
 
 @pytest.mark.parametrize(
