@@ -38,6 +38,19 @@ ENDS = (
     "so one sentence is enough|and I leave the rest to them|which is good to know|and I word it with care"
 ).split("|")
 PLACE = re.compile(r"^<(\d+)>(?: .*)?\n(.*)", re.MULTILINE)
+PLACE_LINE = re.compile(r"^<\d+>.*\n", re.MULTILINE)
+WORD = re.compile(r"\b[a-z]{3,}(?<!ed)\b(?!')")
+COMMON = frozenset(
+    "please thank thanks would could should will shall can may might must their there they them these those that this "
+    "about after again before just only very here then than from into with without what when where which who how why "
+    "all any some such one ones thing things other fine good great well right okay clear easy plain simple sure user "
+    "wish want need like request ask say tell make get take give follow know see look use call run function service "
+    "the and but for not yes are was were have has had does did you your our his her its also now still yet way go "
+    "got goes going made gave taken given seen known hello hey bye goodbye wants needs likes asks says tells makes "
+    "gets takes gives".split()
+)
+"""Words of which a thought that holds them says nothing."""
+VALUE = re.compile(r"'([^'\\]{2,30})'(?!:)")
 CALL = re.compile(r"Call: (\w+)\((.*)\)")
 TOKENS_PER_MESSAGE = 4
 
@@ -378,25 +391,44 @@ def make_text(body: Json, digest: bytes, poor: float) -> str:
     drawn = random.Random(digest)
     wanted = body.get("response_format", {})
     schema = wanted.get("schema") or wanted.get("json_schema", {}).get("schema")
-    following = dict(PLACE.findall(str(body["messages"][1]["content"]))) if len(body["messages"]) > 1 else {}
-    wanted = list(schema["properties"]) if schema else list(following)
-    if following and following.keys() >= set(wanted):
+    places = _read_places(str(body["messages"][1]["content"])) if len(body["messages"]) > 1 else {}
+    wanted = list(schema["properties"]) if schema else list(places)
+    if places and places.keys() >= set(wanted):
         scores = schema and all(one["type"] == "integer" for one in schema["properties"].values())
-        return json.dumps(
-            {key: drawn.randint(2, 5) if scores else _think(following[key], drawn, poor) for key in wanted}
-        )
+        return json.dumps({key: drawn.randint(2, 5) if scores else _think(*places[key], drawn, poor) for key in wanted})
     return json.dumps(_fill(schema, drawn)) if schema else _sentence(drawn)
 
 
-def _think(following: str, drawn: random.Random, poor: float) -> str:
-    """A thought before a call that names it, or before an answer that promises nothing."""
+def _read_places(prompt: str) -> dict[str, tuple[str, str]]:
+    """Number of a place -> the line below it, and what was said, called and returned in this turn above it."""
+    places = {}
+    for found in PLACE.finditer(prompt):
+        moment = prompt[max(prompt.rfind("User: ", 0, found.start()), 0) : found.start()]
+        places[found[1]] = (found[2], PLACE_LINE.sub("", moment))
+    return places
+
+
+def _think(following: str, moment: str, drawn: random.Random, poor: float) -> str:
+    """A thought before a call that names it, or before an answer that promises nothing, with a word of the moment."""
     opening, middle, end = (drawn.choice(choices) for choices in (OPENINGS, MIDDLES, ENDS))
     if poor and drawn.random() < poor:
         opening = f"Thought: {opening}"
     call = CALL.match(following)
+    word = _pick_word(moment, call)
     if call is None:
-        return f"{opening} {middle}, {end}."
-    return f"{opening} {middle}: {call[1]} it is, going by what was said."
+        return f"{opening} {middle}, {end}{word}."
+    return f"{opening} {middle}: {call[1]} it is, going by what was said{word}."
+
+
+def _pick_word(moment: str, call: re.Match[str] | None) -> str:
+    """The longest plain word of the user, or else a value of the call or of what came back, in a phrase."""
+    said, *returned = moment.split("\n", 1)
+    names = " ".join([*re.findall(r"Call: (\w+)", moment), call[1] if call else ""]).lower()
+    words = [word for word in WORD.findall(said) if word[:4] not in names and word not in COMMON]
+    if words:
+        return f", with {max(words, key=len)} in it"
+    values = VALUE.findall(" ".join([call[2] if call else "", *returned]))
+    return f", with {values[0]} in it" if values else ""
 
 
 def _fill(schema: Json, drawn: random.Random) -> Any:

@@ -15,6 +15,7 @@ from coalm_it.checks.leak import check_leak
 from coalm_it.checks.outcome import check_outcome
 from coalm_it.checks.reply_facts import check_reply_facts
 from coalm_it.checks.structure import check_structure
+from coalm_it.checks.substance import check_substance
 from coalm_it.checks.thought_facts import check_thought_facts
 from coalm_it.checks.thoughts import check_thoughts
 from coalm_it.schema import Finding, Sample
@@ -30,9 +31,10 @@ CHECKS: dict[str, Callable[[Sample], list[Finding]]] = {
     "thoughts": check_thoughts,
     "agreement": check_agreement,
     "thought_facts": check_thought_facts,
+    "substance": check_substance,
 }
 
-THOUGHT_CHECKS = ("structure", "leak", "outcome", "thoughts", "agreement", "thought_facts")
+THOUGHT_CHECKS = ("structure", "leak", "outcome", "thoughts", "agreement", "thought_facts", "substance")
 """The checks that read thoughts."""
 
 

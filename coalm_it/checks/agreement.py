@@ -8,7 +8,7 @@ from functools import lru_cache
 from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.intentions import find_call, find_gap, find_reply, may_call
-from coalm_it.checks.wording import is_code_name, names_tool, read_thought, read_words, split_name
+from coalm_it.checks.wording import is_code_name, names_tool, read_thought, read_words, split_name, stem_word
 from coalm_it.schema import Call, Finding, Sample, Tool
 from coalm_it.values import mentions
 
@@ -91,7 +91,7 @@ _COMMON = frozenset("a an and the of in on at for to by with or from is it this 
 def _is_meant(sample: Sample, call: Call, thought: str) -> bool:
     tool = find_tool(call, sample.tools)
     stems = _read_stems(call.name, call.service, tool.description if tool else "", bool(tool and tool.transactional))
-    if not stems.isdisjoint(map(_stem, read_words(thought))):
+    if not stems.isdisjoint(map(stem_word, read_words(thought))):
         return True
     values = read_leaves([call.arguments])
     return any(value in thought or mentions(thought, value, sample.clock) for value in values)
@@ -102,17 +102,7 @@ def _read_stems(name: str, service: str, description: str, transactional: bool) 
     """The stems of the words that can refer to a function."""
     own = split_name(f"{name} {service} {description}")
     verbs = _DOING if transactional else _SEARCHING if own[0] in _SEARCHING else [*_SEARCHING, *_DOING]
-    return frozenset(_stem(word) for word in (*own, *verbs, *_CALLING) if word not in _COMMON)
-
-
-@lru_cache(maxsize=1 << 13)
-def _stem(word: str) -> str:
-    """A word without endings of number and tense: searches, searching -> search."""
-    word = word.removesuffix("'s").replace("'", "")
-    for ending in ("ing", "ed", "es", "s", "e", "y"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word.removesuffix(ending)
-    return word
+    return frozenset(stem_word(word) for word in (*own, *verbs, *_CALLING) if word not in _COMMON)
 
 
 _NOT_NOW = re.compile(

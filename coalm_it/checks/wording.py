@@ -46,6 +46,16 @@ def split_name(name: str) -> list[str]:
     return _SEPARATORS.sub(" ", name).lower().split()
 
 
+@lru_cache(maxsize=1 << 13)
+def stem_word(word: str) -> str:
+    """A word without endings of number and tense: searches, searching -> search."""
+    word = word.removesuffix("'s").replace("'", "")
+    for ending in ("ing", "ed", "es", "s", "e", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word.removesuffix(ending)
+    return word
+
+
 def is_code_name(name: str) -> bool:
     """Whether a name can only be an identifier: FindHotel, find_hotel; not "search"."""
     return _CODE_NAME.fullmatch(name) is not None

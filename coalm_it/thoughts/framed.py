@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from coalm_it.recipe import Part
 from coalm_it.samples.targets import make_samples
 from coalm_it.schema import Dialogue, Place, Sample, Tool
+from coalm_it.thoughts.transcript import list_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class ThoughtResult:
 
 _REACT = Part(source=("any",), task=("react_action", "react_response"))
 
+_BY_MODEL = {"writer": "model"}
+"""Provenance of a thought that is still to be checked."""
+
 
 @dataclass(frozen=True)
 class FramedDialogue:
@@ -48,5 +52,6 @@ def make_place_samples(
     dialogue: Dialogue, tools: tuple[Tool, ...], turns: Container[int] | None = None
 ) -> dict[Place, Sample]:
     """Place -> the sample whose target contains the thought of this place; only of `turns`, unless that is None."""
-    samples = make_samples(dialogue, "any", _REACT, tools, turns=turns)
+    by_model = dict.fromkeys(list_places(dialogue), _BY_MODEL)
+    samples = make_samples(dialogue, "any", _REACT, tools, by_model, turns=turns)
     return {sample.place: sample for sample in samples}

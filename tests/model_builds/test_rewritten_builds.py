@@ -80,13 +80,16 @@ def test_every_row_says_whether_its_dialogue_was_rewritten(
             assert row["turn"] < 4
             assert (row["provenance"]["model"], row["provenance"]["attempts"]) == ("small", 1)
     thought_counts = Counter(built.manifest.parts["sgd"].thoughts)
-    assert thought_counts["first"] == sum(row["provenance"]["writer"] == "rewrite" for row in rows) > 0
+    beside = [row for row in rejects if row["thought"] is not None]  # a reply whose turn lacks a thought before a call
+    accepted = [row for row in [*rows, *beside] if row["provenance"]["writer"] == "rewrite"]
+    assert thought_counts["first"] == len(accepted) > 0
     if fallback == "grounded":
         assert {frozenset(one) for one in writers.values()} == {frozenset({"rewrite"}), frozenset({"grounded"})}
         assert thought_counts["replaced"] == len(rows) - thought_counts["first"] > 0
     else:
-        assert thought_counts["rejected"] == len(rejects) > 0
-        assert all(row["findings"][0]["message"].startswith("no thought passed in one attempt: ") for row in rejects)
+        assert thought_counts["rejected"] == len(rejects) - len(beside) > 0
+        failed = [row["findings"][0]["message"] for row in rejects if row not in beside]
+        assert all(message.startswith("no thought passed in one attempt: ") for message in failed)
 
 
 def test_a_quota_is_filled_though_rewritten_dialogues_are_shorter(server: Any, rewritten: Path, tmp_path: Path) -> None:
