@@ -48,8 +48,8 @@ def test_every_thought_is_checked_or_replaced_and_every_row_says_how_it_came_to_
     assert_adds_up(built)
     rows = read_rows(built.out)
     assert len(rows) == SAMPLES
-    assert count_fates(rows) == built.manifest.parts["sgd"].thoughts
-    assert count_fates(rows).keys() == {"first", "repaired", "replaced"}
+    assert count_thoughts(rows) == built.manifest.parts["sgd"].thoughts
+    assert count_thoughts(rows).keys() == {"first", "repaired", "replaced"}
     assert_origins_are_true(built, rows, tmp_path / "answers.sqlite")
     assert judge_again(built.out) == []
     # and whoever has the answers that the faults left has the same
@@ -68,7 +68,7 @@ def test_what_failed_is_a_reject_with_its_reason_where_the_recipe_wants_that(
     failed = [row for row in rejects if row["thought"] is None]
     beside = [row for row in rejects if row["thought"] is not None]
     assert 0 < len(failed) == built.manifest.parts["sgd"].rejected_by["reasoning"]
-    assert count_fates([*rows, *beside]) + Counter(rejected=len(failed)) == built.manifest.parts["sgd"].thoughts
+    assert count_thoughts([*rows, *beside]) + Counter(rejected=len(failed)) == built.manifest.parts["sgd"].thoughts
     for row in beside:  # a reply whose turn lacks the thought before its call
         assert [finding["message"] for finding in row["findings"]] == ["the thought is missing"]
     for row in failed:
@@ -118,7 +118,7 @@ def test_a_thought_that_fails_a_check_is_asked_for_again_with_the_reason(server:
     server.behave(poor=0.3)
     built = build_small(server, tmp_path / "out")
     thought_counts = built.manifest.parts["sgd"].thoughts
-    assert thought_counts == count_fates(read_rows(built.out))
+    assert thought_counts == count_thoughts(read_rows(built.out))
     assert thought_counts["repaired"] > thought_counts["replaced"] > 0
     assert not [row for row in read_rows(built.out) if row["thought"].startswith("Thought:")]
     reasons = {
@@ -130,7 +130,7 @@ def test_a_thought_that_fails_a_check_is_asked_for_again_with_the_reason(server:
 # --- what a row says of its thought ---
 
 
-def count_fates(rows: list[dict[str, Any]]) -> Counter[str]:
+def count_thoughts(rows: list[dict[str, Any]]) -> Counter[str]:
     origins = [row["provenance"] for row in rows]
     return Counter(
         "replaced" if one["writer"] == "grounded" else "first" if one["attempts"] == 1 else "repaired"
