@@ -193,7 +193,7 @@ MUTATIONS: dict[str, tuple[Sample, Callable[[Sample], Sample], set[str]]] = {
 
 # The check `database` overlaps with `reply_facts` and `outcome`, and the checks of thoughts with `leak`;
 # test_database.py and test_thought_mutations.py have their own mutations.
-CHECKED_HERE = set(CHECKS) - {"database", "thoughts", "agreement", "thought_facts"}
+CHECKED_HERE = set(CHECKS) - {"database", "thoughts", "agreement", "thought_facts", "substance"}
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
