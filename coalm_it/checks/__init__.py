@@ -39,8 +39,7 @@ THOUGHT_CHECKS = ("structure", "leak", "outcome", "thoughts", "agreement", "thou
 
 
 ON_REQUEST = frozenset({"substance"})
-"""Checks that run only where a recipe turns them on. Answers that were paid for before the check existed stay valid, and
-a data set that was built with them can be built again."""
+"""Checks that run only where a recipe turns them on: so answers that were paid for before the check existed stay valid."""
 
 
 def run_checks(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:

@@ -243,7 +243,7 @@ def test_a_tokenizer_without_a_pad_token_pads_with_its_end_token_and_says_so(
 
 
 def test_the_module_runs_the_command_for_accelerate(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "coalm_it.training", "smoke", "--data", "nowhere", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "coalm_it", "train", "smoke", "--data", "nowhere", "--out", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 2
     assert ran.stderr == "coalm-it: nowhere is not a finished build: it has no manifest.json\n"
