@@ -39,7 +39,7 @@ THOUGHT_CHECKS = ("structure", "leak", "outcome", "thoughts", "agreement", "thou
 
 
 ON_REQUEST = frozenset({"substance"})
-"""Checks that run only where a recipe turns them on: so answers that were paid for before the check existed stay valid."""
+"""Checks that run only where a recipe turns them on: answers from before the check existed stay valid."""
 
 
 def run_checks(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:

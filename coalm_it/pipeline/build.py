@@ -186,6 +186,7 @@ def _make_tables(
     listener.advance("shards", 0, len(missing))
     for done, (key, path) in enumerate(run_tasks(partial(make_shard, cache.folder), missing), 1):
         paths[key] = path
+        cache.add(key, path)
         rows += read_summary(path).rows
         listener.advance("shards", done, len(missing), f"{rows:,} rows")
     tables: dict[str, list[Path]] = {}

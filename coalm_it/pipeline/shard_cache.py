@@ -79,6 +79,10 @@ class ShardCache:
             pass  # removed meanwhile, or unreadable: the shard is made again
         return None
 
+    def add(self, key: str, path: Path) -> None:
+        """Takes in a table that was stored since the cache was opened."""
+        self._paths[key] = path
+
     def prune(self, limit: int, keep: Collection[Path]) -> None:
         """Removes what killed processes left unfinished, and the tables that were not used for the longest time until
         the rest fits into `limit` bytes."""
