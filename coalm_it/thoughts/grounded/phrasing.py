@@ -73,13 +73,19 @@ class PhraseWriter:
         text = fill_phrase(sentences[index], values, f"thoughts/{situation}")
         if _START in text:
             first, *later = text.split(_START)
-            text = " ".join([first, *(part[0].upper() + part[1:] for part in later)])
+            text = " ".join([first, *map(_capitalise, later)])
         return text
 
     def write(self, situation: str, values: Mapping[str, str]) -> str:
         """A phrasing of the situation with its placeholders filled, capitalised as a sentence."""
         text = self.phrase(situation, values)
-        return text[0].upper() + text[1:]
+        return _capitalise(text)
+
+
+def _capitalise(text: str) -> str:
+    """The text with a capital at its beginning, if that is the same letter: Turkish "ı" would become "I"."""
+    capital = text[0].upper()
+    return capital + text[1:] if capital.lower() == text[0] else text
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
