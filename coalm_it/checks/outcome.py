@@ -16,7 +16,7 @@ from coalm_it.schema import Call, Finding, Sample, Turn
 from coalm_it.values import value_text
 
 
-class Outcome(NamedTuple):
+class CallOutcome(NamedTuple):
     """The outcome of a call that commits to something, and its description in a finding."""
 
     kind: BookingStatus
@@ -39,13 +39,13 @@ def check_outcome(sample: Sample) -> list[Finding]:
     return [Finding(check="outcome", where=where, message=f"the {where} {fault}") for where, fault in faults]
 
 
-def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[Outcome]:
+def _read_outcomes(sample: Sample, turn: Turn) -> Iterator[CallOutcome]:
     """The outcome of each call of a turn that commits to something."""
     for step in turn.steps:
         for call, observation in step.exchanges:
             tool = find_tool(call, sample.tools)
             if tool is not None and tool.transactional and (kind := booking_outcome(call, observation)) is not None:
-                yield Outcome(kind, _describe_outcome(call, observation, kind))
+                yield CallOutcome(kind, _describe_outcome(call, observation, kind))
 
 
 def _describe_outcome(call: Call, observation: Any, kind: BookingStatus) -> str:
@@ -83,7 +83,7 @@ def _read_reply(sample: Sample) -> set[Claim]:
     return claims
 
 
-def _compare_claims(claims: set[Claim], outcomes: list[Outcome]) -> Iterator[str]:
+def _compare_claims(claims: set[Claim], outcomes: list[CallOutcome]) -> Iterator[str]:
     if "success" in claims and all(outcome.kind != "done" for outcome in outcomes):
         yield f"claims success, but {outcomes[-1].words}"
     if "failure" in claims and all(outcome.kind == "done" for outcome in outcomes):

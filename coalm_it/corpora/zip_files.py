@@ -80,12 +80,6 @@ def list_members(path: Path) -> Members:
     return Members(sorted(names), sorted(odd))
 
 
-def read_member(path: Path, name: str, count: int = -1) -> bytes:
-    """The content of a member, or its first `count` bytes. Raises ZipError."""
-    with open_zipped(path, name) as content:
-        return content.read(count) if count >= 0 else read_limited(content, MAX_MEMBER_BYTES)
-
-
 def read_limited(content: SupportsRead, limit: int) -> bytes:
     """The whole content, if it has no more than `limit` bytes. Raises ZipError."""
     chunks = []
