@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coalm_it.checks import CHECKS, ON_REQUEST, run_checks
+from coalm_it.checks import CHECKS, run_checks
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder
@@ -59,7 +59,7 @@ class ShardTask:
     def checks(self) -> list[str]:
         """Names of the checks that are on."""
         switched = {**self.recipe.checks, **self.recipe.parts[self.part].checks}
-        return [name for name in CHECKS if switched.get(name, name not in ON_REQUEST)]
+        return [name for name in CHECKS if switched.get(name, True)]
 
 
 @dataclass
