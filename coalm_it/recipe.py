@@ -172,7 +172,7 @@ class Reasoning(Settings):
 
     writer: Literal["grounded", "annotate", "rewrite"] = Field(
         "grounded",
-        description="grounded: templates, from the corpus's annotation; no model. annotate: a model writes the "
+        description="grounded: the corpus's own thoughts, or templates from its annotation; no model. annotate: a model writes the "
         "thoughts of the corpus's dialogues. rewrite: a model writes each dialogue anew, as in the paper.",
     )
     model: str = Field("", description="Name of the model at the endpoint; needed unless writer is grounded.")

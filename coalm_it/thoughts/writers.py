@@ -1,4 +1,5 @@
-"""Adds thoughts to dialogues: grounded ones, from the annotation, or those of a model, from its answers in the ledger.
+"""Adds thoughts to dialogues: grounded ones, from the annotation, where the corpus has none of its own; or those of a
+model, from its answers in the ledger.
 
 If a model's thought is rejected, by the checks or for its score, the grounded thought replaces it, or the place remains
 without a thought, as the recipe says (`fallback`).
@@ -42,7 +43,7 @@ class DialogueWithThoughts:
     missing: Mapping[Place, str] = field(default_factory=dict)
     """Place without a thought -> why."""
     thought_counts: Counter[str] = field(default_factory=Counter)
-    """Number of `grounded` thoughts; of a model's thoughts, how many were accepted at `first`, `repaired`, `replaced`
+    """Number of `grounded` thoughts, and of those of the `corpus`; of a model's thoughts, how many were accepted at `first`, `repaired`, `replaced`
     by grounded ones, or `rejected`."""
 
 
@@ -91,20 +92,27 @@ def _plan_judgement(
 
 
 def add_thoughts(framed: FramedDialogue, recipe: Recipe, ledger: Ledger | None) -> DialogueWithThoughts:
-    """The dialogue with a thought in each place: grounded ones, or those of a model, from `ledger`.
+    """The dialogue with a thought in each place: the corpus's own or a grounded one, or those of a model, from `ledger`.
 
     Raises MissingAnswerError.
     """
     if ledger is None:
-        provenance = dict.fromkeys(list_places(framed.dialogue), _describe_grounded())
-        dialogue = write_thoughts(framed.dialogue, recipe.seed)
-        return DialogueWithThoughts(dialogue, provenance, thought_counts=Counter({"grounded": len(provenance)}))
+        return _complete_thoughts(framed.dialogue, recipe.seed)
     draft = _read_draft(framed, recipe.reasoning, ledger)
     if recipe.reasoning.judge is not None:
         draft = apply_judge(framed, draft, recipe.reasoning, recipe.reasoning.judge, ledger)
     if recipe.reasoning.fallback == "reject":
         return _leave_out_rejected(draft, recipe.reasoning)
     return _replace_rejected(framed, draft, recipe)
+
+
+def _complete_thoughts(dialogue: Dialogue, seed: int) -> DialogueWithThoughts:
+    """The corpus's own thoughts, and a grounded one in every other place."""
+    places = list_places(dialogue)
+    own = {place: thought for place, thought in read_thoughts(dialogue, places).items() if thought}
+    provenance = dict.fromkeys(places, _describe_grounded()) | dict.fromkeys(own, {"writer": "corpus"})
+    counts = Counter(str(entry["writer"]) for entry in provenance.values())
+    return DialogueWithThoughts(put_thoughts(write_thoughts(dialogue, seed), own), provenance, thought_counts=counts)
 
 
 def _read_draft(framed: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> ModelDraft:
