@@ -57,7 +57,7 @@ class PartCounts(_Entry):
     rejected_by: dict[str, int]
     """Check -> samples that it rejected. A sample may fail several checks."""
     thoughts: dict[str, int]
-    """Origin -> number of thoughts: grounded, corpus (its own), or of a model at first, repaired, replaced, rejected."""
+    """Origin -> number of thoughts: grounded, the corpus's, or of a model at first, repaired, replaced, rejected."""
 
 
 class FaultEntry(_Entry):

@@ -43,8 +43,8 @@ class DialogueWithThoughts:
     missing: Mapping[Place, str] = field(default_factory=dict)
     """Place without a thought -> why."""
     thought_counts: Counter[str] = field(default_factory=Counter)
-    """Number of `grounded` thoughts, and of those of the `corpus`; of a model's thoughts, how many were accepted at `first`, `repaired`, `replaced`
-    by grounded ones, or `rejected`."""
+    """Number of `grounded` thoughts, and of those of the `corpus`; of a model's thoughts, how many were accepted at
+    `first`, `repaired`, `replaced` by grounded ones, or `rejected`."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _plan_judgement(
 
 
 def add_thoughts(framed: FramedDialogue, recipe: Recipe, ledger: Ledger | None) -> DialogueWithThoughts:
-    """The dialogue with a thought in each place: the corpus's own or a grounded one, or those of a model, from `ledger`.
+    """The dialogue with a thought in each place: the corpus's own or a grounded one; a model's from `ledger`.
 
     Raises MissingAnswerError.
     """
@@ -110,7 +110,7 @@ def _complete_thoughts(dialogue: Dialogue, seed: int) -> DialogueWithThoughts:
     """The corpus's own thoughts, and a grounded one in every other place."""
     places = list_places(dialogue)
     own = {place: thought for place, thought in read_thoughts(dialogue, places).items() if thought}
-    provenance = dict.fromkeys(places, _describe_grounded()) | dict.fromkeys(own, {"writer": "corpus"})
+    provenance = dict.fromkeys(places, _describe_grounded()) | {place: _CORPUS for place in own}
     counts = Counter(str(entry["writer"]) for entry in provenance.values())
     return DialogueWithThoughts(put_thoughts(write_thoughts(dialogue, seed), own), provenance, thought_counts=counts)
 
@@ -197,6 +197,9 @@ def _describe_rejection(result: ThoughtResult) -> str:
 
 
 # --- provenance ---
+
+
+_CORPUS: ThoughtProvenance = {"writer": "corpus"}
 
 
 def _describe_grounded() -> ThoughtProvenance:
