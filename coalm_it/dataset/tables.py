@@ -87,8 +87,8 @@ PROVENANCE: dict[str, str] = {
     "record": "Index of the record in the file.",
     "templates": "Hash of the templates of rows.",
     "inventory": "Hash of the corpus's list of functions and slots.",
-    "writer": "Who wrote the thought: `grounded`, `annotate`, `rewrite`, or `corpus` where the corpus has it. ReAct rows "
-    "have this key and the next ones.",
+    "writer": "Who wrote the thought: `grounded`, `annotate`, `rewrite`, or `corpus` where the corpus has it. ReAct "
+    "rows have this key and the next ones.",
     "thoughts": "Grounded: hash of the templates of thoughts.",
     "model": "By a model: its name.",
     "request": "By a model: key of the request in the ledger.",

@@ -110,7 +110,7 @@ def _complete_thoughts(dialogue: Dialogue, seed: int) -> DialogueWithThoughts:
     """The corpus's own thoughts, and a grounded one in every other place."""
     places = list_places(dialogue)
     own = {place: thought for place, thought in read_thoughts(dialogue, places).items() if thought}
-    provenance = dict.fromkeys(places, _describe_grounded()) | {place: _CORPUS for place in own}
+    provenance = dict.fromkeys(places, _describe_grounded()) | dict.fromkeys(own, _CORPUS)
     counts = Counter(str(entry["writer"]) for entry in provenance.values())
     return DialogueWithThoughts(put_thoughts(write_thoughts(dialogue, seed), own), provenance, thought_counts=counts)
 
