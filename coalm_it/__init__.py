@@ -13,7 +13,6 @@ __version__ = "0.1.0"
 _ROOM_OF = {
     "build": "coalm_it.pipeline.build",
     "check": "coalm_it.checks",
-    "decode_messages": "coalm_it.rendering",
     "read_dialogues": "coalm_it.readers",
 }
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, SkipValidation
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Stored in every manifest and row; changes when a type or a column changes its meaning."""
 
 Task = Literal["state_tracking", "function_call", "react_action", "react_response"]

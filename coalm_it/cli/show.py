@@ -37,7 +37,7 @@ def _find_row(folder: Path, name: str) -> dict[str, Any]:
             continue
         for row in ds.dataset(folder / part, format="parquet").to_table(filter=wanted).to_pylist():
             fits = name in (row["id"], row["dialogue_id"], parse_dialogue_name(row["id"]))
-            if fits and (longest is None or len(row["messages"]) > len(longest["messages"])):
+            if fits and (longest is None or len(row["prompt"]) > len(longest["prompt"])):
                 longest = row
     if longest is None:
         raise FolderError(f"no row and no dialogue {name!r} in {folder}")

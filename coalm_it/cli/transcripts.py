@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from coalm_it.cli.visible import make_visible
+from coalm_it.rendering.messages import parse_texts
 from coalm_it.schema import Place
 from coalm_it.thoughts.transcript import read_thoughts
 
@@ -37,7 +38,7 @@ def print_row(row: Mapping[str, Any]) -> None:
     """Prints a row of samples or rejects: its messages, and why it was rejected."""
     console = Console(soft_wrap=True)
     console.print(Text(make_visible(f"{row['id']}  (part {row['part']}, {row['licence']})"), style="bold"))
-    for message in row["messages"]:
+    for message in parse_texts(row.get("messages") or [*row["prompt"], *row["completion"]]):
         for label, text in _list_lines(message):
             _print_line(console, label, text)
     for finding in row.get("findings") or ():
@@ -45,14 +46,14 @@ def print_row(row: Mapping[str, Any]) -> None:
         console.print(Text(make_visible(reason), style="bold red"))
 
 
-def _list_lines(message: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+def _list_lines(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The lines of a message, each as label and text."""
-    if message["reasoning_content"] is not None:
+    if "reasoning_content" in message:
         yield "thought", message["reasoning_content"]
-    for call in json.loads(message["tool_calls"] or "[]"):
+    for call in message.get("tool_calls", ()):
         yield "call", _format_call(call["function"]["name"], call["function"]["arguments"])
-    if message["content"] is not None:
-        yield str(message["role"]), message["content"]
+    if message["content"] or "tool_calls" not in message:
+        yield message["role"], message["content"]
 
 
 def print_preview(previewed: PreviewedDialogue) -> None:

@@ -15,7 +15,7 @@ from coalm_it.dataset.manifest import MANIFEST, Manifest, ManifestError, OtherVe
 from coalm_it.files import hash_bytes, hash_file
 from coalm_it.rendering.chat import Form
 
-Config = Literal["coalm_it", "samples"]
+Config = Literal["coalm_it", "samples", "dialogues"]
 Split = Literal["train", "validation"]
 CONFIGS: dict[Form, Config] = {"columns": "coalm_it", "messages": "samples"}
 """Form of a row -> the config that has it."""

@@ -16,36 +16,55 @@ import pyarrow.parquet as pq
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.files import write_whole
 from coalm_it.mixture.split import Functions, list_functions
-from coalm_it.rendering import MESSAGE_KEYS, Message, Row
-from coalm_it.schema import Finding, Sample, parse_dialogue_name
+from coalm_it.rendering import Message, Row
+from coalm_it.schema import Finding, Sample, format_dialogue_name, parse_dialogue_name
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 5_000
 
-_MESSAGE = pa.struct([(key, pa.string()) for key in MESSAGE_KEYS])
 _FINDING = pa.struct([(name, pa.string()) for name in Finding.model_fields])
 _STRINGS = ("id", "part", "task", "source", "split", "dialogue_id")
+_TEXTS = pa.list_(pa.string())
+"""A list of JSON texts, one a message or a tool. The card's head declares it as List(Json()), so that `datasets` hands
+out objects; pandas, polars and duckdb show the texts."""
 
 COALM_IT = pa.schema([(name, pa.string()) for name in ("instruction", "input", "output")])
 """The three columns of the published data set."""
 
 SAMPLES = pa.schema(
     [
+        *[(name, _TEXTS) for name in ("prompt", "completion", "tools")],
         *[(name, pa.string()) for name in _STRINGS],
         ("turn", pa.int32()),
         ("licence", pa.string()),
         ("thought", pa.string()),
-        ("messages", pa.list_(_MESSAGE)),
-        ("tools", pa.string()),
         ("provenance", pa.string()),
     ]
 )
 """The typed columns, of the same rows in the same order."""
 
+DIALOGUES = pa.schema(
+    [
+        *[(name, _TEXTS) for name in ("messages", "tools")],
+        *[(name, pa.string()) for name in ("id", "part", "source", "split", "licence")],
+        ("turns", pa.int32()),
+    ]
+)
+"""Each dialogue of the rows, once and whole, up to the first turn that a check rejected."""
+_STORED = {"messages": "prompt", "turns": "turn"}
+"""Column of DIALOGUES -> that of the shard's table which has it."""
+_DIALOGUE = "dialogue"
+"""Task of the rows of a shard's table that are dialogues."""
+
 _FUNCTIONS = [pa.field(name, pa.list_(pa.string())) for name in Functions._fields]
 
 REJECTS = SAMPLES.append(pa.field("findings", pa.list_(_FINDING)))
 """The columns of SAMPLES and what the checks found, of samples that became no row."""
+
+_PLAIN: dict[str, pa.DataType] = {
+    field.name: field.type for field in [*COALM_IT, *REJECTS, *_FUNCTIONS] if field.name not in ("prompt", "tools")
+}
+"""Column of a shard's table -> its type, of those that are no SharedTexts."""
 
 MEANINGS: dict[str, str] = {
     "instruction": "What the model is told: its task, and in most layouts the tools, the date and the conversation so "
@@ -62,17 +81,20 @@ MEANINGS: dict[str, str] = {
     "turn": "Index of the turn that the target belongs to, from 0.",
     "licence": "Licence of the corpus, an SPDX identifier.",
     "thought": "Thought of the target; null where it has none.",
-    "messages": "The conversation up to and including the target, which is the last message. "
-    "`coalm_it.decode_messages(row)` gives messages and tools as chat templates take them.",
-    "messages.role": "`system`, `user`, `assistant` or `tool`.",
-    "messages.content": "Text of the message; null beside tool calls.",
-    "messages.reasoning_content": "Thought of an assistant message; null without one.",
-    "messages.tool_calls": "Calls of an assistant message as JSON text: a list of {id, type, function: {name, "
-    "arguments}}.",
+    "prompt": "The conversation before the target: a list of messages.",
+    "completion": "The target: a list of one message of the role `assistant`.",
+    "messages": "The dialogue: a list of messages, with the thoughts and calls of all turns.",
+    "messages.role": "`system`, `user`, `assistant` or `tool`. The keys of a message that has no value for them are "
+    "absent, in `prompt` and `completion` too.",
+    "messages.content": "Text of the message; empty beside tool calls.",
+    "messages.reasoning_content": "Thought of an assistant message.",
+    "messages.tool_calls": "Calls of an assistant message: a list of {id, type, function: {name, arguments}}; the "
+    "arguments are an object.",
     "messages.tool_call_id": "Of a tool message: the id of the call that it answers.",
     "messages.name": "Of a tool message: the name of the function.",
-    "tools": "The functions that the model may call, as JSON text: a list of {type: function, function: {name, "
-    "description, parameters}}; null where the task has none.",
+    "turns": "Number of turns: how often the user speaks.",
+    "tools": "The functions that the model may call: a list of {type: function, function: {name, description, "
+    "parameters}}; null where the task has none.",
     "provenance": "How the row came to be, as JSON text; its keys are listed below.",
     "findings": "What the checks found; never empty.",
     "findings.check": "Name of the check.",
@@ -120,54 +142,70 @@ class Pick(NamedTuple):
 # --- the Arrow file of a shard ---
 
 
+class SharedTexts:
+    """A column of lists of texts. A text that stands in many lists, as the same object, is stored once."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._index: dict[int, int] = {}
+        """id() of a text -> its index in `_texts`."""
+        self._lists: list[list[int] | None] = []
+
+    def append(self, texts: Sequence[str] | None) -> None:
+        self._lists.append(None if texts is None else [self._find(text) for text in texts])
+
+    def _find(self, text: str) -> int:
+        index = self._index.get(id(text))
+        if index is None:
+            index = self._index[id(text)] = len(self._texts)
+            self._texts.append(text)
+        return index
+
+    def build(self) -> pa.ListArray:
+        indices = pa.array(self._lists, pa.list_(pa.int32()))
+        values = pa.DictionaryArray.from_arrays(indices.values, pa.array(self._texts, pa.string()))
+        return pa.ListArray.from_arrays(indices.offsets, values, mask=indices.is_null())
+
+
 class TableBuilder:
     """Collects rows into an Arrow table with all columns of COALM_IT and REJECTS; `findings` is null for a kept row.
 
-    Two more columns, `about` and `shown`, list the functions of function calls (see mixture/split.py). The rows of a
-    dialogue share messages and tools; the table stores each message and each tool list once (dictionary-encoded).
+    Two more columns, `about` and `shown`, list the functions of function calls (see mixture/split.py). A dialogue is a
+    row of the task `dialogue` with its messages in `prompt`. The rows of a dialogue share messages and tools.
     """
 
     def __init__(self) -> None:
         self._columns: dict[str, list[Any]] = defaultdict(list)
-        self._messages: list[Message] = []
-        self._message_index: dict[int, int] = {}
-        """id() of a message -> its index in `_messages`."""
-        self._messages_of_row: list[list[int]] = []
+        self._prompts, self._tools = SharedTexts(), SharedTexts()
 
     def add_row(self, sample: Sample, row: Row, findings: Sequence[Finding]) -> None:
-        columns = self._columns
-        for name in _STRINGS:
-            columns[name].append(getattr(sample, name))
-        columns["turn"].append(sample.turn)
-        columns["licence"].append(sample.licence)
-        columns["thought"].append(sample.thought)
-        for name in ("instruction", "input", "output", "tools", "provenance"):
-            columns[name].append(getattr(row, name))
-        columns["findings"].append([finding.model_dump() for finding in findings] or None)
         functions = list_functions(sample)
-        for name in Functions._fields:
-            columns[name].append(sorted(getattr(functions, name)) if functions else None)
-        self._messages_of_row.append([self._index_message(message) for message in row.messages])
+        self._prompts.append(row.prompt)
+        self._tools.append(row.tools)
+        self._append(
+            **{name: getattr(sample, name) for name in (*_STRINGS, "turn", "licence", "thought")},
+            **{name: getattr(row, name) for name in ("instruction", "input", "output", "completion", "provenance")},
+            **{name: sorted(getattr(functions, name)) if functions else None for name in Functions._fields},
+            findings=[finding.model_dump() for finding in findings] or None,
+        )
 
-    def _index_message(self, message: Message) -> int:
-        index = self._message_index.get(id(message))
-        if index is None:
-            index = self._message_index[id(message)] = len(self._messages)
-            self._messages.append(message)
-        return index
+    def add_dialogue(
+        self, sample: Sample, messages: Sequence[Message], tools: Sequence[str] | None, turns: int
+    ) -> None:
+        """Adds the dialogue of a sample; `turns` is the number of turns that the messages have."""
+        self._prompts.append(messages)
+        self._tools.append(tools)
+        name = format_dialogue_name(sample.source, sample.split, sample.dialogue_id)
+        shared = {name: getattr(sample, name) for name in (*_STRINGS, "licence")}
+        self._append(**{**shared, "id": name, "task": _DIALOGUE, "turn": turns})
+
+    def _append(self, **values: Any) -> None:
+        for name in _PLAIN:
+            self._columns[name].append(values.get(name))
 
     def build_table(self) -> pa.Table:
-        fields = {field.name: field.type for field in [*COALM_IT, *REJECTS, *_FUNCTIONS]}
-        arrays = {}
-        for name, data_type in fields.items():
-            if name == "messages":
-                indices = pa.array(self._messages_of_row, pa.list_(pa.int32()))
-                values = pa.DictionaryArray.from_arrays(indices.values, pa.array(self._messages, _MESSAGE))
-                arrays[name] = pa.ListArray.from_arrays(indices.offsets, values)
-            else:
-                arrays[name] = pa.array(self._columns[name], data_type)
-        arrays["tools"] = arrays["tools"].dictionary_encode()
-        return pa.table(arrays)
+        arrays = {name: pa.array(self._columns[name], data_type) for name, data_type in _PLAIN.items()}
+        return pa.table({**arrays, "prompt": self._prompts.build(), "tools": self._tools.build()})
 
 
 def write_table(path: Path, table: pa.Table, summary: ShardSummary) -> None:
@@ -189,6 +227,22 @@ def read_summary(path: Path) -> ShardSummary:
         return ShardSummary.model_validate_json(pa.ipc.open_file(file).schema.metadata[b"summary"])
 
 
+class TableRows(NamedTuple):
+    """The rows of a shard's table: the ids of all, and the indexes of each kind."""
+
+    ids: list[str]
+    kept: list[int]
+    rejects: list[int]
+    dialogues: list[int]
+
+
+def list_rows(table: pa.Table) -> TableRows:
+    is_dialogue = pc.equal(table["task"], _DIALOGUE)
+    is_kept = pc.and_not(table["findings"].is_null(), is_dialogue)
+    kinds = (is_kept, table["findings"].is_valid(), is_dialogue)
+    return TableRows(table["id"].to_pylist(), *(pc.indices_nonzero(kind).to_pylist() for kind in kinds))
+
+
 def read_functions(table: pa.Table) -> Iterator[tuple[str, Functions]]:
     """Dialogue and functions of each function call in a shard's table.
 
@@ -205,8 +259,16 @@ def read_functions(table: pa.Table) -> Iterator[tuple[str, Functions]]:
 
 def write_parquet(path: Path, schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick]) -> None:
     """Writes the picked rows of the tables, in that order, in the columns of `schema`. Raises OutputError."""
-    dictionaries = [name for name in ("part", "task", "source", "split", "licence", "tools") if name in schema.names]
-    options = {"compression": "zstd", "use_dictionary": dictionaries, "store_schema": False}
+    dictionaries = [name for name in ("part", "task", "source", "split", "licence") if name in schema.names]
+    if "tools" in schema.names:
+        dictionaries.append("tools.list.element")
+    options = {
+        "compression": "zstd",
+        "use_dictionary": dictionaries,
+        "store_schema": False,
+        "write_page_index": True,
+        "use_content_defined_chunking": True,
+    }
     with write_whole(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
         for start in range(0, len(picks), ROWS_PER_GROUP):
             writer.write_table(_gather_rows(schema, tables, picks[start : start + ROWS_PER_GROUP]))
@@ -224,7 +286,7 @@ def _gather_rows(schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick
     positions = [position for group in by_table.values() for position in group]
     order = sorted(range(len(positions)), key=positions.__getitem__)
     rows = pa.concat_tables(gathered).take(pa.array(order, pa.int32()))
-    return _mark_repeats(rows, [pick.repeat for pick in picks]) if "id" in schema.names else rows
+    return _mark_repeats(rows, [pick.repeat for pick in picks]) if "provenance" in schema.names else rows
 
 
 def _mark_repeats(rows: pa.Table, repeats: Sequence[int]) -> pa.Table:
@@ -243,18 +305,6 @@ def _mark_repeats(rows: pa.Table, repeats: Sequence[int]) -> pa.Table:
 
 def _select_rows(table: pa.Table, schema: pa.Schema, rows: Sequence[int]) -> pa.Table:
     """Some rows of a shard's table in the columns of `schema`, without dictionary encoding."""
-    taken = table.select(schema.names).take(pa.array(rows, pa.int32()))
-    columns = []
-    for name in schema.names:
-        column = taken[name].combine_chunks()
-        if name == "messages":
-            column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-            shared = column.flatten()
-            column = pa.ListArray.from_arrays(_offsets(column), shared.dictionary.take(shared.indices))
-        columns.append(column.cast(schema.field(name).type))
+    taken = table.select([_STORED.get(name, name) for name in schema.names]).take(pa.array(rows, pa.int32()))
+    columns = [column.combine_chunks().cast(field.type) for column, field in zip(taken.columns, schema, strict=True)]
     return pa.table(columns, schema=schema)
-
-
-def _offsets(lists: pa.ListArray) -> pa.Array:
-    """Offsets that start at 0, also where the array is a slice."""
-    return pc.subtract(lists.offsets, lists.offsets[0])

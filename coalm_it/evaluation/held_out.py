@@ -37,6 +37,7 @@ from coalm_it.evaluation.items import (
 )
 from coalm_it.evaluation.metrics import Scores, score_calls, score_state
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
+from coalm_it.rendering.messages import parse_texts
 from coalm_it.schema import Call, parse_dialogue_name
 
 CONFIG = Evaluation
@@ -105,7 +106,7 @@ def _needs_no_decision(row: Mapping[str, Any], build: FinishedBuild, form: Form)
 def _make_item(row: Mapping[str, Any], config: Evaluation) -> Item:
     conversation = read_conversation(row, config.form, config.thoughts)
     *before, target = conversation.messages
-    functions = tuple(tool["function"]["name"] for tool in json.loads(row["tools"] or "[]"))
+    functions = tuple(tool["function"]["name"] for tool in parse_texts(row["tools"]))
     reference, formats = _read_reference(row, target, config.form, functions)
     return Item(
         id=row["id"],
@@ -132,7 +133,7 @@ def _read_reference(
     if form == "messages":
         calls = [one["function"] for one in target.get("tool_calls", ())]
         return tuple(Call(name=one["name"], arguments=one["arguments"]) for one in calls), TEMPLATE_FORMATS
-    if row["messages"][-1]["tool_calls"] is None:
+    if "tool_calls" not in parse_texts(row["completion"])[0]:
         return (), COLUMN_FORMATS
     found = find_format(target["content"])
     if found is None:

@@ -24,6 +24,7 @@ from coalm_it.dataset.manifest import AnswersEntry, Manifest, find_shortfall
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import (
     COALM_IT,
+    DIALOGUES,
     REJECTS,
     ROWS_PER_FILE,
     SAMPLES,
@@ -34,7 +35,7 @@ from coalm_it.dataset.tables import (
 from coalm_it.listener import Listener, Silent
 from coalm_it.pipeline.accounting import describe_timings, list_faults, make_manifest
 from coalm_it.pipeline.engine import RunTasks, start_engine
-from coalm_it.pipeline.mix import Mix, Tables, list_candidates, mix_candidates, split_kept
+from coalm_it.pipeline.mix import Mix, Tables, mix_candidates, read_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
 from coalm_it.pipeline.portable import make_portable
@@ -165,7 +166,7 @@ def _collect_answers(
     while True:
         answers = ask_model(selection, answer_source, budgets, listener)
         tables = make_tables(answers.tasks)
-        train = split_kept(recipe, list_candidates(recipe, tables))["train"]
+        train = split_kept(recipe, read_candidates(recipe, tables))["train"]
         rejects = {name: sum(read_summary(path).rejects for path in paths) for name, paths in tables.items()}
         if not selection.widen({name: len(train[name]) for name in tables}, rejects):
             answered = dict(zip((task.key for task in asking), answers.tasks, strict=True))
@@ -237,12 +238,14 @@ def _write_file(task: FileTask) -> Path:
 
 
 def _write_data(mix: Mix, folder: BuildFolder, files: list[Path], run_tasks: RunTasks, listener: Listener) -> None:
-    """Writes the rows of both configs, and the rejects; adds to `files` what is to be written, before it is."""
+    """Writes the rows of all configs, and the rejects; adds to `files` what is to be written, before it is."""
     kinds = [
         ("data/coalm_it/train", COALM_IT, mix.train),
         ("data/samples/train", SAMPLES, mix.train),
+        ("data/dialogues/train", DIALOGUES, mix.dialogues["train"]),
         ("data/coalm_it/validation", COALM_IT, mix.validation),
         ("data/samples/validation", SAMPLES, mix.validation),
+        ("data/dialogues/validation", DIALOGUES, mix.dialogues["validation"]),
         ("rejects/rejects", REJECTS, mix.rejects),
     ]
     tasks = []
@@ -253,7 +256,7 @@ def _write_data(mix: Mix, folder: BuildFolder, files: list[Path], run_tasks: Run
             some = picks[index * ROWS_PER_FILE : (index + 1) * ROWS_PER_FILE]
             tasks.append(FileTask(path, schema, mix.tables, some))
     files += [task.path for task in tasks]
-    # A row stands in both configs, and counts once.
+    # A row stands in several configs, and counts once.
     sizes = {task.path: len(task.picks) if task.schema is SAMPLES else 0 for task in tasks}
     rows, total = 0, sum(sizes.values())
     listener.advance("files", 0, len(tasks))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from coalm_it.corpora.sources import describe_download, load_source
-from coalm_it.dataset.tables import Pick, open_table, read_functions
+from coalm_it.dataset.tables import Pick, list_rows, open_table, read_functions
 from coalm_it.mixture.quotas import (
     Candidate,
     Shortage,
@@ -49,6 +49,8 @@ class Mix:
     tables: list[Path]
     train: list[Pick]
     validation: list[Pick]
+    dialogues: dict[Side, list[Pick]]
+    """The dialogues of the rows of each side."""
     rejects: list[Pick]
     counts: dict[str, MixCounts]
     """By part."""
@@ -59,26 +61,31 @@ class Candidates(NamedTuple):
 
     kept: dict[str, list[Candidate]]
     """Part -> the rows that passed all checks."""
+    dialogues: dict[str, dict[str, Candidate]]
+    """Part -> full name of a dialogue -> the dialogue itself."""
     functions: dict[str, Functions]
     """Dialogue -> the functions of its calls, if validation rows are held out."""
     rejects: list[Pick]
 
 
-def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
+def read_candidates(recipe: Recipe, tables: Tables) -> Candidates:
     kept: dict[str, list[Candidate]] = {name: [] for name in recipe.parts}
+    dialogues: dict[str, dict[str, Candidate]] = {name: {} for name in recipe.parts}
     functions: list[tuple[str, Functions]] = []
     rejects: list[Pick] = []
     for index, (part, path) in enumerate((part, path) for part, paths in tables.items() for path in paths):
         with open_table(path) as table:
-            ids, passed = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
+            found = list_rows(table)
             if recipe.validation and "function_call" in recipe.parts[part].task:
                 functions += read_functions(table)
-        for row, (row_id, good) in enumerate(zip(ids, passed, strict=True)):
-            if good:
-                kept[part].append(Candidate(index, row, row_id, parse_dialogue_name(row_id)))
-            else:
-                rejects.append(Pick(index, row))
-    return Candidates(kept, join_functions(functions), rejects)
+        rejects += [Pick(index, row) for row in found.rejects]
+        kept[part] += [
+            Candidate(index, row, found.ids[row], parse_dialogue_name(found.ids[row])) for row in found.kept
+        ]
+        for row in found.dialogues:
+            name = found.ids[row]
+            dialogues[part][name] = Candidate(index, row, name, name)
+    return Candidates(kept, dialogues, join_functions(functions), rejects)
 
 
 def split_kept(recipe: Recipe, candidates: Candidates) -> Sides:
@@ -93,12 +100,12 @@ def mix_candidates(
     `unasked` (part -> samples about which no model was asked) count as available when shares are computed. Quotas are
     of train rows. Raises ShortError if a part has too few rows, unless the recipe allows it.
     """
-    candidates = list_candidates(recipe, tables)
+    candidates = read_candidates(recipe, tables)
     sides = split_kept(recipe, candidates)
     wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in sides["train"].items()})
     absent = {name: _list_absent(name, part, part_sources) for name, part in recipe.parts.items()}
-    train: list[Candidate] = []
-    validation: list[Candidate] = []
+    train: dict[str, list[Candidate]] = {}
+    validation: dict[str, Sequence[Candidate]] = {}
     counts: dict[str, MixCounts] = {}
     for name, part in recipe.parts.items():
         drawn = draw_candidates(sides["train"][name], wanted[name], recipe.seed)
@@ -106,16 +113,19 @@ def mix_candidates(
         fills = part.fill == "repeat" and not absent[name]
         repeated = repeat_candidates(drawn, wanted[name] - len(drawn), recipe.seed) if fills else []
         held_out = _hold_out(recipe, name, len(drawn), sides)
-        train += [*drawn, *repeated]
-        validation += held_out
+        train[name], validation[name] = [*drawn, *repeated], held_out
         rows, mixed = len(drawn) + len(repeated), len(sides["mixed"][name])
         counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed)
     if not recipe.allow_short:
         _refuse_shortages(recipe, counts, absent)
     return Mix(
         tables=[path for paths in tables.values() for path in paths],
-        train=_order_picks(train, recipe),
-        validation=_order_picks(validation, recipe),
+        train=_order_picks(train.values(), recipe),
+        validation=_order_picks(validation.values(), recipe),
+        dialogues={
+            "train": _pick_dialogues(train, candidates.dialogues, recipe),
+            "validation": _pick_dialogues(validation, candidates.dialogues, recipe),
+        },
         rejects=candidates.rejects,
         counts=counts,
     )
@@ -148,6 +158,18 @@ def _refuse_shortages(recipe: Recipe, counts: Mapping[str, MixCounts], absent: M
         raise ShortError(shortages, remedies)
 
 
-def _order_picks(candidates: Sequence[Candidate], recipe: Recipe) -> list[Pick]:
-    ordered = order_candidates(candidates, recipe.order, recipe.seed)
+def _pick_dialogues(
+    drawn: Mapping[str, Sequence[Candidate]], dialogues: Mapping[str, Mapping[str, Candidate]], recipe: Recipe
+) -> list[Pick]:
+    """Each dialogue of the drawn rows once, from the first of their parts that has thoughts, else from the first."""
+    picked: dict[str, Candidate] = {}
+    for part in sorted(drawn, key=lambda name: not recipe.parts[name].has_thoughts):
+        for candidate in drawn[part]:
+            if (dialogue := dialogues[part].get(candidate.dialogue)) is not None:
+                picked.setdefault(candidate.dialogue, dialogue)
+    return _order_picks([list(picked.values())], recipe)
+
+
+def _order_picks(candidates: Iterable[Sequence[Candidate]], recipe: Recipe) -> list[Pick]:
+    ordered = order_candidates([one for some in candidates for one in some], recipe.order, recipe.seed)
     return [Pick(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered]

@@ -153,7 +153,8 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
     with clock.time("think"):
         with_thoughts = _add_thoughts(task, framed)
     with clock.time("sample"):
-        samples = _make_samples(task, contents, framed, with_thoughts)
+        originals = _make_samples(task, framed, with_thoughts)
+        samples = _copy_samples(task, contents, originals, framed)
     with clock.time("check"):
         missing = {one.dialogue.id: one.missing for one in with_thoughts if one.missing}
         findings = [_find_missing(sample, missing) or run_checks(sample, task.checks) for sample in samples]
@@ -161,6 +162,7 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
     with clock.time("render"):
         for sample, found in zip(samples, findings, strict=True):
             builder.add_row(sample, _render_row(renderer, sample, found), found)
+        _add_dialogues(with_thoughts, originals, _find_rejected_turns(samples, findings), renderer, builder)
     with clock.time("table"):
         table = builder.build_table()
     summary = _summarize(task, contents, with_thoughts, findings, clock.seconds)
@@ -177,16 +179,23 @@ def _add_thoughts(task: ShardTask, framed: Sequence[FramedDialogue]) -> list[Dia
 
 
 def _make_samples(
-    task: ShardTask,
-    contents: ShardContents,
-    framed: Sequence[FramedDialogue],
-    with_thoughts: Sequence[DialogueWithThoughts],
+    task: ShardTask, framed: Sequence[FramedDialogue], with_thoughts: Sequence[DialogueWithThoughts]
+) -> list[list[Sample]]:
+    """The samples of each dialogue, as the corpus has them."""
+    part = task.recipe.parts[task.part]
+    return [
+        [*make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)]
+        for frame, one in zip(framed, with_thoughts, strict=True)
+    ]
+
+
+def _copy_samples(
+    task: ShardTask, contents: ShardContents, originals: Sequence[Sequence[Sample]], framed: Sequence[FramedDialogue]
 ) -> list[Sample]:
-    """All samples of the part, with their copies."""
+    """The copies of all samples that are candidates for rows."""
     part = task.recipe.parts[task.part]
     samples = [sample.model_copy(update={"part": task.part}) for sample in contents.samples]
-    for frame, one in zip(framed, with_thoughts, strict=True):
-        samples += make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)
+    samples += [sample for some in originals for sample in some]
     pool = [tool for frame in framed for tool in frame.tools] if part.unanswerable else []
     return [copy for sample in samples for copy in copy_sample(sample, part, pool, task.recipe.seed)]
 
@@ -205,7 +214,41 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
         raise
     except ValueError as error:
         found.append(Finding(check="rendering", where="row", message=str(error)))
-        return Row("", "", "", [], None, "{}")
+        return Row("", "", "", [], [], None, "{}")
+
+
+# --- dialogues ---
+
+
+def _find_rejected_turns(samples: Sequence[Sample], findings: Sequence[Sequence[Finding]]) -> dict[str, int]:
+    """Id of a dialogue -> its first turn of which a check rejected calls, reply or thought.
+
+    What a layout cannot write is no fault of the dialogue, nor is what was made unanswerable.
+    """
+    rejected: dict[str, int] = {}
+    for sample, found in zip(samples, findings, strict=True):
+        is_own = sample.task != "state_tracking" and "unanswerable" not in sample.provenance
+        if is_own and any(finding.check in (*CHECKS, "reasoning") for finding in found):
+            rejected[sample.dialogue_id] = min(sample.turn, rejected.get(sample.dialogue_id, sample.turn))
+    return rejected
+
+
+def _add_dialogues(
+    with_thoughts: Sequence[DialogueWithThoughts],
+    originals: Sequence[Sequence[Sample]],
+    rejected: Mapping[str, int],
+    renderer: Renderer,
+    builder: TableBuilder,
+) -> None:
+    """Adds each dialogue up to the first turn that a check rejected, or of which the corpus says not to learn it."""
+    for one, samples in zip(with_thoughts, originals, strict=True):
+        dialogue = one.dialogue
+        context = (place.turn for place in dialogue.context_only)
+        end = min([len(dialogue.turns), rejected.get(dialogue.id, len(dialogue.turns)), *context])
+        told = [sample for sample in samples if sample.task != "state_tracking" and sample.turn < end]
+        if told:
+            messages, tools = renderer.render_dialogue(told[-1], dialogue.turns[:end])
+            builder.add_dialogue(told[-1], messages, tools, end)
 
 
 # --- the summary ---

@@ -6,15 +6,14 @@ earlier turns, of tools) is written once and kept until the next dialogue.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import is_not
 from typing import Any, NamedTuple
 
 from coalm_it.rendering.columns import LAYOUTS, Columns, CorpusText, write_turn_lines
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import (
-    MESSAGE_KEYS,
     Message,
-    decode_messages,
     describe_task,
     dump_json,
     format_tools,
@@ -25,19 +24,21 @@ from coalm_it.rendering.messages import (
     turn_messages,
 )
 from coalm_it.rendering.varied import VariedColumns
-from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool
+from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool, Turn
 from coalm_it.templates import fingerprint_templates
 
-__all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages"]
+__all__ = ["Message", "Renderer", "Row"]
 
 
 class Row(NamedTuple):
     instruction: str
     input: str
     output: str
-    messages: list[Message]
-    tools: str | None
-    """JSON text: a list of {type: function, function: {name, description, parameters}}; None without tools."""
+    prompt: Sequence[Message]
+    completion: Sequence[Message]
+    """The target, one message."""
+    tools: Sequence[str] | None
+    """JSON texts of {type: function, function: {name, description, parameters}}; None without tools."""
     provenance: str
     """JSON text."""
 
@@ -54,18 +55,13 @@ class Renderer:
         self._messages = TurnMemo(lambda turn: turn_messages(turn, self._names))
         self._varied = VariedColumns(inventory)
         self._shown: tuple[Tool, ...] = ()
-        self._tools: str | None = None
+        self._tools: list[str] | None = None
         self._sample_provenance: dict[str, Any] | None = None
         self._provenance = ""
 
     def render_row(self, sample: Sample) -> Row:
         """The row of a sample, in both forms."""
-        # Compared item by item: every sample has its own tuple of the same tools.
-        if len(sample.tools) != len(self._shown) or any(map(is_not, sample.tools, self._shown)):
-            self._shown, self._names = sample.tools, qualify_names(sample.tools)
-            self._tools = format_tools(sample.tools, self._names) if sample.tools else None
-            self._messages.clear()
-            self._varied.set_tools(sample.tools, self._names)
+        self._use_tools(sample.tools)
         self._lines.use_dialogue(sample.turns)
         self._messages.use_dialogue(sample.turns)
         self._speech.use_dialogue(sample.turns)
@@ -75,11 +71,27 @@ class Renderer:
         is_state_tracking = sample.task == "state_tracking"
         columns = sample.columns or self._write_columns(sample)
         services = self._varied.services.names if is_state_tracking and sample.tools else ""
-        messages = [system_message(describe_task(sample, self._corpus, services))]
+        prompt = [system_message(describe_task(sample, self._corpus, services))]
         for turn in sample.history:
-            messages += self._speech(turn) if is_state_tracking else self._messages(turn)
-        messages += target_messages(sample, self._messages)
-        return Row(*columns, messages, None if is_state_tracking else self._tools, self._provenance)
+            prompt += self._speech(turn) if is_state_tracking else self._messages(turn)
+        *before, target = target_messages(sample, self._messages)
+        tools = None if is_state_tracking else self._tools
+        return Row(*columns, [*prompt, *before], [target], tools, self._provenance)
+
+    def render_dialogue(self, sample: Sample, turns: Sequence[Turn]) -> tuple[list[Message], Sequence[str] | None]:
+        """The messages of these turns, and the tools, of the dialogue to which the sample belongs."""
+        self._use_tools(sample.tools)
+        self._messages.use_dialogue(turns)
+        messages = [system_message(describe_task(sample, self._corpus, ""))]
+        return [*messages, *(message for turn in turns for message in self._messages(turn))], self._tools
+
+    def _use_tools(self, tools: tuple[Tool, ...]) -> None:
+        # Compared item by item: every sample has its own tuple of the same tools.
+        if len(tools) != len(self._shown) or any(map(is_not, tools, self._shown)):
+            self._shown, self._names = tools, qualify_names(tools)
+            self._tools = format_tools(tools, self._names) if tools else None
+            self._messages.clear()
+            self._varied.set_tools(tools, self._names)
 
     def _write_columns(self, sample: Sample) -> Columns:
         if sample.layout == "varied":

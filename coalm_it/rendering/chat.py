@@ -12,8 +12,6 @@ argument of the target; a tool, a call, an observation or an utterance of the pr
 - Templates with the variable `enable_thinking` are told whether thoughts are wanted: Qwen 3 then closes the thought in
   the prompt, or leaves it to the model. If thoughts are wanted, the row has none, and the prompt opens a thought that
   the template does not show as empty in the target (Nemotron 3), the prompt with thinking off is used.
-- A message with calls and no content gets the content "", as the models' servers send it: some templates fail
-  otherwise.
 - Text after the end token of the target (a line break) is never generated and so not part of the target. If a template
   ends the target without a special token (GLM 4), the end token of the tokenizer is added.
 """
@@ -25,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from coalm_it.errors import RequestError
-from coalm_it.rendering import decode_messages
+from coalm_it.rendering.messages import parse_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -71,13 +69,12 @@ def read_conversation(row: Mapping[str, Any], form: Form, thoughts: bool = True)
     if form == "columns":
         asked = {"role": "user", "content": f"{row['instruction']}\n\n{row['input']}"}
         return Conversation([asked, {"role": "assistant", "content": row["output"]}], [], thinks=False)
-    messages, tools = decode_messages(row)
-    for message in messages:
-        if not thoughts:
-            message.pop("reasoning_content", None)
-        if "tool_calls" in message:
-            message.setdefault("content", "")
-    return Conversation(messages, tools, thinks=thoughts)
+    messages = [*parse_texts(row["prompt"]), *parse_texts(row["completion"])]
+    if not thoughts:
+        messages = [
+            {key: value for key, value in message.items() if key != "reasoning_content"} for message in messages
+        ]
+    return Conversation(messages, parse_texts(row["tools"]), thinks=thoughts)
 
 
 def write_prompt(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> str:

@@ -16,7 +16,10 @@ from coalm_it.errors import RequestError
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
 from coalm_it.training.config import RowSelection
 
-_COLUMNS: dict[Form, list[str]] = {"columns": ["instruction", "input", "output"], "messages": ["messages", "tools"]}
+_COLUMNS: dict[Form, list[str]] = {
+    "columns": ["instruction", "input", "output"],
+    "messages": ["prompt", "completion", "tools"],
+}
 _BATCH_ROWS = 1000
 
 
