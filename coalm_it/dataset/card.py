@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import PurePath
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import yaml
 
 from coalm_it.assets import asset, list_assets
 from coalm_it.corpora.sources import load_source
-from coalm_it.dataset.manifest import Manifest, SourceEntry, count_losses
+from coalm_it.dataset.manifest import FileEntry, Manifest, SourceEntry, count_losses
+from coalm_it.dataset.tables import CONFIGS, Split, describe_features
 from coalm_it.files import hash_file
 from coalm_it.recipe import Part, is_own_source
 from coalm_it.templates import make_environment, read_yaml
@@ -37,13 +38,13 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
     """
     environment = make_environment()
     environment.filters.update(count="{:,}".format, share="{:.1%}".format, plain=escape_markup)
-    environment.filters.update(link=_quote_link, yaml=_write_yaml, last=_name_last)
+    environment.filters.update(link=_quote_link, yaml=_write_yaml, block=_write_yaml_block, last=_name_last)
     words = _read_words()
     parts, sources = manifest.recipe.parts, manifest.sources.values()
     view = {
         "words": words,
         "total": sum(part.rows for part in manifest.parts.values()),
-        "configs": list_configs(manifest.files),
+        "configs": describe_configs(manifest.files),
         "head_licence": _name_head_licence({source.licence for source in sources}),
         "licences": rank_licences({source.licence for source in sources}),
         "languages": sorted({code for source in sources for code in source.languages}),
@@ -71,14 +72,23 @@ def escape_markup(text: str) -> str:
     return " ".join(str(text).translate(_MARKUP).split())
 
 
-def list_configs(files: Iterable[str]) -> dict[str, list[str]]:
-    """Config -> its splits, train first, from files named data/CONFIG/SPLIT-*.parquet."""
-    configs: dict[str, list[str]] = {}
-    for name in sorted(files):
-        folder, _, file = name.rpartition("/")
-        split = file.partition("-")[0]
-        if folder.startswith("data/") and split not in configs.setdefault(folder.removeprefix("data/"), []):
-            configs[folder.removeprefix("data/")].append(split)
+def describe_configs(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
+    """The configs of the data set, from files named data/CONFIG/SPLIT-*.parquet, as `dataset_info` lists them.
+
+    `load_dataset` finds a newer build in the same folder by its numbers of rows and bytes.
+    """
+    configs = []
+    for config, schema in CONFIGS.items():
+        splits = []
+        for split in get_args(Split):
+            entries = [entry for name, entry in files.items() if name.startswith(f"data/{config}/{split}-")]
+            rows, size = sum(entry.rows or 0 for entry in entries), sum(entry.bytes for entry in entries)
+            splits += [{"name": split, "num_examples": rows, "num_bytes": size}] if entries else []
+        if splits:
+            total = sum(int(split["num_bytes"]) for split in splits)
+            features = describe_features(schema)
+            sizes = {"download_size": total, "dataset_size": total}
+            configs.append({"config_name": config, "features": features, "splits": splits, **sizes})
     return configs
 
 
@@ -166,6 +176,10 @@ def _write_yaml(value: Any) -> str:
     """A value on one line, in double quotes; characters that YAML does not allow are escaped."""
     written = yaml.safe_dump(value, default_style='"', default_flow_style=True, allow_unicode=True, width=float("inf"))
     return written.strip()
+
+
+def _write_yaml_block(value: Any) -> str:
+    return yaml.safe_dump(value, sort_keys=False)
 
 
 def _name_last(name: str) -> str:

@@ -12,12 +12,11 @@ import pyarrow.parquet as pq
 from coalm_it.corpora.sources import is_safe_path
 from coalm_it.dataset.folder import REQUESTS, BuildFolder, FolderError
 from coalm_it.dataset.manifest import MANIFEST, Manifest, ManifestError, OtherVersionError, parse_manifest
+from coalm_it.dataset.tables import Config, Split
 from coalm_it.files import hash_bytes, hash_file
 from coalm_it.rendering.chat import Form
 
-Config = Literal["coalm_it", "samples", "dialogues"]
-Split = Literal["train", "validation"]
-CONFIGS: dict[Form, Config] = {"columns": "coalm_it", "messages": "samples"}
+CONFIG_OF_FORM: dict[Form, Config] = {"columns": "coalm_it", "messages": "samples"}
 """Form of a row -> the config that has it."""
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,9 @@ from coalm_it.files import write_whole
 from coalm_it.mixture.split import Functions, list_functions
 from coalm_it.rendering import Message, Row
 from coalm_it.schema import Finding, Sample, format_dialogue_name, parse_dialogue_name
+
+Config = Literal["coalm_it", "samples", "dialogues"]
+Split = Literal["train", "validation"]
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 5_000
@@ -51,6 +54,8 @@ DIALOGUES = pa.schema(
     ]
 )
 """Each dialogue of the rows, once and whole, up to the first turn that a check rejected."""
+CONFIGS: dict[Config, pa.Schema] = {"coalm_it": COALM_IT, "samples": SAMPLES, "dialogues": DIALOGUES}
+"""Config of the data set -> its columns."""
 _STORED = {"messages": "prompt", "turns": "turn"}
 """Column of DIALOGUES -> that of the shard's table which has it."""
 _DIALOGUE = "dialogue"
@@ -126,6 +131,14 @@ PROVENANCE: dict[str, str] = {
     "repeat_of": "Id of the row that this one repeats. Only second copies.",
 }
 """Key of `provenance` -> its meaning."""
+
+
+def describe_features(schema: pa.Schema) -> list[dict[str, str]]:
+    """The columns as the head of a data set card declares them to `datasets`."""
+    return [
+        {"name": field.name, **({"list": "json"} if field.type == _TEXTS else {"dtype": str(field.type)})}
+        for field in schema
+    ]
 
 
 class Pick(NamedTuple):

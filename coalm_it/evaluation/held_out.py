@@ -20,7 +20,7 @@ from coalm_it.calls.markup import (
     read_move,
     split_thought,
 )
-from coalm_it.dataset.finished import CONFIGS, FinishedBuild, open_build
+from coalm_it.dataset.finished import CONFIG_OF_FORM, FinishedBuild, open_build
 from coalm_it.draw import stable_hash
 from coalm_it.errors import RequestError, ShortfallError
 from coalm_it.evaluation.config import Evaluation
@@ -80,7 +80,7 @@ def list_items(data: Path, config: Evaluation) -> ItemList:
 
 def _open_build(data: Path) -> FinishedBuild:
     build = open_build(data)
-    names = [name for config in CONFIGS.values() for name in build.list_files(config, "validation")]
+    names = [name for config in CONFIG_OF_FORM.values() for name in build.list_files(config, "validation")]
     if not names:
         raise HeldOutError(f"{data} has no validation rows: build it with --set validation=0.01")
     build.check_files(names)
@@ -92,7 +92,7 @@ def _read_rows(build: FinishedBuild, form: Form) -> Iterator[dict[str, Any]]:
     for name in build.list_files("samples", "validation"):
         rows: list[dict[str, Any]] = pq.read_table(build.folder / name).to_pylist()
         if form == "columns":
-            columns_file = build.folder / name.replace("/samples/", f"/{CONFIGS[form]}/")
+            columns_file = build.folder / name.replace("/samples/", f"/{CONFIG_OF_FORM[form]}/")
             columns = pq.read_table(columns_file).to_pylist()
             rows = [{**row, **three} for row, three in zip(rows, columns, strict=True)]
         yield from rows

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coalm_it.configs.validation import name_nearest
-from coalm_it.dataset.finished import CONFIGS, FinishedBuild, Split
+from coalm_it.dataset.finished import CONFIG_OF_FORM, FinishedBuild, Split
 from coalm_it.errors import RequestError
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
 from coalm_it.training.config import RowSelection
@@ -37,14 +37,14 @@ def check_rows(build: FinishedBuild, rows: RowSelection) -> None:
     """Raises DataError if the build lacks the form or a part, FolderError if a file has changed since the build."""
     # Only config samples has the ids and parts of the rows.
     for form in {rows.form, "messages"}:
-        files = build.list_files(CONFIGS[form], "train")
+        files = build.list_files(CONFIG_OF_FORM[form], "train")
         if not files:
             have = sorted({name.split("/")[1] for name in build.manifest.files if name.startswith("data/")})
             raise DataError(
-                f"{build.folder} has no rows of config {CONFIGS[form]}, which form {rows.form} needs;"
+                f"{build.folder} has no rows of config {CONFIG_OF_FORM[form]}, which form {rows.form} needs;"
                 f" it has: {', '.join(have) or 'none'}"
             )
-        build.check_files(files + build.list_files(CONFIGS[form], "validation"))
+        build.check_files(files + build.list_files(CONFIG_OF_FORM[form], "validation"))
     for part in rows.parts:
         if part not in build.manifest.parts:
             raise DataError(f"{build.folder} has no part {part!r}; {name_nearest(part, list(build.manifest.parts))}")
@@ -64,7 +64,7 @@ def read_rows(build: FinishedBuild, rows: RowSelection, split: Split) -> Iterato
 
 
 def _read_raw(build: FinishedBuild, rows: RowSelection, split: Split) -> Iterator[dict[str, Any]]:
-    id_files, text_files = build.list_files("samples", split), build.list_files(CONFIGS[rows.form], split)
+    id_files, text_files = build.list_files("samples", split), build.list_files(CONFIG_OF_FORM[rows.form], split)
     for id_file, text_file in zip(id_files, text_files, strict=True):
         id_batches = pq.ParquetFile(build.folder / id_file).iter_batches(_BATCH_ROWS, columns=["id", "part"])
         text_batches = pq.ParquetFile(build.folder / text_file).iter_batches(_BATCH_ROWS, columns=_COLUMNS[rows.form])

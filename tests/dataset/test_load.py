@@ -12,8 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset, load_dataset
-
-from coalm_it import decode_messages
+from decoded import decode_messages
 
 pytestmark = pytest.mark.libraries
 

@@ -31,7 +31,7 @@ def test_only_data_files_have_rows(demo: Path) -> None:
         (None, "is not JSON"),
         ([], "is not the manifest of a coalm-it build"),
         ({"schema_version": None}, "is not the manifest of a coalm-it build"),
-        ({"schema_version": 9}, "has schema version 9; this coalm-it reads version 1"),
+        ({"schema_version": 9}, "has schema version 9; this coalm-it reads version 2"),
         ({"answers": {}}, "is damaged, or of another version of coalm-it (answers.requests: Field required)"),
         ({"more": 1}, "is damaged, or of another version of coalm-it (more: Extra inputs are not permitted)"),
     ],

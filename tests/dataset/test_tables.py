@@ -66,8 +66,8 @@ def test_a_row_is_read_back_unchanged(table: Path, rows: list[tuple[Sample, Row]
     (read,) = read_picked(table, SAMPLES, Pick(0, 9))
     sample, row = rows[9]
     assert list(read) == SAMPLES.names
-    assert read["messages"] == row.messages
-    assert (read["tools"], read["provenance"]) == (row.tools, row.provenance)
+    assert (read["prompt"], read["completion"], read["tools"]) == (row.prompt, row.completion, row.tools)
+    assert read["provenance"] == row.provenance
     assert (read["id"], read["turn"], read["thought"]) == (sample.id, sample.turn, sample.thought)
 
 
@@ -97,7 +97,7 @@ def test_rows_come_in_the_order_of_the_picks_from_whichever_table(
     read = pq.read_table(path).to_pylist()
     wanted = [others[3], rows[5], others[0], rows[1]]
     assert [row["id"] for row in read] == [sample.id for sample, _ in wanted]
-    assert [row["messages"] for row in read] == [row.messages for _, row in wanted]
+    assert [row["prompt"] for row in read] == [row.prompt for _, row in wanted]
 
 
 def test_a_file_may_have_more_rows_than_a_row_group(table: Path, rows: list[tuple[Sample, Row]]) -> None:
@@ -113,7 +113,7 @@ def test_a_second_copy_has_an_id_of_its_own_and_names_the_row_that_it_repeats(ta
     itself, copy = read_picked(table, SAMPLES, Pick(0, 3), Pick(0, 3, 2))
     assert copy["id"] == f"{itself['id']}~r2"
     assert json.loads(copy["provenance"]) == {**json.loads(itself["provenance"]), "repeat_of": itself["id"]}
-    assert copy["messages"] == itself["messages"]
+    assert copy["prompt"] == itself["prompt"]
 
 
 def test_a_table_has_the_summary_of_its_shard(table: Path) -> None:
@@ -124,5 +124,5 @@ def test_a_table_has_the_summary_of_its_shard(table: Path) -> None:
 
 def test_a_message_that_rows_share_is_stored_once(table: Path) -> None:
     with open_table(table) as opened:
-        messages = opened["messages"].combine_chunks()
+        messages = opened["prompt"].combine_chunks()
         assert len(messages.flatten().dictionary) < len(messages.flatten()) / 3

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from decoded import decode_messages
 
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import list_sources, load_source
 from coalm_it.pipeline.build import build
 from coalm_it.readers import read_dialogues
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import decode_messages
 
 GOLDEN = Path(__file__).parent
 WIDTH = 110

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import yaml
+from decoded import decode_messages
 
 from coalm_it.pipeline.build import build
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import decode_messages
 
 SOURCE = {
     "name": "own",

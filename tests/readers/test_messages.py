@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from decoded import decode_messages
 from pyarrow import parquet
 
 from coalm_it.calls import decode_calls
@@ -14,7 +15,6 @@ from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import Columns, SourceError, load_source
 from coalm_it.readers import messages
-from coalm_it.rendering import decode_messages
 from coalm_it.schema import Call, Dialogue, Fault, Step, Turn
 
 TOOLS = [

@@ -14,9 +14,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import trl
+from decoded import decode_messages
 from transformers.utils.chat_template_utils import render_jinja_template
-
-from coalm_it import decode_messages
 
 pytestmark = pytest.mark.libraries
 

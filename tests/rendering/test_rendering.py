@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from decoded import decode_messages
 
 from coalm_it.calls import parse_calls
 from coalm_it.recipe import Part
-from coalm_it.rendering import MESSAGE_KEYS, Renderer, Row, decode_messages
+from coalm_it.rendering import Renderer, Row
 from coalm_it.samples.targets import make_samples, shorten_observations, show_tools
 from coalm_it.schema import Call, Dialogue, Inventory, Sample, Step, Tool, Turn
 

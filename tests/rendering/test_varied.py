@@ -10,11 +10,12 @@ from typing import Any, get_args
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from decoded import decode_messages
 
 from coalm_it.assets import asset
 from coalm_it.calls import Syntax, parse_calls
 from coalm_it.pipeline.build import build
-from coalm_it.rendering import Renderer, decode_messages
+from coalm_it.rendering import Renderer
 from coalm_it.rendering.columns import read_state
 from coalm_it.rendering.varied import Form, Kind, draw_form, find_kind, list_syntaxes
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
