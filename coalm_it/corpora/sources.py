@@ -151,8 +151,8 @@ class Columns(_Model):
     """What the system tells the agent, beside its messages: one place, or several; without it, `system`,
     `system_prompt`, `instructions` and `systemInstruction`."""
     clock: str | None = None
-    """The day of the conversation: a date (2024-05-15), from which relative dates are resolved; without it, the day that
-    the system text calls today."""
+    """The day of the conversation, as a date (2024-05-15), from which relative dates are resolved; without it, the day
+    that the system text calls today."""
     id: str | None = None
     """The column with the ids of records; without it, an id is made of file and index."""
     roles: dict[str, Literal["system", "user", "assistant", "call", "tool", "skip"]] = {}

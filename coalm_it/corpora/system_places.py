@@ -26,9 +26,7 @@ _TAGGED = re.compile(
 _DECLARED = re.compile(r"namespace functions \{.*?\} // namespace functions", re.DOTALL)
 """The functions in the notation of OpenAI's prompts."""
 _ARGUMENT = r"\s*+[\w ]+?\s*+=\s*+[^()\[\]\n]*"
-_BRACKET_CALLS = re.compile(
-    rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\([^()\[\]\n]*\)|\.\.\.|…))*\s*+\]"
-)
+_BRACKET_CALLS = re.compile(rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\([^()\[\]\n]*\)|\.\.\.|…))*\s*+\]")
 """Calls in brackets: [func1(name=value), func2(...)]."""
 _JOINED = re.compile(rf"\[?\s*{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
 _LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*\]")
@@ -111,7 +109,11 @@ def _is_of_functions(value: Any, functions: Collection[str]) -> bool:
         keys = ("parameters", "arguments", "input_schema", "inputSchema", "params", "args")
         return value["name"].strip() in functions or any(key in value for key in keys)
     properties = value.get("properties")
-    if isinstance(properties, dict) and "name" in properties and not properties.keys().isdisjoint(("arguments", "parameters")):
+    if (
+        isinstance(properties, dict)
+        and "name" in properties
+        and not properties.keys().isdisjoint(("arguments", "parameters"))
+    ):
         return True  # the schema of a call
     lists = [value[key] for key in ("tools", "functions", "tool_calls", "functionDeclarations") if key in value]
     return any(isinstance(one, list) and _is_of_functions(one, functions) for one in lists)

@@ -1,4 +1,4 @@
-"""What a record tells its agent before the conversation, beside its system messages, and on which day it takes place."""
+"""What a record tells its agent before the conversation, beside its messages, and on which day it takes place."""
 
 from __future__ import annotations
 
@@ -52,9 +52,7 @@ def clean_messages(messages: Iterable[RawMessage], tools: Sequence[Tool]) -> lis
     ]
 
 
-def add_system(
-    content: DialogueContent, record: Any, columns: Columns, texts: Iterable[str]
-) -> DialogueContent:
+def add_system(content: DialogueContent, record: Any, columns: Columns, texts: Iterable[str]) -> DialogueContent:
     """The content with the system texts beside the messages, and with its day. Raises BadRecord."""
     names = tuple(tool.name for tool in content.tools)
     system = join_texts([*(clean_system_text(text, names) for text in texts), content.system])
