@@ -30,7 +30,13 @@ _BRACKET_CALLS = re.compile(rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\
 """Calls in brackets: [func1(name=value), func2(...)]."""
 _JOINED = re.compile(rf"\[?\s*{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
 _LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*\]")
-_FENCED = re.compile(rf"```\w*\s*{PLACE}\s*```")
+_FENCED = re.compile(rf"```(?:(?!```)[^{PLACE}])*{PLACE}(?:(?!```).)*```", re.DOTALL)
+_DESCRIBED = re.compile(
+    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[\s*]*(?:(?:tool|function|api)(?: name)?|name)\W*:[^\n]*\n"
+    r"(?:\W*description\W*:[^\n]*\n)?\W*(?:parameters|arguments)\W*:\s*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What stands before the parameters of a function that is described in lines: Name, Description, Parameters."""
 _OPENING = re.compile(r"[{\[]")
 _QUOTED_KEYS = re.compile(r"[\"'](?P<key>name|arguments|parameters|args|tool_calls)[\"']\s*:")
 
@@ -76,7 +82,19 @@ def _find_json(text: str, functions: Collection[str]) -> Iterator[tuple[int, int
             continue
         if _is_of_functions(value, functions):
             yield start, end
+        elif isinstance(value, dict) and (described := _find_description(text, position, start)) is not None:
+            yield described, end
         position = end
+
+
+def _find_description(text: str, position: int, start: int) -> int | None:
+    """Where the lines begin that describe a function whose parameters begin at `start`."""
+    begin = max(position, start - 2000)
+    found = None
+    for line in re.finditer(r"^", text[begin:start], re.MULTILINE):
+        if match := _DESCRIBED.match(text, begin + line.start(), start):
+            found = match.start()
+    return found
 
 
 def _find_end(text: str, start: int) -> int:

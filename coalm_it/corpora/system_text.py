@@ -55,7 +55,7 @@ _OTHER_TOPICS = re.compile(
 _SHORT = 90
 """Characters of a sentence in another language that only announces a list of functions."""
 _BOUNDARY = re.compile(
-    r"(?<=[.!?。！？])[\"'”’)\]*]*\s+(?![a-z])|\n[^\S\n]*\n\s*|\n[^\S\n]*(?![a-z\s])|(?<=[。！？])(?=\S)"
+    r"(?<=[.!?。！？])(?<!\d\.)[\"'”’)\]*]*\s+(?![a-z])|\n[^\S\n]*\n\s*|\n[^\S\n]*(?![a-z\s])|(?<=[。！？])(?=\S)"
     rf"|(?<={PLACE})\s+(?=[A-Z])"
 )
 _ANNOUNCES = (":", "：", "-", "–", "—")

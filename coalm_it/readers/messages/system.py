@@ -26,14 +26,8 @@ def find_system_texts(record: Any, columns: Columns) -> list[str]:
         values = [record[key] for key in _COLUMNS if isinstance(record, dict) and record.get(key)]
     else:
         places = columns.system if isinstance(columns.system, tuple) else (columns.system,)
-        values = [value for place in places for value in _find_texts(record, place)]
+        values = [value for place in places for value in find_values(record, place)]
     return [text for text in map(_read_text, values) if text]
-
-
-def _find_texts(record: Any, place: str) -> Iterable[Any]:
-    if "." not in place and isinstance(record, dict) and place not in record:
-        raise BadRecord(f"field {place!r} is missing; there is {', '.join(map(repr, record)) or 'none'}")
-    return find_values(record, place)
 
 
 def _read_text(value: Any) -> str:
@@ -61,7 +55,7 @@ def add_system(content: DialogueContent, record: Any, columns: Columns, texts: I
 
 
 def _read_clock(record: Any, place: str) -> datetime.date | None:
-    value = next(iter(_find_texts(record, place)), None)
+    value = next(find_values(record, place), None)
     if value is None or value == "":
         return None
     day = read_day(value) if isinstance(value, str) else None
