@@ -49,8 +49,8 @@ NO other text MUST be included."""
 
 def in_hermes() -> str:
     schema = {"title": "FunctionCall", "type": "object", "properties": {"arguments": {}, "name": {}}}
-    return f"""You are a function calling AI model. You are given signatures within <tools></tools> XML tags. You may call
-one or more functions. Here are the available tools: <tools> [{OPENAI}] </tools> Use this schema for each tool call:
+    return f"""You are a function calling AI model. You are given signatures within <tools></tools> XML tags. You may
+call one or more. Here are the available tools: <tools> [{OPENAI}] </tools> Use this schema for each tool call:
 {json.dumps(schema)} For each function call return a json object within <tool_call></tool_call> XML tags as follows:
 <tool_call>
 {{'arguments': <args-dict>, 'name': <function-name>}}

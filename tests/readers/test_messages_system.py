@@ -26,7 +26,13 @@ def read(folder: Path, record: dict[str, Any], **columns: Any) -> Dialogue | Fau
 
 
 def read_files(folder: Path, name: str, columns: dict[str, Any]) -> list[Dialogue | Fault]:
-    source = {"name": "own", "title": "Own", "reader": "messages", "licence": "CC0-1.0", "citation": "none"}
+    source: dict[str, Any] = {
+        "name": "own",
+        "title": "Own",
+        "reader": "messages",
+        "licence": "CC0-1.0",
+        "citation": "none",
+    }
     layouts = [{"name": "files", "splits": {"train": name}}]
     source |= {"homepage": "https://example.org", "layouts": layouts, "columns": columns}
     (folder / "own.yaml").write_text(yaml.safe_dump(source))

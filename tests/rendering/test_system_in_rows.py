@@ -131,7 +131,13 @@ def test_values_of_the_text_are_ground_for_calls_and_replies(tmp_path: Path) -> 
 
     texts = ["Today is 2024-05-15. The card is HX-4471, the fee 250 dollars.", "Be kind."]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(record(text)) + "\n" for text in texts))
-    source = {"name": "own", "title": "Own", "reader": "messages", "licence": "CC0-1.0", "citation": "none"}
+    source: dict[str, Any] = {
+        "name": "own",
+        "title": "Own",
+        "reader": "messages",
+        "licence": "CC0-1.0",
+        "citation": "none",
+    }
     source |= {"homepage": "https://example.org", "layouts": [{"name": "lines", "splits": {"train": "own.jsonl"}}]}
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(source))
     parts = {"own": {"source": str(tmp_path / "own.yaml"), "task": "function_call", "layout": "toolace"}}
