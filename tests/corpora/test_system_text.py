@@ -180,8 +180,12 @@ def test_a_policy_around_the_list_stays_whole(kind: object) -> None:
             "## Fines\nA fine is 0.20 euros a day.",
         ),
         (
-            f"{LISTED}\n\nOnly use the refund tool for orders under 50 dollars. Call only one function at a time.",
+            f"{LISTED}\n\nOnly use the refund tool for orders under 50 dollars. Call one or more functions.",
             "Only use the refund tool for orders under 50 dollars.",
+        ),
+        (
+            f"{LISTED}\n\nAsk before you call a function. Make one call at a time. Never call a tool twice.",
+            "Ask before you call a function. Make one call at a time. Never call a tool twice.",
         ),
     ],
 )
