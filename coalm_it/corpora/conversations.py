@@ -13,7 +13,7 @@ follow it; the text of the assistant is its reply. Less regular conversations ar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
@@ -51,6 +51,9 @@ class _OpenStep:
 @dataclass(slots=True)
 class _OpenTurn:
     user: str
+    system: str = ""
+    told_later: str = ""
+    """What the system says after the agent has acted: it holds from the next turn on."""
     steps: list[_OpenStep] = field(default_factory=list)
     thought: str | None = None
     reply: str | None = None
@@ -70,16 +73,26 @@ class _OpenTurn:
 
 
 def build_content(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> DialogueContent:
-    """The turns of a conversation, its tools, and the targets that its corpus marks as context.
+    """The turns of a conversation, its tools, what the system says before it, and the targets that its corpus marks as
+    context.
 
     Raises BadRecord, as `build_turns` does.
     """
     turns = _collect_turns(messages, tools)
-    return DialogueContent(tuple(_close_turns(turns)), tuple(tools), context_only=tuple(_list_context(turns)))
+    first = next((number for number, message in enumerate(messages) if message.role == "user"), len(messages))
+    system = join_texts(message.text for message in messages[:first] if message.role == "system")
+    return DialogueContent(
+        tuple(_close_turns(turns)), tuple(tools), system=system, context_only=tuple(_list_context(turns))
+    )
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """System texts as one, each once."""
+    return "\n\n".join(dict.fromkeys(text for text in texts if text))
 
 
 def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[Turn, ...]:
-    """The turns of a conversation; system messages are ignored.
+    """The turns of a conversation. A system message in the middle belongs to the turn in which the agent acts next.
 
     The ids of calls are kept if every call has its own; otherwise new ones are made: call_TURN_N. Raises BadRecord,
     with the index of the message: the user does not speak first, calls and results do not pair, a call matches no
@@ -95,7 +108,9 @@ def _collect_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> lis
         try:
             if message.role == "user":
                 _add_user(turns, message)
-            elif message.role != "system":
+            elif message.role == "system":
+                _add_system(turns, message)
+            else:
                 if not turns:
                     raise BadRecord(f"the user should speak first, not the {message.role}")
                 _add_answer(turns[-1], message, names)
@@ -114,7 +129,15 @@ def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
     if turns and not turns[-1].has_answer:
         turns[-1].user = _join(turns[-1].user, message.text) or ""
     else:
-        turns.append(_OpenTurn(message.text))
+        turns.append(_OpenTurn(message.text, system=turns[-1].told_later if turns else ""))
+
+
+def _add_system(turns: list[_OpenTurn], message: RawMessage) -> None:
+    """Adds what the system says in the middle of a conversation; of its beginning, see `build_content`."""
+    if turns and turns[-1].has_answer:
+        turns[-1].told_later = join_texts((turns[-1].told_later, message.text))
+    elif turns:
+        turns[-1].system = join_texts((turns[-1].system, message.text))
 
 
 def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> None:
@@ -178,7 +201,15 @@ def _close_turns(turns: Sequence[_OpenTurn]) -> Iterator[Turn]:
             for step in turn.steps
         )
         # Pydantic copies a default deeply for every turn, which would take a third of the time.
-        yield Turn(user=turn.user, steps=steps, thought=turn.thought, reply=turn.reply, state={}, labels=_NO_LABELS)
+        yield Turn(
+            user=turn.user,
+            system=turn.system,
+            steps=steps,
+            thought=turn.thought,
+            reply=turn.reply,
+            state={},
+            labels=_NO_LABELS,
+        )
 
 
 def _list_context(turns: Sequence[_OpenTurn]) -> Iterator[Place]:

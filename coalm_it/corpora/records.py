@@ -67,6 +67,7 @@ class DialogueContent(NamedTuple):
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     clock: datetime.date | None = None
+    system: str = ""
     context_only: tuple[Place, ...] = ()
 
 
@@ -100,6 +101,7 @@ def convert_dialogues(
             split=split,
             licence=licence,
             clock=content.clock,
+            system=content.system,
             tools=content.tools,
             turns=content.turns,
             context_only=content.context_only,

@@ -147,6 +147,12 @@ class Columns(_Model):
     """A file with functions for all records, listed under `also`; `{place}` in its name is filled in by a record."""
     tools_used: str | None = None
     """The names of the functions of `tools_file` that a record shows; without it, all."""
+    system: str | tuple[str, ...] | None = None
+    """What the system tells the agent, beside its messages: one place, or several; without it, `system`,
+    `system_prompt`, `instructions` and `systemInstruction`."""
+    clock: str | None = None
+    """The day of the conversation, as a date (2024-05-15), from which relative dates are resolved; without it, the day
+    that the system text calls today."""
     id: str | None = None
     """The column with the ids of records; without it, an id is made of file and index."""
     roles: dict[str, Literal["system", "user", "assistant", "call", "tool", "skip"]] = {}

@@ -78,6 +78,7 @@ def make_samples(
             turn=turn,
             licence=dialogue.licence,
             clock=dialogue.clock,
+            system=join_system(dialogue, turn),
             tools=tools,
             turns=dialogue.turns[: turn + 1],
             step=step,
@@ -87,6 +88,13 @@ def make_samples(
     for task, turn, step in list_targets(dialogue, part.task):
         if turns is None or turn in turns:
             yield make_sample(task, turn, step)
+
+
+def join_system(dialogue: Dialogue, turn: int) -> str:
+    """What the system has told the agent when it acts in a turn."""
+    later = (one.system for one in dialogue.turns[: turn + 1] if one.system)
+    later = (one.system for one in dialogue.turns[: turn + 1])
+    return "\n\n".join(dict.fromkeys(text for text in (dialogue.system, *later) if text))
 
 
 def list_targets(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, int, int | None]]:

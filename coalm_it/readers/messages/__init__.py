@@ -21,8 +21,11 @@ A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns ar
 - A message of the assistant with `weight: 0`, `loss: false`, `train: false` or `mask: true` is context and no target.
 - Functions: the column, or without it `tools` of a system message, or a list in its text (see system_tools).
 
-A record without tools is accepted if it has no calls. Lost in conversion: system messages (a row has the system text of
-its layout) and all other columns.
+- What the system says (system and developer messages, the columns `system`, `system_prompt`, `instructions` and
+  `systemInstruction`) is kept, without lists of functions and the format of calls (see system_text). The day that it
+  calls today, or the column `clock`, is the clock of the dialogue.
+
+A record without tools is accepted if it has no calls. Lost in conversion: all other columns.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
 from coalm_it.readers.messages.places import find_messages, find_tools, list_records
+from coalm_it.readers.messages.system import add_system, clean_messages, find_system_texts
 from coalm_it.readers.messages.talk import read_messages
 from coalm_it.schema import Dialogue, Fault, Inventory
 
@@ -52,8 +56,10 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     def convert(record: Any) -> DialogueContent:
         value = parse_json(record, "record") if isinstance(record, str) else record
         messages = find_messages(value, columns)
-        tools = find_tools(value, corpus, messages)
-        return build_content(list(read_messages(messages, tools)), tools)
+        texts = find_system_texts(value, columns)
+        tools = find_tools(value, corpus, messages, texts)
+        content = build_content(clean_messages(read_messages(messages, tools), tools), tools)
+        return add_system(content, value, columns, texts)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)

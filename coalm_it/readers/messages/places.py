@@ -158,8 +158,13 @@ def _read_answer(value: Any) -> dict[str, Any]:
 # --- a record -> functions ---
 
 
-def find_tools(record: Any, corpus: Corpus, messages: Sequence[dict[str, Any]]) -> tuple[Tool, ...]:
-    """The functions of a record: its column, a file of the corpus, or what a system message lists. Raises BadRecord."""
+def find_tools(
+    record: Any, corpus: Corpus, messages: Sequence[dict[str, Any]], texts: Sequence[str] = ()
+) -> tuple[Tool, ...]:
+    """The functions of a record: its column, a file of the corpus, or what the system lists. Raises BadRecord.
+
+    `texts` are what the system says beside the messages.
+    """
     columns = corpus.columns
     if columns.tools_file is not None:
         return _read_shared(record, corpus, columns.tools_file)
@@ -169,12 +174,13 @@ def find_tools(record: Any, corpus: Corpus, messages: Sequence[dict[str, Any]]) 
         given = next((record[key] for key in _TOOLS if record.get(key)), None)
     if given and (tools := read_tools(given)):
         return tools
-    for message in messages:
-        if str(message.get("role", message.get("from"))) in _SYSTEM:
-            if listed := next((message[key] for key in _TOOLS if message.get(key)), None):
-                return read_tools(listed)
-            if tools := read_system_tools(read_content(message.get("content", message.get("value"))).text):
-                return tools
+    said = [message for message in messages if str(message.get("role", message.get("from"))) in _SYSTEM]
+    for message in said:
+        if listed := next((message[key] for key in _TOOLS if message.get(key)), None):
+            return read_tools(listed)
+    for text in (*texts, *(read_content(message.get("content", message.get("value"))).text for message in said)):
+        if tools := read_system_tools(text):
+            return tools
     return ()
 
 
