@@ -180,6 +180,11 @@ class Dialogue(Model):
     record: int = 0
 
     @property
+    def is_annotated(self) -> bool:
+        """Whether the corpus says of any utterance what it does; without that, no thought can be derived."""
+        return any(turn.labels.user_acts or turn.labels.system_acts for turn in self.turns)
+
+    @property
     def full_name(self) -> str:
         """SOURCE/SPLIT/ID, which no other dialogue has."""
         return format_dialogue_name(self.source, self.split, self.id)

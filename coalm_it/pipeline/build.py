@@ -121,7 +121,6 @@ def build(
         used = AnswersEntry(requests=len(answers.keys), digest=answers.digest)
         if used.requests and (done := leave_as_is(used)):
             return done
-        folder.remove_manifest()
         answered = time.perf_counter()
         tables = make_tables(answers.tasks)
         shards_done = time.perf_counter()
@@ -132,6 +131,7 @@ def build(
         mix = mix_candidates(recipe, part_sources, tables, unasked)
         if not mix.train:
             raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
+        folder.remove_manifest()
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
         files += write_attachments(folder.path, portable.files)

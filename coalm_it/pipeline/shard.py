@@ -186,7 +186,9 @@ def _make_samples(
     part = task.recipe.parts[task.part]
     samples = [sample.model_copy(update={"part": task.part}) for sample in contents.samples]
     for frame, one in zip(framed, with_thoughts, strict=True):
-        samples += make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)
+        samples += make_samples(
+            one.dialogue, task.part, part, frame.tools, one.provenance, has_inventory=bool(task.inventory.tools)
+        )
     pool = [tool for frame in framed for tool in frame.tools] if part.unanswerable else []
     return [copy for sample in samples for copy in copy_sample(sample, part, pool, task.recipe.seed)]
 
