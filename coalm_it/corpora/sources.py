@@ -126,6 +126,10 @@ def is_safe_path(path: str) -> bool:
     return not outside and ":" not in place.parts[0] and "\0" not in path
 
 
+Role = Literal["system", "user", "assistant", "call", "tool", "skip"]
+Value = str | int | float | bool | None
+
+
 class Columns(_Model):
     """Where a corpus of messages has what a record consists of, where that is not as usual (see readers/messages).
 
@@ -139,20 +143,74 @@ class Columns(_Model):
     """One place, or several, whose messages are joined; without it, `messages`, or else `conversations`."""
     query: str | None = None
     """A text that is the only message of the user, in place of `messages`."""
+    speakers: dict[str, Role] = {}
+    """Where `messages` is a transcript in one text: the beginnings of lines at which someone speaks -> who it is."""
     answer: str | None = None
     """The answer beside the question: calls, a message or a text, which ends the conversation."""
+    answer_arguments: str | None = None
+    """Where `answer` has only the names of the functions: the list of the arguments of each."""
+    answer_file: str | None = None
+    """Where the answers are in a file of their own, listed under `also`: its name, filled in as for `tools_file`;
+    `answer` is then a place in its record of the same id."""
     tools: str | None = None
-    """The functions of a record; without it, `tools`."""
+    """The functions of a record, or a text that lists them; without it, `tools`."""
     tools_file: str | None = None
-    """A file with functions for all records, listed under `also`; `{place}` in its name is filled in by a record."""
+    """A file with functions for all records, listed under `also`; `{place}` in its name is filled in by a record, and
+    `{file}` by the name of the record's file."""
     tools_used: str | None = None
     """The names of the functions of `tools_file` that a record shows; without it, all."""
     id: str | None = None
     """The column with the ids of records; without it, an id is made of file and index."""
-    roles: dict[str, Literal["system", "user", "assistant", "call", "tool", "skip"]] = {}
+    roles: dict[str, Role] = {}
     """Roles of the corpus -> what they are; messages of the role `skip` are left out."""
     keys: dict[str, str] = {}
-    """Keys of messages and calls in the corpus -> the usual ones: {speaker: role, utterance: content}."""
+    """Keys of messages and calls in the corpus -> the usual ones: {speaker: role, utterance: content}. A key of calls
+    that is mapped to `result` holds their results; the text of such a message comes after its calls."""
+    keep: dict[str, tuple[Value, ...]] = {}
+    """Place in a record -> the value, or several: other records are left out, and counted as `filtered`. In a text, `*`
+    stands for any characters; in an object or a list, all values below are compared."""
+    drop: dict[str, tuple[Value, ...]] = {}
+    """Place in a record -> values, as in `keep`: records with one of them are left out, and counted as `filtered`."""
+    skip: dict[str, tuple[Value, ...]] = {}
+    """Place in a message -> values, as in `keep`: messages with one of them are left out."""
+    cut: tuple[str, ...] = ()
+    """Texts that are taken out of all messages."""
+    replies: dict[str, str] = {}
+    """Functions by which the assistant speaks -> the argument with the text: {Finish: final_answer}."""
+    thoughts: dict[str, str] = {}
+    """Functions by which the assistant thinks -> the argument with the text: {think: thought}."""
+    unanswered: Literal["fault", "drop"] = "fault"
+    """What becomes of calls within a conversation that have no results: the record is a fault, or they are dropped."""
+    prefixes: Literal["keep", "drop"] = "keep"
+    """What becomes of records whose messages are the beginning of another record in the file: `drop` leaves them out,
+    and counts them as `filtered`."""
+
+    @field_validator("keep", "drop", "skip", mode="before")
+    @classmethod
+    def _list_values(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        if empty := next((place for place, values in given.items() if values == []), None):
+            raise ValueError(f"{empty!r} has an empty list of values, which nothing can equal")
+        return {place: values if isinstance(values, list) else [values] for place, values in given.items()}
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Columns:
+        needed: dict[str, tuple[str, ...]] = {
+            "speakers": ("messages",),
+            "answer_arguments": ("answer",),
+            "answer_file": ("answer", "id"),
+            "tools_used": ("tools_file",),
+        }
+        for key, others in needed.items():
+            missing = [other for other in others if getattr(self, key) and not getattr(self, other)]
+            if missing:
+                raise ValueError(f"{key} needs {missing[0]}")
+        if self.query is not None and self.messages is not None:
+            raise ValueError("query and messages exclude each other: a record has one or the other")
+        if self.speakers and not isinstance(self.messages, str):
+            raise ValueError("with speakers, messages is one place: that of the transcript")
+        return self
 
 
 class Source(_Model):
@@ -185,6 +243,8 @@ class Source(_Model):
     """ISO 639-1 codes, for the data set card."""
     limits: tuple[str, ...] = ()
     """What users of its rows should know: sentences for the data set card."""
+    evaluation: bool = False
+    """Whether it is a benchmark: a recipe refuses it, as its test data must not be trained on."""
     gated: bool = False
     """Whether it is available only after accepting its terms; the card says so."""
 

@@ -34,7 +34,10 @@ from coalm_it.corpora.conversations import build_content
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
-from coalm_it.readers.messages.places import find_messages, find_tools, list_records
+from coalm_it.readers.messages.answers import find_answer
+from coalm_it.readers.messages.moves import drop_unanswered, hide_speech, take_speech
+from coalm_it.readers.messages.places import find_messages, find_tools, list_beginnings, list_records
+from coalm_it.readers.messages.selection import refuse_beginning, refuse_unwanted
 from coalm_it.readers.messages.talk import read_messages
 from coalm_it.schema import Dialogue, Fault, Inventory
 
@@ -48,18 +51,28 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
     """The conversations of one shard; an invalid record is a Fault, and the others are still read."""
     columns = corpus.columns
+    records = list_records(shard.file, columns)
+    beginnings = list_beginnings(shard.file, columns) if columns.prefixes == "drop" else frozenset()
 
     def convert(record: Any) -> DialogueContent:
         value = parse_json(record, "record") if isinstance(record, str) else record
+        refuse_unwanted(value, columns)
         messages = find_messages(value, columns)
-        tools = find_tools(value, corpus, messages)
-        return build_content(list(read_messages(messages, tools)), tools)
+        refuse_beginning(messages, beginnings)
+        tools = find_tools(value, corpus, shard.file, messages)
+        if columns.answer is not None:
+            messages.append(find_answer(value, corpus, shard.file, [tool.name for tool in tools]))
+        moves = list(read_messages(messages, tools))
+        if columns.replies or columns.thoughts:
+            moves, tools = list(take_speech(moves, columns)), hide_speech(tools, columns)
+        if columns.unanswered == "drop":
+            moves = drop_unanswered(moves)
+        return build_content(moves, tools)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
 
     earlier = list_earlier_ids(corpus, split, shard.file, columns.id) if columns.id else ()
-    records = list_records(shard.file, columns)
     return convert_dialogues(
         corpus, split, shard, licence, records=records, convert=convert, name=name, earlier=earlier
     )

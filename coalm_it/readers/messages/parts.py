@@ -19,7 +19,7 @@ from coalm_it.schema import Call
 _TEXTS = ("text", "output_text", "input_text", "summary_text", "reasoning_text")
 _THOUGHTS = ("reasoning", "thinking")
 _IGNORED = ("redacted_thinking", "refusal")
-_NAMES = ("name", "tool", "tool_name", "api_name", "api")
+NAMES = ("name", "tool", "tool_name", "api_name", "api")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "kwargs")
 _IDS = ("tool_call_id", "tool_use_id", "call_id", "id")
 
@@ -133,7 +133,7 @@ def read_call(item: Any) -> Call:
     function = inner if isinstance(inner, dict) else item
     if not isinstance(function, dict):
         raise BadRecord(f"a call should be an object with a name and arguments, found {item!r:.60}")
-    name = next((function[key] for key in _NAMES if function.get(key) is not None), None)
+    name = next((function[key] for key in NAMES if function.get(key) is not None), None)
     arguments = next((function[key] for key in _ARGUMENTS if function.get(key) is not None), None)
     if isinstance(arguments, str):
         arguments = _parse_notation(arguments, f"in the arguments of {name!r}") if arguments.strip() else {}
