@@ -16,7 +16,7 @@ from coalm_it.readers.messages.lookup import find_values
 
 
 def refuse_unwanted(record: Any, columns: Columns) -> None:
-    """Raises UnwantedRecord for a record that `keep` or `drop` leaves out, BadRecord where a place of `keep` is absent."""
+    """Raises UnwantedRecord for a record that `keep` or `drop` leaves out; BadRecord, where `keep` finds nothing."""
     for place, wanted in columns.keep.items():
         if not _has_value(record, place, wanted):
             found = list(find_values(record, place))
