@@ -190,9 +190,11 @@ class Columns(_Model):
     def _list_values(cls, given: object) -> object:
         if not isinstance(given, dict):
             return given
-        if empty := next((place for place, values in given.items() if values == []), None):
-            raise ValueError(f"{empty!r} has an empty list of values, which nothing can equal")
-        return {place: values if isinstance(values, list) else [values] for place, values in given.items()}
+        listed = {place: values if isinstance(values, list) else [values] for place, values in given.items()}
+        for place, values in listed.items():
+            if not values or any(isinstance(value, list | dict) for value in values):
+                raise ValueError(f"{place!r} should have a text, a number, true, false or null, or several in a list")
+        return listed
 
     @model_validator(mode="after")
     def _check_together(self) -> Columns:
@@ -208,6 +210,8 @@ class Columns(_Model):
                 raise ValueError(f"{key} needs {missing[0]}")
         if self.query is not None and self.messages is not None:
             raise ValueError("query and messages exclude each other: a record has one or the other")
+        if "" in (*self.speakers, *self.cut):
+            raise ValueError("a text of speakers or cut is empty")
         if self.speakers and not isinstance(self.messages, str):
             raise ValueError("with speakers, messages is one place: that of the transcript")
         return self

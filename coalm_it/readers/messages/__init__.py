@@ -36,7 +36,7 @@ from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
 from coalm_it.readers.messages.answers import find_answer
 from coalm_it.readers.messages.moves import drop_unanswered, hide_speech, take_speech
-from coalm_it.readers.messages.places import find_messages, find_tools, list_beginnings, list_records
+from coalm_it.readers.messages.places import find_messages, find_tools, list_beginnings, read_records_at
 from coalm_it.readers.messages.selection import refuse_beginning, refuse_unwanted
 from coalm_it.readers.messages.talk import read_messages
 from coalm_it.schema import Dialogue, Fault, Inventory
@@ -51,7 +51,8 @@ def read_inventory(corpus: Corpus, split: str) -> Inventory:
 def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) -> Iterator[Dialogue | Fault]:
     """The conversations of one shard; an invalid record is a Fault, and the others are still read."""
     columns = corpus.columns
-    records = list_records(shard.file, columns)
+    read = read_records_at(columns.records)
+    records = read(shard.file)
     beginnings = list_beginnings(shard.file, columns) if columns.prefixes == "drop" else frozenset()
 
     def convert(record: Any) -> DialogueContent:
@@ -72,7 +73,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
 
-    earlier = list_earlier_ids(corpus, split, shard.file, columns.id) if columns.id else ()
+    earlier = list_earlier_ids(corpus, split, shard.file, columns.id, read) if columns.id else ()
     return convert_dialogues(
         corpus, split, shard, licence, records=records, convert=convert, name=name, earlier=earlier
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -32,19 +32,22 @@ _IN_NAME = re.compile(r"\{([^{}]+)\}")
 # --- a file -> records ---
 
 
-def list_records(file: RawFile, columns: Columns) -> Sequence[Any]:
-    """The records of a file, wherever it has them. Raises SourceError."""
-    records = read_records(file)
-    if columns.records is None:
-        return records
+@lru_cache
+def read_records_at(place: str | None) -> Callable[[RawFile], Sequence[Any]]:
+    """The function that lists the records of a file, wherever it has them; the same one for the same place."""
+    return read_records if place is None else partial(_list_records, place)
+
+
+def _list_records(place: str, file: RawFile) -> Sequence[Any]:
+    """The records at a place of a file. Raises SourceError."""
     found: list[Any] = []
     try:
-        for value in (value for record in records for value in _find_records(record, columns.records)):
+        for value in (value for record in read_records(file) for value in _find_records(record, place)):
             found += value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else [value]
     except BadRecord as error:
         raise SourceError(f"{file.name}: {error}") from None
     if not found:
-        raise SourceError(f"{file.name}: there are no records at {columns.records!r}")
+        raise SourceError(f"{file.name}: there are no records at {place!r}")
     return found
 
 
@@ -138,7 +141,7 @@ def list_beginnings(file: RawFile, columns: Columns) -> frozenset[bytes]:
 def _list_beginnings(file: RawFile, version: tuple[int, int], settings: str) -> frozenset[bytes]:
     columns = Columns.model_validate_json(settings)
     hashes: set[bytes] = set()
-    for record in list_records(file, columns):
+    for record in read_records_at(columns.records)(file):
         try:
             value = parse_json(record, "record") if isinstance(record, str) else record
             refuse_unwanted(value, columns)
