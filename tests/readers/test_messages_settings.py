@@ -200,11 +200,12 @@ SPEECH: dict[str, Any] = {"replies": {"say": "to"}, "thoughts": {"think": "to"}}
 
 def test_a_thought_belongs_to_what_follows(tmp_path: Path) -> None:
     moves = [make(call("think", to="Sea."), text="Hm."), result(""), make(call("tide")), result("six")]
-    moves += [make(call("think", to="So.")), result(""), make(call("say", to="At six.")), result("said")]
+    moves += [make(call("think", to="So.")), result(""), {**SAY, "content": "I say."}]
+    moves += [make(call("say", to="At six.")), result("said")]
     dialogue = read_one(tmp_path, ASK, *moves, **SPEECH)
     (turn,) = dialogue.turns
     assert [(step.thought, step.observations) for step in turn.steps] == [("Sea.\nHm.", ("six",))]
-    assert (turn.thought, turn.reply) == ("So.", "At six.")
+    assert (turn.thought, turn.reply) == ("So.\nI say.", "At six.")
     assert [tool.name for tool in dialogue.tools] == ["tide"]
 
 

@@ -44,14 +44,17 @@ def hide_speech(tools: Sequence[Tool], columns: Columns) -> tuple[Tool, ...]:
     return tuple(tool for tool in tools if tool.name not in columns.replies and tool.name not in columns.thoughts)
 
 
-def take_speech(messages: Iterable[RawMessage], columns: Columns) -> Iterator[RawMessage]:
+def take_speech(messages: Sequence[RawMessage], columns: Columns) -> Iterator[RawMessage]:
     """The messages with the calls of functions in `replies` as replies, and of those in `thoughts` as thoughts of what
-    follows; the results of such calls are left out. Raises BadRecord."""
+    follows; the results of such calls are left out. A text before a call is a thought, as before any other call.
+
+    Raises BadRecord.
+    """
     speech: list[Call] = []  # of the last calls, those that are speech or thought
     others: list[Call] = []
     is_answered = False
     thought: str | None = None
-    for message in messages:
+    for message, following in zip(messages, [*messages[1:], None], strict=True):
         if message.role == "tool":
             is_answered = True
             if results := _leave_results(message.results, speech, others):
@@ -67,7 +70,8 @@ def take_speech(messages: Iterable[RawMessage], columns: Columns) -> Iterator[Ra
         speech += move.speech
         others += move.calls
         thought = _join(thought, message.thought, *move.thoughts)
-        if move.speech and not move.calls:
+        is_thought = message.calls is None and following is not None and _speaks(following, columns)
+        if is_thought or (move.speech and not move.calls):
             thought = _join(thought, message.text)
         else:
             yield replace(message, thought=thought, calls=move.calls if move.speech else message.calls)
@@ -92,6 +96,10 @@ def _read_move(message: RawMessage, columns: Columns) -> _Move:
     replies = [_get_text(call, columns.replies[call.name]) for call in speech if call.name in columns.replies]
     thoughts = [_get_text(call, columns.thoughts[call.name]) for call in speech if call.name not in columns.replies]
     return _Move(tuple(call for call in made if call not in speech), speech, replies, thoughts)
+
+
+def _speaks(message: RawMessage, columns: Columns) -> bool:
+    return any(call.name in columns.replies for call in message.calls or ())
 
 
 def _get_text(call: Call, argument: str) -> str:
