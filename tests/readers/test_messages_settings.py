@@ -162,9 +162,9 @@ def test_messages_are_skipped_by_a_value(tmp_path: Path) -> None:
 
 
 def test_texts_are_cut_out_of_texts_and_of_parts(tmp_path: Path) -> None:
-    parts = [{"type": "text", "text": "<<go>>Tide?"}, {"type": "text", "text": "<<go>>"}]
+    parts: list[Any] = [{"type": "text", "text": "<<go>>Tide?"}, {"type": "text", "text": "<<go>>"}]
     mark = {"role": "user", "content": "<<stop>>"}
-    messages = [{"role": "user", "content": parts}, {**SAY, "content": "At six.<<stop>>"}, mark]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": parts}, {**SAY, "content": "At six.<<stop>>"}, mark]
     dialogue = read_one(tmp_path, *messages, cut=["<<go>>", "<<stop>>"])
     assert [(turn.user, turn.reply) for turn in dialogue.turns] == [("Tide?", "At six.")]
 

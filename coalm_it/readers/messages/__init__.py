@@ -11,15 +11,18 @@ A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns ar
      "tools": [{"type": "function", "function": {"name": "get_weather", "parameters": {...}}}]}
 
 - Role and text: role and content, or from and value (human, gpt, function_call, observation). Content is a text, or a
-  list of parts (see parts.py). The messages of Anthropic and Gemini, and the items of the Responses API, are read too.
+  list of parts (see parts.py). The messages of Anthropic, Gemini and Bedrock, and the items of the Responses API, are
+  read too.
 - Calls: `tool_calls` or `function_call` of a message, with arguments as an object or its JSON text; a message of the
-  role function_call; parts; and in the text, as chat templates write them (see markup.py). Columns, messages and calls
-  may be JSON texts.
+  role function_call; parts; and in the text, as chat templates and ReAct write them (see markup.py). Columns, messages
+  and calls may be JSON texts.
 - Results are paired with calls by id, else by name, else in order. One message may contain several, as a list of
   {name, content} (or results), or as a list with one value per call.
 - Reasoning (`reasoning_content`, parts, <think> at the beginning of a text) is the thought of a step or a reply.
 - A message of the assistant with `weight: 0`, `loss: false`, `train: false` or `mask: true` is context and no target.
 - Functions: the column, or without it `tools` of a system message, or a list in its text (see system_tools).
+
+Other shapes are described in the YAML: see `Columns`, and docs/own_corpus.md for the settings of many corpora.
 
 A record without tools is accepted if it has no calls. Lost in conversion: system messages (a row has the system text of
 its layout) and all other columns.
@@ -39,6 +42,7 @@ from coalm_it.readers.messages.moves import drop_unanswered, hide_speech, take_s
 from coalm_it.readers.messages.places import find_messages, find_tools, list_beginnings, read_records_at
 from coalm_it.readers.messages.selection import refuse_beginning, refuse_unwanted
 from coalm_it.readers.messages.talk import read_messages
+from coalm_it.readers.messages.texts import cut_texts
 from coalm_it.schema import Dialogue, Fault, Inventory
 
 
@@ -62,7 +66,8 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         refuse_beginning(messages, beginnings)
         tools = find_tools(value, corpus, shard.file, messages)
         if columns.answer is not None:
-            messages.append(find_answer(value, corpus, shard.file, [tool.name for tool in tools]))
+            answer = find_answer(value, corpus, shard.file, [tool.name for tool in tools])
+            messages += cut_texts([answer], columns.cut)
         moves = list(read_messages(messages, tools))
         if columns.replies or columns.thoughts:
             moves, tools = list(take_speech(moves, columns)), hide_speech(tools, columns)

@@ -70,9 +70,9 @@ def find_messages(record: Any, columns: Columns) -> list[dict[str, Any]]:
     if columns.skip:
         parsed = (message for message in parsed if not is_skipped(message, columns.skip))
     roles = {**columns.roles, **columns.speakers}
-    messages = [_rename(message, columns.keys, roles) for message in parsed]
-    if roles:
-        messages = [message for message in messages if message.get("role") != "skip"]
+    if columns.keys or roles:
+        parsed = (_rename(message, columns.keys, roles) for message in parsed)
+    messages = [message for message in parsed if message.get("role") != "skip"] if roles else list(parsed)
     if columns.cut:
         messages = list(cut_texts(messages, columns.cut))
     return list(split_results(messages)) if "result" in columns.keys.values() else messages
@@ -86,6 +86,10 @@ def _list_places(record: Any, columns: Columns) -> tuple[str, ...]:
 
 
 def _read_list(record: Any, place: str) -> list[Any]:
+    """The messages at a place: a list, or with `*` all messages and lists of messages that are found."""
+    if "*" in place:
+        found = list(find_values(record, place))
+        return [one for value in found for one in (value if isinstance(value, list) else [value])]
     value = get_value(record, place, list, str)
     if isinstance(value, str):
         value = parse_json(value, place)
@@ -161,8 +165,8 @@ def find_tools(record: Any, corpus: Corpus, file: RawFile, messages: Sequence[di
         return _read_shared(record, corpus, fill_name(columns.tools_file, record, file))
     if columns.tools is not None:
         given = next(find_values(record, columns.tools), None)
-        if isinstance(given, str) and not given.lstrip().startswith(("{", "[")):
-            return read_system_tools(given)
+        if isinstance(given, str):
+            return _read_text(given)
     else:
         given = next((record[key] for key in _TOOLS if record.get(key)), None)
     if given and (tools := read_tools(given)):
@@ -174,6 +178,17 @@ def find_tools(record: Any, corpus: Corpus, file: RawFile, messages: Sequence[di
             if tools := read_system_tools(read_content(message.get("content", message.get("value"))).text):
                 return tools
     return ()
+
+
+def _read_text(text: str) -> tuple[Tool, ...]:
+    """The functions of a text: JSON, or prose that lists them, or that has none. Raises BadRecord."""
+    try:
+        return read_tools(text)
+    except BadRecord:
+        listed = read_system_tools(text)
+        if not listed and text.lstrip().startswith(("{", "[")):
+            raise
+        return listed
 
 
 def fill_name(name: str, record: Any, file: RawFile) -> str:

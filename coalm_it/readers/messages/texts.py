@@ -11,7 +11,8 @@ from typing import Any
 from coalm_it.corpora.records import BadRecord
 from coalm_it.readers.messages.markup import split_thought
 
-_THOUGHT = re.compile(r"\s*<(?:think|thinking|thought)>|[\s\S]*</(?:think|thinking|thought)>")
+_TAG = re.compile(r"\s*<(?:think|thinking|thought)>")
+_END = re.compile(r"</(?:think|thinking|thought)>")
 
 
 def split_transcript(text: str, speakers: Iterable[str]) -> list[dict[str, Any]]:
@@ -59,9 +60,9 @@ def _cut_part(part: Mapping[str, Any], cut: Sequence[str]) -> dict[str, Any]:
 
 def cut_thought(text: str) -> str:
     """What the user says, without the thought before it of a model that plays the user. Raises BadRecord."""
-    if not (found := _THOUGHT.match(text)):
+    if "<" not in text or not (_TAG.match(text) or _END.search(text)):
         return text
-    if not found[0].lstrip().startswith("<"):
+    if not _TAG.match(text):
         raise BadRecord(f"a thought in the text of the user, whose beginning is not marked: {text!r:.60}")
     said = split_thought(text)[1]
     if not said:
