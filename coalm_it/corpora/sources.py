@@ -142,7 +142,7 @@ class Columns(_Model):
     messages: str | tuple[str, ...] | None = None
     """One place, or several, whose messages are joined; without it, `messages`, or else `conversations`."""
     query: str | None = None
-    """A text that is the only message of the user, in place of `messages`."""
+    """A text that is the only message of the user, in place of `messages`; in some records it may be messages."""
     speakers: dict[str, Role] = {}
     """Where `messages` is a transcript in one text: the beginnings of lines at which someone speaks -> who it is."""
     answer: str | None = None

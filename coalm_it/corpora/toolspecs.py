@@ -139,7 +139,7 @@ def _find_parameters(function: dict[str, Any]) -> tuple[Any, list[str] | None]:
         given = parse_json(given, "parameters")
     if isinstance(given, list):
         return list_described(given), None
-    if isinstance(given, dict) and given.keys() == {"json"} and isinstance(given["json"], dict):
+    if given is function.get("inputSchema") and isinstance(given, dict) and isinstance(given.get("json"), dict):
         given = given["json"]
     needed, optional = (list_described(function.get(f"{kind}_parameters")) for kind in ("required", "optional"))
     if not given and (needed or optional):

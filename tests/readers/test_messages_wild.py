@@ -184,6 +184,13 @@ ANSWERS: dict[str, tuple[Any, dict[str, Any]]] = {
             "tools_file": "tools.json",
         },
     ),
+    "a query that is messages": (
+        {
+            "query": [{"role": "system", "content": "Be brief."}, ASK],
+            "answers": [{"name": "get_tide", "arguments": OBAN}],
+        },
+        {"query": "query", "answer": "answers", "tools_file": "tools.json"},
+    ),
     "pairs of preference": (
         {"prompt": [ASK], "chosen": [{"role": "assistant", "tool_calls": [{"name": "get_tide", "arguments": OBAN}]}]},
         {"messages": ["prompt", "chosen"], "tools_file": "tools.json"},

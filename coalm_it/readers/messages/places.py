@@ -60,8 +60,10 @@ def _find_records(record: Any, place: str) -> Iterator[Any]:
 
 def find_messages(record: Any, columns: Columns) -> list[dict[str, Any]]:
     """The messages of a record, with the usual roles and keys, without the answer. Raises BadRecord."""
+    raw: list[Any]
     if columns.query is not None:
-        raw: list[Any] = [{"role": "user", "content": get_value(record, columns.query)}]
+        asked = get_value(record, columns.query)
+        raw = asked if isinstance(asked, list) else [{"role": "user", "content": asked}]
     elif columns.speakers:
         raw = split_transcript(get_value(record, str(columns.messages), str), columns.speakers)
     else:
