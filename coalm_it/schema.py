@@ -276,6 +276,10 @@ class Fault(Model):
     reason: str
 
 
+class LeftOut(Fault):
+    """A raw record without fault that the YAML of its source leaves out, and why."""
+
+
 # --- names of dialogues and samples ---
 
 

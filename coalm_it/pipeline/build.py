@@ -211,7 +211,11 @@ def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -
 
 
 def _explain_no_rows(summaries: Mapping[str, ShardSummary]) -> str:
-    rejected_by = sum(summaries.values(), ShardSummary()).rejected_by
+    total = sum(summaries.values(), ShardSummary())
+    rejected_by = total.rejected_by
+    if not rejected_by and total.filtered:
+        left_out = f"{total.filtered:,} of their {total.dialogues:,} dialogues"
+        return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"
     if not rejected_by:
         return "the corpora hold no usable dialogue"
     counts = sorted(rejected_by.items(), key=lambda item: -item[1])

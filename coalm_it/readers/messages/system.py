@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from coalm_it.corpora.columns import Columns
 from coalm_it.corpora.conversations import RawMessage, join_texts
 from coalm_it.corpora.records import BadRecord, DialogueContent
-from coalm_it.corpora.sources import Columns
 from coalm_it.corpora.system_text import clean_system_text
+from coalm_it.readers.messages.lookup import find_values
 from coalm_it.readers.messages.parts import read_content
-from coalm_it.readers.messages.places import find_values
 from coalm_it.schema import Tool
 from coalm_it.values.today import find_today, read_day
 
