@@ -180,6 +180,11 @@ class Dialogue(Model):
     record: int = 0
 
     @property
+    def is_annotated(self) -> bool:
+        """Whether the corpus says of any utterance what it does; without that, no thought can be derived."""
+        return any(turn.labels.user_acts or turn.labels.system_acts for turn in self.turns)
+
+    @property
     def full_name(self) -> str:
         """SOURCE/SPLIT/ID, which no other dialogue has."""
         return format_dialogue_name(self.source, self.split, self.id)
@@ -269,6 +274,10 @@ class Fault(Model):
     file: str
     record: str | None = None
     reason: str
+
+
+class LeftOut(Fault):
+    """A raw record without fault that the YAML of its source leaves out, and why."""
 
 
 # --- names of dialogues and samples ---

@@ -3,8 +3,8 @@
 If there is an annotated state, an argument must agree with it for its slot and service: as spoken, in another form of
 the same value, or in the canonical form that an act so far gives ("Chi-town" -> Chicago). So an outdated value, or one
 that belongs to another slot, is not grounded. If the state does not have the slot, the argument must be the default of
-the schema or be in an earlier observation. If there is no state at all, it may also be in the text of the dialogue, or
-be one of the values that the schema lists.
+the schema or be in an earlier observation. If there is no state at all, it may also be in the text of the dialogue, in
+what the system tells the agent, or be one of the values that the schema lists.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> Valu
     said_now: from the user in this turn; carried_over: from the user earlier; offered: from the system, for this
     service; other_service: from user or system, for another service; state: in the annotated state, but in no act;
     default: the default of the schema; dontcare: the user accepts any value; observed: in an earlier result or call;
-    chosen: one of the values that the schema lists.
+    chosen: one of the values that the schema lists; told: in the system text.
     """
     if not _is_wanted(sample, call, slot):
         return _find_origin(sample, call, slot, step)

@@ -92,7 +92,7 @@ def join_texts(texts: Iterable[str]) -> str:
 
 
 def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[Turn, ...]:
-    """The turns of a conversation. A system message in the middle of it belongs to the turn in which the agent acts next.
+    """The turns of a conversation. A system message in the middle belongs to the turn in which the agent acts next.
 
     The ids of calls are kept if every call has its own; otherwise new ones are made: call_TURN_N. Raises BadRecord,
     with the index of the message: the user does not speak first, calls and results do not pair, a call matches no

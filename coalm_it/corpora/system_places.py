@@ -26,13 +26,17 @@ _TAGGED = re.compile(
 _DECLARED = re.compile(r"namespace functions \{.*?\} // namespace functions", re.DOTALL)
 """The functions in the notation of OpenAI's prompts."""
 _ARGUMENT = r"\s*+[\w ]+?\s*+=\s*+[^()\[\]\n]*"
-_BRACKET_CALLS = re.compile(
-    rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\([^()\[\]\n]*\)|\.\.\.|…))*\s*+\]"
-)
+_BRACKET_CALLS = re.compile(rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\([^()\[\]\n]*\)|\.\.\.|…))*\s*+\]")
 """Calls in brackets: [func1(name=value), func2(...)]."""
 _JOINED = re.compile(rf"\[?\s*{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
 _LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*\]")
-_FENCED = re.compile(rf"```\w*\s*{PLACE}\s*```")
+_FENCED = re.compile(rf"```(?:(?!```)[^{PLACE}])*{PLACE}(?:(?!```).)*```", re.DOTALL)
+_DESCRIBED = re.compile(
+    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[\s*]*(?:(?:tool|function|api)(?: name)?|name)\W*:[^\n]*\n"
+    r"(?:\W*description\W*:[^\n]*\n)?\W*(?:parameters|arguments)\W*:\s*\Z",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What stands before the parameters of a function that is described in lines: Name, Description, Parameters."""
 _OPENING = re.compile(r"[{\[]")
 _QUOTED_KEYS = re.compile(r"[\"'](?P<key>name|arguments|parameters|args|tool_calls)[\"']\s*:")
 
@@ -78,7 +82,19 @@ def _find_json(text: str, functions: Collection[str]) -> Iterator[tuple[int, int
             continue
         if _is_of_functions(value, functions):
             yield start, end
+        elif isinstance(value, dict) and (described := _find_description(text, position, start)) is not None:
+            yield described, end
         position = end
+
+
+def _find_description(text: str, position: int, start: int) -> int | None:
+    """Where the lines begin that describe a function whose parameters begin at `start`."""
+    begin = max(position, start - 2000)
+    found = None
+    for line in re.finditer(r"^", text[begin:start], re.MULTILINE):
+        if match := _DESCRIBED.match(text, begin + line.start(), start):
+            found = match.start()
+    return found
 
 
 def _find_end(text: str, start: int) -> int:
@@ -111,7 +127,11 @@ def _is_of_functions(value: Any, functions: Collection[str]) -> bool:
         keys = ("parameters", "arguments", "input_schema", "inputSchema", "params", "args")
         return value["name"].strip() in functions or any(key in value for key in keys)
     properties = value.get("properties")
-    if isinstance(properties, dict) and "name" in properties and not properties.keys().isdisjoint(("arguments", "parameters")):
+    if (
+        isinstance(properties, dict)
+        and "name" in properties
+        and not properties.keys().isdisjoint(("arguments", "parameters"))
+    ):
         return True  # the schema of a call
     lists = [value[key] for key in ("tools", "functions", "tool_calls", "functionDeclarations") if key in value]
     return any(isinstance(one, list) and _is_of_functions(one, functions) for one in lists)

@@ -20,29 +20,31 @@ _TOPICS = frozenset(
     "schema schemas signature signatures parameter parameters argument arguments text output outputs tags".split()
 )
 _FILLER = _TOPICS | frozenset(
-    "a able about above access according action actions accurate achieve act actually additional additionally adhere after ai all "
-    "allowed along also always am an and answer answering answers any appropriate are array as ask asked assist "
-    "assistance assistant assistants assisting assumptions at available based be before begin below between block both "
-    "brackets but by can cannot capabilities capable choice choose clear complete composing contain containing contents "
-    "correct correctly could decide decision define defined definition definitions describe described description "
-    "descriptions designed determine dict dictionary directly do does don't doesn't each either else empty enclose "
-    "enclosed end ensure entire environment example examples executable execute executing exactly expert explanation "
-    "explanations extra false field fields final first follow following follows for from fulfill further generate generation "
-    "given gives guess have help helpful here how however if in include included including indicate information inside "
-    "instead instruction instructions into invent is it its itself key keys lack lacks language large like line list "
-    "listed lists lacking made make makes making many matching may me mean message mind missing model models more most "
-    "multiple must name named names natural necessary need needed needs never new next no none nor not note nothing "
-    "number object objects of on once one only optional or order other otherwise out own parsed pass passed please plug point "
-    "possible prefix problem problems properly provide provided providing purpose put pydantic query querying question "
-    "questions refuse related relevant reminder reply request requests require required requires respond responding "
-    "response responses result results return returned returning returns s same section sections select sequence set "
-    "several shall should similar simply single so solve solving some specified specify step steps still strictly "
-    "string structure such suffix suitable sure system task tasks than that the their them then there these they this time "
-    "those to true two type types under unless up use used useful user user's users uses using valid value values "
-    "various very want was well what when where whether which while will with within without won't words would write "
-    "written wrap wrapped you your zero".split()
+    "a able about above access according accurate achieve act action actions actually additional additionally "
+    "adhere after ai all allowed along also always am an and answer answering answers any appropriate are array as "
+    "assist assistance assistant assistants assisting assumptions at available based be begin below between block "
+    "both brackets but by can cannot capabilities capable choice choose clear complete composing contain containing "
+    "contents correct correctly could decide decision define defined definition definitions describe described "
+    "description descriptions designed determine dict dictionary directly do does doesn't don't each either else "
+    "empty enclose enclosed end ensure entire environment exactly example examples executable execute executing "
+    "expert explanation explanations extra false field fields final follow following follows for from fulfill "
+    "further generate generation given gives guess have help helpful here how however if in include included "
+    "including indicate information inside instead instruction instructions into invent is it its itself key keys "
+    "lack lacking lacks language large like line list listed lists made make makes making many matching may me mean "
+    "message mind missing model models more most multiple must name named names natural necessary need needed needs "
+    "new next no none nor not note nothing number object objects of on one only optional or order other otherwise "
+    "out own parsed pass passed please plug point possible prefix problem problems properly provide provided "
+    "providing purpose put pydantic query querying question questions refuse related relevant reminder reply "
+    "request requests require required requires respond responding response responses result results return "
+    "returned returning returns s same section sections select sequence set several shall should similar simply "
+    "single so solve solving some specified specify step steps still strictly string structure such suffix suitable "
+    "sure system task tasks than that the their them then there these they this those to true two type types under "
+    "unless up use used useful user user's users uses using valid value values various very want was well what when "
+    "where whether which while will with within without won't words would wrap wrapped write written you your "
+    "zero".split()
 )
-"""Words of sentences that speak of calling functions in general; one of `_TOPICS` must be among them."""
+"""Words of sentences that speak of calling functions in general; one of `_TOPICS` must be among them. Words of rules
+("never", "before", "one at a time") are not: such a sentence tells the agent how to act."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’][a-z]+)?")
 _NUMBER = re.compile(r"\d")
 _MARKER = re.compile(r"\s*(?:[-*•#>]+|\d{1,2}[.)]|\(?[a-z]\))\s+")
@@ -54,7 +56,7 @@ _OTHER_TOPICS = re.compile(
 _SHORT = 90
 """Characters of a sentence in another language that only announces a list of functions."""
 _BOUNDARY = re.compile(
-    r"(?<=[.!?。！？])[\"'”’)\]*]*\s+(?![a-z])|\n[^\S\n]*\n\s*|\n[^\S\n]*(?![a-z\s])|(?<=[。！？])(?=\S)"
+    r"(?<=[.!?。！？])(?<!\d\.)[\"'”’)\]*]*\s+(?![a-z])|\n[^\S\n]*\n\s*|\n[^\S\n]*(?![a-z\s])|(?<=[。！？])(?=\S)"
     rf"|(?<={PLACE})\s+(?=[A-Z])"
 )
 _ANNOUNCES = (":", "：", "-", "–", "—")

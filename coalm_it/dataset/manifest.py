@@ -33,7 +33,7 @@ class PartCounts(_Entry):
     dialogues: int
     """Dialogues read."""
     filtered: int
-    """Dialogues that the part's filter excludes."""
+    """Of these, excluded by the part's filter or by the YAML of the corpus (`keep`, `drop`, `prefixes`)."""
     context_only: int = 0
     """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
     faults: int

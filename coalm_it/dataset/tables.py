@@ -72,8 +72,8 @@ _PLAIN: dict[str, pa.DataType] = {
 """Column of a shard's table -> its type, of those that are no SharedTexts."""
 
 MEANINGS: dict[str, str] = {
-    "instruction": "What the model is told: its task, and in most layouts the tools, the date and the conversation so "
-    "far. The wording depends on the layout of the part.",
+    "instruction": "What the model is told: its task, the corpus's own system text if it has one, and in most layouts "
+    "the tools, the date and the conversation so far. The wording depends on the layout of the part.",
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
     "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
@@ -89,8 +89,8 @@ MEANINGS: dict[str, str] = {
     "prompt": "The conversation before the target: a list of messages.",
     "completion": "The target: a list of one message of the role `assistant`.",
     "messages": "The dialogue: a list of messages, with the thoughts and calls of all turns.",
-    "messages.role": "`system`, `user`, `assistant` or `tool`. The keys of a message that has no value for them are "
-    "absent, in `prompt` and `completion` too.",
+    "messages.role": "`system` (the corpus's own text, if it has one, else the task), `user`, `assistant` or `tool`. "
+    "Keys without a value are absent, in the messages of `prompt` and `completion` too.",
     "messages.content": "Text of the message; empty beside tool calls.",
     "messages.reasoning_content": "Thought of an assistant message.",
     "messages.tool_calls": "Calls of an assistant message: a list of {id, type, function: {name, arguments}}; the "

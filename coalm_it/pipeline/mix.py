@@ -79,9 +79,7 @@ def read_candidates(recipe: Recipe, tables: Tables) -> Candidates:
             if recipe.validation and "function_call" in recipe.parts[part].task:
                 functions += read_functions(table)
         rejects += [Pick(index, row) for row in found.rejects]
-        kept[part] += [
-            Candidate(index, row, found.ids[row], parse_dialogue_name(found.ids[row])) for row in found.kept
-        ]
+        kept[part] += [Candidate(index, row, found.ids[row], parse_dialogue_name(found.ids[row])) for row in found.kept]
         for row in found.dialogues:
             name = found.ids[row]
             dialogues[part][name] = Candidate(index, row, name, name)

@@ -27,7 +27,7 @@ from coalm_it.samples.targets import (
     show_tools,
 )
 from coalm_it.samples.variants import copy_sample
-from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
+from coalm_it.schema import Dialogue, Fault, Finding, Inventory, LeftOut, Place, Sample
 from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
@@ -67,9 +67,9 @@ class ShardContents:
     """What a shard holds for its part."""
 
     count: int = 0
-    """Dialogues read, including those that the part's filter excludes."""
+    """Dialogues read, including those that the part's filter or the YAML of the source excludes."""
     filtered: int = 0
-    """Dialogues that the part's filter excludes."""
+    """Dialogues that the part's filter or the YAML of the source excludes."""
     dialogues: list[Dialogue] = field(default_factory=list)
     """The others; their observations are shortened to what the rows show."""
     samples: list[Sample] = field(default_factory=list)
@@ -104,8 +104,10 @@ def read_shard(task: ShardTask) -> ShardContents:
     records = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
     contents = ShardContents()
     for record in records:
-        contents.count += not isinstance(record, Fault)
-        if isinstance(record, Fault):
+        contents.count += isinstance(record, LeftOut) or not isinstance(record, Fault)
+        if isinstance(record, LeftOut):
+            contents.filtered += 1
+        elif isinstance(record, Fault):
             contents.faults.append(record)
         elif isinstance(record, Sample):
             if record.task in part.task:
@@ -182,9 +184,9 @@ def _make_samples(
     task: ShardTask, framed: Sequence[FramedDialogue], with_thoughts: Sequence[DialogueWithThoughts]
 ) -> list[list[Sample]]:
     """The samples of each dialogue, as the corpus has them."""
-    part = task.recipe.parts[task.part]
+    part, has_inventory = task.recipe.parts[task.part], bool(task.inventory.tools)
     return [
-        [*make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)]
+        [*make_samples(one.dialogue, task.part, part, frame.tools, one.provenance, has_inventory=has_inventory)]
         for frame, one in zip(framed, with_thoughts, strict=True)
     ]
 

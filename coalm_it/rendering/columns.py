@@ -53,7 +53,9 @@ def write_react_response(sample: Sample, corpus: CorpusText, lines: TurnLines) -
 
 
 def write_hammer(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    instruction = render_macro("rows/hammer", "instruction", format_clock(sample), _list_tools(sample.tools), sample.system)
+    instruction = render_macro(
+        "rows/hammer", "instruction", format_clock(sample), _list_tools(sample.tools), sample.system
+    )
     text = render_macro("rows/hammer", "input", sample.current.user)
     return instruction, text, render_macro("rows/hammer", "output", format_calls(sample.calls, "json"))
 

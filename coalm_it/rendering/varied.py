@@ -176,7 +176,7 @@ def _read_formats() -> Mapping[Syntax, Mapping[str, Any]]:
 
 def _write_tools(tools: Sequence[Tool], names: QualifiedNames, style: ToolStyle) -> str:
     if style == "openai":
-        return format_tools(tools, names)
+        return f"[{', '.join(format_tools(tools, names))}]"
     named = [(names.get((tool.service, tool.name), tool.name), tool) for tool in tools]
     if style == "schema":
         listed = [f'{{"name": {dump_json(name)}, {tool.signature_json}}}' for name, tool in named]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it import __version__
-from coalm_it.dataset.finished import FinishedBuild, Split
+from coalm_it.dataset.finished import FinishedBuild
+from coalm_it.dataset.tables import Split
 from coalm_it.templates import make_environment
 from coalm_it.training.config import TINY, TrainConfig
 from coalm_it.training.tokens import SplitCounts

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coalm_it.configs.validation import name_nearest
-from coalm_it.dataset.finished import CONFIG_OF_FORM, FinishedBuild, Split
+from coalm_it.dataset.finished import CONFIG_OF_FORM, FinishedBuild
+from coalm_it.dataset.tables import Split
 from coalm_it.errors import RequestError
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
 from coalm_it.training.config import RowSelection

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from coalm_it.dataset.finished import Split
+from coalm_it.dataset.tables import Split
 from coalm_it.training.base import BaseError
 from coalm_it.training.config import TrainerArguments
 from coalm_it.training.folder import ModelFolder

@@ -19,7 +19,7 @@ from coalm_it.assets import asset
 from coalm_it.checks import CHECKS
 from coalm_it.cli import app
 from coalm_it.corpora.sources import list_sources
-from coalm_it.dataset.card import escape_markup, list_configs, list_licence_warnings, rank_licences
+from coalm_it.dataset.card import escape_markup, list_licence_warnings, rank_licences
 from coalm_it.dataset.card import render_card as render_typed
 from coalm_it.dataset.manifest import Manifest
 from coalm_it.listener import Silent
@@ -94,6 +94,7 @@ def test_the_head_names_the_configs_and_the_search_terms(plus: Path) -> None:
             "data_files": [{"split": "train", "path": "data/coalm_it/train-*.parquet"}],
         },
         {"config_name": "samples", "data_files": [{"split": "train", "path": "data/samples/train-*.parquet"}]},
+        {"config_name": "dialogues", "data_files": [{"split": "train", "path": "data/dialogues/train-*.parquet"}]},
     ]
     assert head["license"] == "other"
     assert head["language"] == ["en", "zh"]
@@ -134,15 +135,18 @@ def test_a_set_under_one_licence_has_it_in_its_head(manifest: dict[str, Any]) ->
 
 
 def test_a_validation_split_is_named_where_it_is(manifest: dict[str, Any]) -> None:
-    file = {"rows": 1, "bytes": 1, "sha256": ""}
-    files = {f"data/{config}/validation-00000-of-00001.parquet": file for config in ("coalm_it", "samples")}
+    file = {"rows": 3, "bytes": 70, "sha256": ""}
+    configs = ("coalm_it", "samples", "dialogues")
+    files = {f"data/{config}/validation-00000-of-00001.parquet": file for config in configs}
     splits = ["train", "validation"]
-    assert list_configs({**manifest["files"], **files}) == {"coalm_it": splits, "samples": splits}
     assert "Split `validation`" not in render_card(manifest)
     card = render_card({**manifest, "files": {**manifest["files"], **files}})
     assert "Split `validation` is for evaluation" in card
     named = [[one["split"] for one in config["data_files"]] for config in head_of(card)["configs"]]
-    assert named == [splits, splits]
+    assert named == 3 * [splits]
+    assert [config["splits"][1] for config in head_of(card)["dataset_info"]] == 3 * [
+        {"name": "validation", "num_examples": 3, "num_bytes": 70}
+    ]
 
 
 # --- the numbers ---
@@ -194,7 +198,7 @@ def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
     assert "for 10.0% of the samples by removing the function that is called, for 20.0% by removing a" in made
     assert "Thoughts by" not in made
     sgd = card.partition("- **sgd**")[2].partition("- **")[0]
-    assert "Thoughts by `grounded`: written by templates from the corpus's annotation" in sgd
+    assert "Thoughts by `grounded`: the corpus's own, and where it has none, written by templates" in sgd
     published = (mix / "README.md").read_text()
     assert "Each sample is a candidate 3 times." in published
     assert "Part snips is short: 86 of 13,084 rows." in published

@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from datasets import Dataset, load_dataset
+from datasets import Dataset, Json, List, load_dataset
 from decoded import decode_messages
+
+from coalm_it.pipeline.build import build
 
 pytestmark = pytest.mark.libraries
 
 COLUMNS = ["instruction", "input", "output"]
 SAMPLE_COLUMNS = [
-    "id", "part", "task", "source", "split", "dialogue_id", "turn", "licence", "thought",
-    "messages", "tools", "provenance",
+    "prompt", "completion", "tools",
+    "id", "part", "task", "source", "split", "dialogue_id", "turn", "licence", "thought", "provenance",
 ]  # fmt: skip
+DIALOGUE_COLUMNS = ["messages", "tools", "id", "part", "source", "split", "licence", "turns"]
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +50,42 @@ def test_the_default_config_has_the_published_columns(coalm_it: Dataset) -> None
 
 
 def test_each_config_opens_by_its_name_and_has_one_split(demo: Path, cache: str) -> None:
-    for config in ("coalm_it", "samples"):
+    for config in ("coalm_it", "samples", "dialogues"):
         assert list(load_dataset(str(demo), config, cache_dir=cache)) == ["train"]
 
 
 def test_samples_have_typed_columns(samples: Dataset) -> None:
     assert samples.column_names == SAMPLE_COLUMNS
     assert samples.features["turn"].dtype == "int32"
-    assert set(samples.features["messages"].feature) == {
-        "role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name"
-    }  # fmt: skip
+    assert [samples.features[name] for name in ("prompt", "completion", "tools")] == 3 * [List(Json())]
+
+
+def test_messages_are_objects_without_empty_keys(samples: Dataset) -> None:
+    for row in samples:
+        for message in (*row["prompt"], *row["completion"]):
+            assert None not in message.values()
+            assert isinstance(message["content"], str)
+        assert [message["role"] for message in row["completion"]] == ["assistant"]
+
+
+def test_a_dialogue_is_what_its_last_row_shows(demo: Path, cache: str, samples: Dataset) -> None:
+    """No turn of the bundled dialogues of SGD is rejected."""
+    dialogues = load_dataset(str(demo), "dialogues", split="train", cache_dir=cache)
+    assert dialogues.column_names == DIALOGUE_COLUMNS
+    rows = [row for row in samples if row["part"] == "sgd"]
+    assert len(dialogues) == len({row["dialogue_id"] for row in rows})
+    for dialogue in dialogues:
+        last = max((row for row in rows if row["id"].startswith(f"{dialogue['id']}/")), key=lambda row: row["turn"])
+        assert dialogue["messages"] == [*last["prompt"], *last["completion"]]
+        assert (dialogue["tools"], dialogue["turns"]) == (last["tools"], last["turn"] + 1)
+
+
+def test_a_newer_build_in_the_same_folder_is_seen(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        out = build("tod", out=tmp_path / "out", changes=[f"seed={seed}"]).out
+        loaded = load_dataset(str(out), "samples", split="train", cache_dir=str(tmp_path / "cache"))
+        files = sorted((out / "data" / "samples").glob("*.parquet"))
+        assert loaded["id"] == [row for path in files for row in pq.read_table(path)["id"].to_pylist()]
 
 
 def test_both_configs_have_the_same_rows_in_the_same_order(coalm_it: Dataset, samples: Dataset) -> None:
@@ -110,19 +140,21 @@ def read_with_duckdb(files: Path) -> list[dict[str, Any]]:
 def plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row of pandas without its arrays and its other ways to say None."""
     for name, value in row.items():
-        if name == "messages":
-            row[name] = [dict(message) for message in value]
+        if isinstance(value, np.ndarray):
+            row[name] = list(value)
         elif pd.isna(value):
             row[name] = None
     return row
 
 
 @pytest.mark.parametrize("read", [read_with_pandas, read_with_polars, read_with_duckdb])
-@pytest.mark.parametrize("config", ["coalm_it", "samples"])
-def test_other_libraries_read_the_same(config: str, read: Any, demo: Path) -> None:
+@pytest.mark.parametrize(
+    ("config", "columns"), [("coalm_it", COLUMNS), ("samples", SAMPLE_COLUMNS), ("dialogues", DIALOGUE_COLUMNS)]
+)
+def test_other_libraries_read_the_same(config: str, columns: list[str], read: Any, demo: Path) -> None:
     expected = pq.read_table(demo / "data" / config).to_pylist()
     assert read(demo / "data" / config) == expected
-    assert list(expected[0]) == (COLUMNS if config == "coalm_it" else SAMPLE_COLUMNS)
+    assert list(expected[0]) == columns
 
 
 def test_sql_counts_the_parts(demo: Path) -> None:

@@ -302,7 +302,7 @@ def test_a_dry_run_lists_files_and_sizes_and_shows_the_card(demo: Path) -> None:
     for name, content in read_release(demo).items():
         assert re.search(rf"^{re.escape(name)}\s+{len(content)}$", result.stdout, re.MULTILINE)
     total = sum(map(len, read_release(demo).values()))
-    summary = rf"^{REPO}, private, tag v1-[0-9a-f]{{8}}: 5 files, {total:,} bytes\. The card:$"
+    summary = rf"^{REPO}, private, tag v1-[0-9a-f]{{8}}: 6 files, {total:,} bytes\. The card:$"
     assert re.search(summary, result.stdout, re.MULTILINE)
     assert read_release(demo)["README.md"].decode().rstrip("\n") in result.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from decoded import decode_messages
 from scripted import Json, Reply, serve
 from typer.testing import CliRunner, Result
 
@@ -117,7 +119,13 @@ def test_each_kind_of_mistake_is_counted(ask: Ask, rows: dict[str, Json]) -> Non
     expected: Counter[tuple[str, str]] = Counter()
     replies: dict[str, str] = {}
     for number, (prompt, row) in enumerate(sorted(rows.items())):
-        kind = "state" if row["task"] == "state_tracking" else "calls" if row["messages"][-1]["tool_calls"] else "text"
+        kind = (
+            "state"
+            if row["task"] == "state_tracking"
+            else "calls"
+            if '"tool_calls"' in row["completion"][0]
+            else "text"
+        )
         gold, plan = row["output"], ("gold", "mistake", "nonsense", "gold")[number % 4]
         if plan == "mistake":
             verdict, gold = {
@@ -202,11 +210,12 @@ def test_form_messages_sends_the_conversation_with_its_tools(built: Path, ask: A
         said = [(message["role"], message["content"] or "") for message in messages]
         return json.dumps([said, tools])
 
-    known = {key(row["messages"][:-1], json.loads(row["tools"] or "null")): row for row in read_rows(built)}
+    decoded = map(decode_messages, read_rows(built))
+    known = {key(messages[:-1], tools or None): messages[-1] for messages, tools in decoded}
 
     def reply(body: Json) -> Json:
-        target = known[key(body["messages"], body.get("tools"))]["messages"][-1]
-        calls = json.loads(target["tool_calls"] or "[]")
+        target = known[key(body["messages"], body.get("tools"))]
+        calls = copy.deepcopy(target.get("tool_calls", []))
         for call in calls:
             call["function"]["arguments"] = json.dumps(call["function"]["arguments"])
         return {"role": "assistant", "content": target["content"], "tool_calls": calls}

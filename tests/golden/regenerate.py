@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from decoded import decode_messages
 
 from coalm_it.corpora.find import find_corpora
 from coalm_it.corpora.sources import list_sources, load_source
 from coalm_it.pipeline.build import build
 from coalm_it.readers import read_dialogues
 from coalm_it.recipe import Recipe
+from coalm_it.rendering.chat import read_conversation
 
 GOLDEN = Path(__file__).parent
 WIDTH = 110
@@ -66,7 +66,7 @@ def read_all(folder: Path) -> list[dict[str, Any]]:
 
 def format_row(row: dict[str, Any], sample: dict[str, Any]) -> str:
     blocks = [f"**{name}**\n\n{indent_block(row[name])}" for name in ("instruction", "input", "output")]
-    messages, tools = decode_messages(sample)
+    messages, tools, _ = read_conversation(sample, "messages")
     shown = [format_json(message) for message in messages]
     shown.append(f"tools: {', '.join(tool['function']['name'] for tool in tools)}")
     return "\n\n".join([f"# {sample['id']}", *blocks, "**messages**\n\n" + indent_block("\n".join(shown))])

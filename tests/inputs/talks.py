@@ -34,6 +34,8 @@ class Outcome:
     """Id without source and split -> output, without the word System."""
     samples: dict[str, dict[str, Any]]
     """The same ids -> the row of config `samples`."""
+    held_out: set[str]
+    """Those of the rows for validation."""
     prompts: dict[str, str]
     """The same ids -> instruction and input."""
     rejects: dict[str, list[str]]
@@ -99,6 +101,7 @@ def build_part(folder: Path, data: Path, source: str, changes: tuple[str, ...] =
     return Outcome(
         rows={name: row["output"].removeprefix("System: ") for name, row in zip(names, columns, strict=True)},
         samples=dict(zip(names, samples, strict=True)),
+        held_out={row["id"].split("/", 2)[2] for row in read_rows(built.out / "data" / "samples", "validation-*")},
         prompts={name: row["instruction"] + "\n" + row["input"] for name, row in zip(names, columns, strict=True)},
         rejects={
             row["id"].split("/", 2)[2]: [f"{found['check']}: {found['message']}" for found in row["findings"]]
@@ -108,5 +111,5 @@ def build_part(folder: Path, data: Path, source: str, changes: tuple[str, ...] =
     )
 
 
-def read_rows(folder: Path) -> list[dict[str, Any]]:
-    return [row for path in sorted(folder.glob("*.parquet")) for row in parquet.read_table(path).to_pylist()]
+def read_rows(folder: Path, names: str = "*") -> list[dict[str, Any]]:
+    return [row for path in sorted(folder.glob(f"{names}.parquet")) for row in parquet.read_table(path).to_pylist()]

@@ -62,12 +62,19 @@ def test_records_of_two_files_stay_apart_where_the_named_id_is_missing(build_own
 
 @pytest.mark.parametrize("ids", [["x"] * 8, [None] * 8, [""] * 8, ["x/1", "x/2", "x/1", 1] * 2], ids=repr)
 def test_a_split_keeps_records_of_one_id_together_and_loses_none(build_own: Any, ids: list[Any]) -> None:
-    records = [{**GOOD, "talk": name} for name in ids]
-    others = [{**GOOD, "talk": f"other {number}"} for number in range(12)]
+    thoughtful = {**GOOD, "messages": [*TALK[:3], says("At 07:40.", reasoning_content="It leaves at 07:40.")]}
+    records = [{**thoughtful, "talk": name} for name in [*ids, *(f"other {number}" for number in range(12))]]
     built = build_own(
-        [*records, *others], columns={"id": "talk"}, changes=("validation=0.3",), task="react_response", layout="varied"
+        records, columns={"id": "talk"}, changes=("validation=0.3",), task="react_response", layout="varied"
     )
-    assert len(built.samples) == len(set(built.samples))
+    assert len(built.samples) == len(set(built.samples)) == len(records)
+    held_out, trained = (
+        {name.split("/")[0].partition("~")[0] for name in built.samples if (name in built.held_out) is side}
+        for side in (True, False)
+    )
+    assert held_out
+    assert trained
+    assert ids[0] is None or ids[0] == "" or held_out.isdisjoint(trained)
 
 
 # --- tables ---

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from decoded import decode_messages
 from small import SAMPLES, assert_adds_up, build_small, export_used, read_files, read_rows
 
 from coalm_it.checks import CHECKS, run_checks
@@ -184,7 +185,7 @@ def judge_again(sgd: Corpus, sgd_inventory: Inventory) -> Judge:
 
 
 def _make_sample(row: dict[str, Any], dialogue: Dialogue, inventory: Inventory) -> Sample:
-    spoken = [message["reasoning_content"] for message in row["messages"] if message["role"] == "assistant"]
+    spoken = [message.get("reasoning_content") for message in decode_messages(row)[0] if message["role"] == "assistant"]
     thoughts = dict(zip(list_places(dialogue), spoken, strict=False))
     tools = show_tools(dialogue, inventory, distractors=6, seed=12)
     made = {one.id: one for one in make_samples(put_thoughts(dialogue, thoughts), "sgd", REACT, tools)}

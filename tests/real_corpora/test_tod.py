@@ -71,11 +71,11 @@ def test_few_are_rejected(manifest: dict[str, Any]) -> None:
 
 def test_every_action_is_read_back_as_the_call_of_its_messages(tod: Path) -> None:
     actions = 0
-    for row in scan(tod, "output", "task", "messages"):
+    for row in scan(tod, "output", "task", "completion"):
         if row["task"] != "react_action":
             continue
         actions += 1
-        calls = json.loads(row["messages"][-1]["tool_calls"])
+        calls = json.loads(row["completion"][0])["tool_calls"]
         lines = [line.removeprefix("Action: ") for line in row["output"].split("\n")]
         read = parse_calls("\n".join(lines), "python")
         assert [call.arguments for call in read] == [call["function"]["arguments"] for call in calls]
@@ -98,13 +98,13 @@ def test_every_action_row_lists_the_51_published_functions(tod: Path) -> None:
 
 
 def test_every_sample_shows_its_tools_and_six_others(tod: Path) -> None:
-    for row in scan(tod, "task", "tools", "messages"):
+    for row in scan(tod, "task", "tools", "completion"):
         if row["task"] == "state_tracking":
             assert row["tools"] is None
-        elif row["messages"][-1]["tool_calls"]:
-            names = [tool["function"]["name"] for tool in json.loads(row["tools"])]
+        elif called := json.loads(row["completion"][0]).get("tool_calls"):
+            names = [tool["function"]["name"] for tool in map(json.loads, row["tools"])]
             assert len(set(names)) == len(names) >= 7
-            (call,) = json.loads(row["messages"][-1]["tool_calls"])
+            (call,) = called
             assert call["function"]["name"] in names
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import trl
+from decoded import decode_messages
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -281,7 +282,7 @@ def test_templates_that_know_thoughts_and_calls_show_every_row_whole(
     tokenizer = wrap(words, trl_template(name))
     for row in list(rows.values())[::15]:
         example, _ = tokenize(row, "messages", True, tokenizer)
-        thought = row["messages"][-1]["reasoning_content"]
+        thought = decode_messages(row)[0][-1].get("reasoning_content")
         assert thought is None or thought in example.target
         example, _ = tokenize(row, "messages", False, tokenizer)
         assert thought is None or thought not in example.prompt + example.target

@@ -10,7 +10,7 @@ from coalm_it.calls import parse_calls
 from coalm_it.recipe import Part
 from coalm_it.rendering import Renderer, Row
 from coalm_it.samples.targets import make_samples, shorten_observations, show_tools
-from coalm_it.schema import Call, Dialogue, Inventory, Sample, Step, Tool, Turn
+from coalm_it.schema import SCHEMA_VERSION, Call, Dialogue, Inventory, Sample, Step, Tool, Turn
 
 Dialogues = dict[str, Dialogue]
 
@@ -168,7 +168,7 @@ def test_without_a_clock_no_day_is_named(sgd_dialogues: Dialogues, sgd_inventory
     timeless = sgd_dialogues["1_00007"].model_copy(update={"clock": None})
     row = rows_of(timeless, sgd_inventory)["0/react_action"]
     assert "can call the functions below. For each user turn:" in row.instruction
-    assert "Today is" not in row.messages[0]["content"]  # type: ignore[operator]
+    assert "Today is" not in decoded(row)[0][0]["content"]
 
 
 def test_a_state_tracking_row_to_the_blank_line() -> None:
@@ -225,6 +225,7 @@ def test_the_messages_of_an_action_end_with_its_call(sgd_dialogues: Dialogues, s
         {"role": "user", "content": "Do I need an umbrella in Seattle?"},
         {
             "role": "assistant",
+            "content": "",
             "reasoning_content": "act 0.0",
             "tool_calls": [
                 {
@@ -248,6 +249,7 @@ def test_the_messages_of_an_action_end_with_its_call(sgd_dialogues: Dialogues, s
         {"role": "user", "content": "And tomorrow?"},
         {
             "role": "assistant",
+            "content": "",
             "reasoning_content": "act 1.0",
             "tool_calls": [
                 {
@@ -262,21 +264,26 @@ def test_the_messages_of_an_action_end_with_its_call(sgd_dialogues: Dialogues, s
 
 def test_the_messages_of_a_response_end_with_the_reply(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
     rows = rows_of(sgd_dialogues["1_00007"], sgd_inventory)
-    action, response = rows["1/react_action"].messages, rows["1/react_response"].messages
+    action, response = (decoded(rows[name])[0] for name in ("1/react_action", "1/react_response"))
     assert response[: len(action)] == action
     assert [message["role"] for message in response[len(action) :]] == ["tool", "assistant"]
     assert response[-1]["content"] == rows["1/react_response"].output.removeprefix("System: ")
     assert response[-1]["reasoning_content"] == "say 1"
 
 
-def test_every_message_has_every_key_and_a_call_has_no_content(
+def test_keys_without_a_value_are_absent_and_a_call_has_an_empty_content(
     sgd_dialogues: Dialogues, sgd_inventory: Inventory
 ) -> None:
+    keys = {
+        "system": {"role", "content"},
+        "user": {"role", "content"},
+        "tool": {"role", "content", "tool_call_id", "name"},
+        "assistant": {"role", "content", "reasoning_content"},
+    }
     for row in rows_of(sgd_dialogues["2_00004"], sgd_inventory).values():
-        for message in row.messages:
-            assert tuple(message) == MESSAGE_KEYS
-            assert (message["content"] is None) == (message["tool_calls"] is not None)
-            assert (message["reasoning_content"] is not None) == (message["role"] == "assistant")
+        for message in decoded(row)[0]:
+            assert set(message) - {"tool_calls"} == keys[message["role"]]
+            assert (message["content"] == "") == ("tool_calls" in message)
 
 
 def test_parallel_calls_are_one_message_and_each_has_its_result(
@@ -327,7 +334,7 @@ def test_tools_are_json_schema_with_types_enums_and_defaults(
 
 
 def test_all_rows_of_a_dialogue_show_the_same_tools(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
-    assert len({row.tools for row in rows_of(sgd_dialogues["2_00008"], sgd_inventory).values()}) == 1
+    assert len({tuple(row.tools or ()) for row in rows_of(sgd_dialogues["2_00008"], sgd_inventory).values()}) == 1
 
 
 def test_a_long_observation_says_how_many_there_were_in_both_forms(
@@ -401,7 +408,7 @@ def test_provenance_names_file_record_and_what_the_row_was_made_with(
     row = rows_of(sgd_dialogues["2_00002"], sgd_inventory)["0/react_action"]
     provenance = json.loads(row.provenance)
     assert (provenance["file"], provenance["record"]) == ("train/dialogues_002.json", 2)
-    assert provenance["schema"] == 1
+    assert provenance["schema"] == SCHEMA_VERSION
     assert provenance["inventory"] == sgd_inventory.fingerprint
     other = Inventory(tools=sgd_inventory.tools[1:])
     elsewhere = json.loads(rows_of(sgd_dialogues["2_00002"], other)["0/react_action"].provenance)
@@ -409,21 +416,8 @@ def test_provenance_names_file_record_and_what_the_row_was_made_with(
     assert elsewhere["templates"] == provenance["templates"]
 
 
-# --- decode_messages ---
-
-
-def test_decoding_leaves_out_what_is_not_set_and_keeps_what_is_empty() -> None:
-    message = {**dict.fromkeys(MESSAGE_KEYS), "role": "user", "content": ""}
-    assert decode_messages({"messages": [message], "tools": None}) == ([{"role": "user", "content": ""}], [])
-
-
-def test_decoding_does_not_change_the_row(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
+def test_objects_serve_as_the_texts_of_a_row(sgd_dialogues: Dialogues, sgd_inventory: Inventory) -> None:
+    """`load_dataset` hands out objects, a Parquet file texts."""
     row = rows_of(sgd_dialogues["1_00007"], sgd_inventory)["0/react_action"]._asdict()
-    assert decode_messages(row) == decode_messages(row)
-    assert isinstance(row["messages"][-1]["tool_calls"], str)
-
-
-def test_text_that_looks_like_json_stays_text() -> None:
-    message = {**dict.fromkeys(MESSAGE_KEYS), "role": "assistant", "content": "3"}
-    ((decoded_message,), _) = decode_messages({"messages": [message], "tools": "[]"})
-    assert decoded_message["content"] == "3"
+    loaded = {**row, **{name: [json.loads(text) for text in row[name]] for name in ("prompt", "completion", "tools")}}
+    assert decode_messages(loaded) == decode_messages(row)

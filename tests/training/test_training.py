@@ -308,7 +308,7 @@ def test_a_broken_manifest_is_one_line(copied: Path, tmp_path: Path) -> None:
 
 def test_a_form_that_the_data_lacks(copied: Path, tmp_path: Path) -> None:
     forget_files(copied, "data/coalm_it/")
-    line = f"coalm-it: {copied} has no rows of config coalm_it, which form columns needs; it has: samples"
+    line = f"coalm-it: {copied} has no rows of config coalm_it, which form columns needs; it has: dialogues, samples"
     assert run_train(copied, tmp_path / "model") == (2, [line])
 
 

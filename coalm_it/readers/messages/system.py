@@ -1,4 +1,4 @@
-"""What a record tells its agent before the conversation, beside its system messages, and on which day it takes place."""
+"""What a record tells its agent before the conversation, beside its messages, and on which day it takes place."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from coalm_it.corpora.columns import Columns
 from coalm_it.corpora.conversations import RawMessage, join_texts
 from coalm_it.corpora.records import BadRecord, DialogueContent
-from coalm_it.corpora.sources import Columns
 from coalm_it.corpora.system_text import clean_system_text
+from coalm_it.readers.messages.lookup import find_values
 from coalm_it.readers.messages.parts import read_content
-from coalm_it.readers.messages.places import find_values
 from coalm_it.schema import Tool
 from coalm_it.values.today import find_today, read_day
 
@@ -26,14 +26,8 @@ def find_system_texts(record: Any, columns: Columns) -> list[str]:
         values = [record[key] for key in _COLUMNS if isinstance(record, dict) and record.get(key)]
     else:
         places = columns.system if isinstance(columns.system, tuple) else (columns.system,)
-        values = [value for place in places for value in _find_texts(record, place)]
+        values = [value for place in places for value in find_values(record, place)]
     return [text for text in map(_read_text, values) if text]
-
-
-def _find_texts(record: Any, place: str) -> Iterable[Any]:
-    if "." not in place and isinstance(record, dict) and place not in record:
-        raise BadRecord(f"field {place!r} is missing; there is {', '.join(map(repr, record)) or 'none'}")
-    return find_values(record, place)
 
 
 def _read_text(value: Any) -> str:
@@ -52,9 +46,7 @@ def clean_messages(messages: Iterable[RawMessage], tools: Sequence[Tool]) -> lis
     ]
 
 
-def add_system(
-    content: DialogueContent, record: Any, columns: Columns, texts: Iterable[str]
-) -> DialogueContent:
+def add_system(content: DialogueContent, record: Any, columns: Columns, texts: Iterable[str]) -> DialogueContent:
     """The content with the system texts beside the messages, and with its day. Raises BadRecord."""
     names = tuple(tool.name for tool in content.tools)
     system = join_texts([*(clean_system_text(text, names) for text in texts), content.system])
@@ -63,7 +55,7 @@ def add_system(
 
 
 def _read_clock(record: Any, place: str) -> datetime.date | None:
-    value = next(iter(_find_texts(record, place)), None)
+    value = next(find_values(record, place), None)
     if value is None or value == "":
         return None
     day = read_day(value) if isinstance(value, str) else None
