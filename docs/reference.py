@@ -26,7 +26,7 @@ from coalm_it.cli import app
 from coalm_it.corpora.sources import Source
 from coalm_it.dataset.folder import FILES
 from coalm_it.dataset.manifest import Manifest
-from coalm_it.dataset.tables import COALM_IT, MEANINGS, PROVENANCE, REJECTS, SAMPLES
+from coalm_it.dataset.tables import COALM_IT, DIALOGUES, MEANINGS, MESSAGE_KEYS, PROVENANCE, REJECTS, SAMPLES
 from coalm_it.evaluation.config import Evaluation
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
@@ -45,6 +45,15 @@ def write_pages() -> dict[str, str]:
 # --- YAML files ---
 
 
+DIALOGUES_NOTE = (
+    "The dialogues of the rows, unmasked, each up to the first turn of which a check rejected a call, a reply or a\n"
+    "thought, or of which the corpus says that it is not to be learnt. Single requests with a state (SNIPS) are not\n"
+    "among them."
+)
+JSON_NOTE = (
+    "Messages and functions are stored as JSON texts. The card declares them (`List(Json())`), so that `datasets`\n"
+    "(4.7 or newer) hands out objects; pandas, polars and duckdb show the texts. Keys without a value are absent."
+)
 SET = "an unknown key is an error that names the nearest known one."
 
 
@@ -187,14 +196,22 @@ def find_step(annotation: Any) -> str:
 def describe_data_set() -> Lines:
     yield "# Data set"
     yield ""
-    yield "What `coalm-it build` writes: a folder that `datasets.load_dataset` opens, with two configs of the same rows"
-    yield "in the same order: `coalm_it` (the default: three columns of text) and `samples` (typed messages and tools)."
+    yield "What `coalm-it build` writes: a folder that `datasets.load_dataset` opens, with three configs. `coalm_it` (the"
+    yield "default: three columns of text) and `samples` (prompt, completion and tools, as trainers take them) have the same"
+    yield "rows in the same order; `dialogues` has each dialogue of these rows once."
     yield ""
     yield "## Files"
     yield ""
     yield from write_table(["file", "what it holds"], [[f"`{name}`", meaning] for name, meaning in FILES.items()])
     yield from describe_schema("Columns of `coalm_it`", COALM_IT)
     yield from describe_schema("Columns of `samples`", SAMPLES)
+    yield from describe_schema("Columns of `dialogues`", DIALOGUES, DIALOGUES_NOTE)
+    yield ""
+    yield "## Keys of a message"
+    yield ""
+    yield JSON_NOTE
+    yield ""
+    yield from write_table(["key", "meaning"], [[f"`{name}`", meaning] for name, meaning in MESSAGE_KEYS.items()])
     yield ""
     yield "## Keys of `provenance`"
     yield ""
@@ -224,7 +241,7 @@ def list_fields(field: pa.Field, above: str) -> Iterator[list[str]]:
         for inner in data_type.value_type:
             yield from list_fields(inner, f"{name}.")
     else:
-        yield [f"`{name}`", f"{data_type}", MEANINGS[name]]
+        yield [f"`{name}`", "list of JSON objects" if pa.types.is_list(data_type) else f"{data_type}", MEANINGS[name]]
 
 
 def write_table(titles: list[str], rows: list[list[str]]) -> Lines:

@@ -110,7 +110,7 @@ def test_nothing_heavy_stands_at_the_door(command: str) -> None:
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("name", ["build", "check", "decode_messages", "read_dialogues"])
+@pytest.mark.parametrize("name", ["build", "check", "read_dialogues"])
 def test_what_the_package_offers_is_a_function_found_when_asked_for(name: str) -> None:
     assert name in dir(coalm_it)
     assert inspect.isfunction(getattr(coalm_it, name))

@@ -24,7 +24,8 @@ DATA_FOLDERS = ("data", "rejects")
 FILES: dict[str, str] = {
     "data/coalm_it/*.parquet": "The rows as three texts: `train`, and `validation` where the recipe holds some out; "
     "50,000 rows a file.",
-    "data/samples/*.parquet": "The same rows in the same order, typed.",
+    "data/samples/*.parquet": "The same rows in the same order, as prompt, completion and tools.",
+    "data/dialogues/*.parquet": "Each dialogue of these rows once, as messages and tools.",
     "rejects/*.parquet": "Samples that a check rejected, and why. Only where there are any.",
     "README.md": "The data set card, as the Hub shows it.",
     "recipe.yaml": "The recipe with every default and every `--set`; `coalm-it build recipe.yaml` builds it again.",

@@ -89,14 +89,6 @@ MEANINGS: dict[str, str] = {
     "prompt": "The conversation before the target: a list of messages.",
     "completion": "The target: a list of one message of the role `assistant`.",
     "messages": "The dialogue: a list of messages, with the thoughts and calls of all turns.",
-    "messages.role": "`system` (the corpus's own text, if it has one, else the task), `user`, `assistant` or `tool`. "
-    "Keys without a value are absent, in the messages of `prompt` and `completion` too.",
-    "messages.content": "Text of the message; empty beside tool calls.",
-    "messages.reasoning_content": "Thought of an assistant message.",
-    "messages.tool_calls": "Calls of an assistant message: a list of {id, type, function: {name, arguments}}; the "
-    "arguments are an object.",
-    "messages.tool_call_id": "Of a tool message: the id of the call that it answers.",
-    "messages.name": "Of a tool message: the name of the function.",
     "turns": "Number of turns: how often the user speaks.",
     "tools": "The functions that the model may call: a list of {type: function, function: {name, description, "
     "parameters}}; null where the task has none.",
@@ -107,6 +99,17 @@ MEANINGS: dict[str, str] = {
     "findings.message": "What is wrong, in one sentence.",
 }
 """Column, or column.field -> its meaning, for docs/data_set.md."""
+
+MESSAGE_KEYS: dict[str, str] = {
+    "role": "`system` (the corpus's own text, if it has one, else the task), `user`, `assistant` or `tool`.",
+    "content": "Text of the message; empty beside tool calls.",
+    "reasoning_content": "Thought of an assistant message.",
+    "tool_calls": "Calls of an assistant message: a list of {id, type, function: {name, arguments}}; the "
+    "arguments are an object.",
+    "tool_call_id": "Of a tool message: the id of the call that it answers.",
+    "name": "Of a tool message: the name of the function.",
+}
+"""Key of a message -> its meaning."""
 
 PROVENANCE: dict[str, str] = {
     "schema": "Version of the columns.",
