@@ -196,8 +196,8 @@ def find_step(annotation: Any) -> str:
 def describe_data_set() -> Lines:
     yield "# Data set"
     yield ""
-    yield "What `coalm-it build` writes: a folder that `datasets.load_dataset` opens, with three configs. `coalm_it` (the"
-    yield "default: three columns of text) and `samples` (prompt, completion and tools, as trainers take them) have the same"
+    yield "What `coalm-it build` writes: a folder that `datasets.load_dataset` opens, with three configs. `coalm_it`"
+    yield "(the default: three columns of text) and `samples` (prompt, completion and tools, for trainers) have the same"
     yield "rows in the same order; `dialogues` has each dialogue of these rows once."
     yield ""
     yield "## Files"
