@@ -129,7 +129,7 @@ def list_versions() -> dict[str, str]:
     """The versions of this package and of those that rows depend on."""
     return {
         "coalm-it": __version__,
-        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson")},
+        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson", "jsonschema-rs")},
     }
 
 
