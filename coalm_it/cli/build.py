@@ -123,6 +123,9 @@ def _print_counts(built: BuildResult) -> None:
         as_json=False,
     )
     for name, count in parts.items():
+        if count.mended:
+            values = "1 value" if count.mended == 1 else f"{count.mended:,} values"
+            print_line(f"{name}: {values} of arguments mended, as the provenance of the rows says")
         if count.rejects:
             print_line(f"{name}, rejected by check: {_list_counts(count.rejected_by)}")
         if built.manifest.answers.requests and count.thoughts:

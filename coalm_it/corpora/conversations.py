@@ -7,14 +7,16 @@ follow it; the text of the assistant is its reply. Less regular conversations ar
 - Consecutive messages of the assistant with calls, whose results come after the last, are one step.
 - Text of the assistant that is followed by calls, not by the user, is the thought of these calls.
 - Only the last calls of a conversation may lack results; every other call has exactly one.
+- Line breaks of other systems (CRLF, a lone CR, U+0085, U+2028, U+2029, form feeds) become plain ones; tabs stay.
 - An assistant message without text and calls is an empty reply: one lost target, which the checks reject.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
@@ -91,7 +93,7 @@ def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[
 def _collect_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> list[_OpenTurn]:
     names = Counter(tool.name for tool in tools)
     turns: list[_OpenTurn] = []
-    for number, message in enumerate(messages):
+    for number, message in enumerate(map(_unify_breaks, messages)):
         try:
             if message.role == "user":
                 _add_user(turns, message)
@@ -106,6 +108,14 @@ def _collect_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> lis
     if not any(turn.has_answer for turn in turns):
         raise BadRecord("no message of the assistant")
     return turns
+
+
+_BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+
+
+def _unify_breaks(message: RawMessage) -> RawMessage:
+    text, thought = _BREAKS.sub("\n", message.text), message.thought and _BREAKS.sub("\n", message.thought)
+    return message if (text, thought) == (message.text, message.thought) else replace(message, text=text, thought=thought)
 
 
 def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:

@@ -36,6 +36,8 @@ class PartCounts(_Entry):
     """Dialogues that the part's filter excludes."""
     context_only: int = 0
     """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
+    mended: int = 0
+    """Arguments brought into the form of their schema without loss: 5.0 or "5" for 5, "" or null for an absent one."""
     faults: int
     """Raw records and files that could not be read as dialogues."""
     candidates: int

@@ -22,6 +22,8 @@ class ShardSummary(BaseModel):
     """Dialogues that the part's filter excludes."""
     context_only: int = 0
     """Targets that the corpus marks as not to be learnt, of which no samples are made."""
+    mended: int = 0
+    """Arguments that the reader brought into the form of their schema."""
     rows: int = 0
     """Samples that passed all checks."""
     rejects: int = 0
@@ -40,6 +42,7 @@ class ShardSummary(BaseModel):
             dialogues=self.dialogues + other.dialogues,
             filtered=self.filtered + other.filtered,
             context_only=self.context_only + other.context_only,
+            mended=self.mended + other.mended,
             rows=self.rows + other.rows,
             rejects=self.rejects + other.rejects,
             rejected_by=_add_counts(self.rejected_by, other.rejected_by),

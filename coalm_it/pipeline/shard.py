@@ -236,6 +236,7 @@ def _summarize(
         dialogues=contents.count,
         filtered=contents.filtered,
         context_only=sum(count_context(one, task.recipe.parts[task.part].task) for one in contents.dialogues),
+        mended=sum(len(one.mended) for one in contents.dialogues),
         rows=sum(not found for found in findings),
         rejects=sum(bool(found) for found in findings),
         rejected_by=rejected,

@@ -61,6 +61,8 @@ def make_samples(
 
     def describe(task: Task, turn: int, step: int | None) -> dict[str, Any]:
         provenance = provenances.get(Place(turn, step)) if provenances and task.startswith("react") else None
+        if mended := _list_mended(dialogue, turn, step):
+            return {**plain, **(provenance or {}), "mended_arguments": mended}
         return plain if provenance is None else shared.setdefault(id(provenance), {**plain, **provenance})
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
@@ -87,6 +89,15 @@ def make_samples(
     for task, turn, step in list_targets(dialogue, part.task):
         if turns is None or turn in turns:
             yield make_sample(task, turn, step)
+
+
+def _list_mended(dialogue: Dialogue, turn: int, step: int | None) -> list[dict[str, Any]]:
+    """The mended values in the row of a target, for its provenance."""
+    return [
+        mended._asdict()
+        for mended in dialogue.mended
+        if mended.turn < turn or (mended.turn == turn and (step is None or mended.step <= step))
+    ]
 
 
 def list_targets(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, int, int | None]]:

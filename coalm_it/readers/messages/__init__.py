@@ -21,6 +21,8 @@ A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns ar
 - A message of the assistant with `weight: 0`, `loss: false`, `train: false` or `mask: true` is context and no target.
 - Functions: the column, or without it `tools` of a system message, or a list in its text (see system_tools).
 
+Arguments that are right but for their form are mended (5.0 or "5" for an integer, see corpora/mending.py) and counted.
+
 A record without tools is accepted if it has no calls. Lost in conversion: system messages (a row has the system text of
 its layout) and all other columns.
 """
@@ -32,6 +34,7 @@ from typing import Any
 
 from coalm_it.corpora.conversations import build_content
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.mending import mend_turns
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
 from coalm_it.readers.messages.places import find_messages, find_tools, list_records
@@ -53,7 +56,9 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         value = parse_json(record, "record") if isinstance(record, str) else record
         messages = find_messages(value, columns)
         tools = find_tools(value, corpus, messages)
-        return build_content(list(read_messages(messages, tools)), tools)
+        content = build_content(list(read_messages(messages, tools)), tools)
+        turns, mended = mend_turns(content.turns, tools)
+        return content._replace(turns=turns, mended=mended)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
