@@ -14,6 +14,7 @@ from typing import Any
 
 from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import ValueOrigin, find_speaker, is_observed, is_public, read_acts, read_leaves
+from coalm_it.checks.tracing import find_untraced, is_annotated_dialogue
 from coalm_it.schema import DONT_CARE, Call, Finding, Sample
 from coalm_it.values import same_value, value_text
 
@@ -23,6 +24,13 @@ def check_grounding(sample: Sample) -> list[Finding]:
     if sample.task == "state_tracking":
         return list(_check_state(sample))
     steps = sample.current.steps[: None if sample.step is None else sample.step + 1]
+    if not is_annotated_dialogue(sample):
+        return [
+            Finding(check="grounding", where=f"step {index}", message=message)
+            for index, step in enumerate(steps)
+            for call in step.calls
+            for message in _check_untraced(sample, call, index)
+        ]
     return [
         Finding(check="grounding", where=f"step {index}", message=_describe_ungrounded(sample, call, slot))
         for index, step in enumerate(steps)
@@ -30,6 +38,12 @@ def check_grounding(sample: Sample) -> list[Finding]:
         for slot in call.arguments
         if not _is_wanted(sample, call, slot) and _find_origin(sample, call, slot, index) is None
     ]
+
+
+def _check_untraced(sample: Sample, call: Call, step: int) -> Iterator[str]:
+    for slot in call.arguments:
+        for leaf in find_untraced(sample, call, slot, step):
+            yield f"{call.name}.{leaf.path} is {value_text(leaf.value)!r}, which nobody said, no result holds and is no default"
 
 
 def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> ValueOrigin | None:

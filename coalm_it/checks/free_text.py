@@ -1,0 +1,49 @@
+"""Which arguments are free text: messages, queries, notes, code. The agent writes them, so no source has their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from coalm_it.checks.wording import split_name, stem_word
+
+_NAMES = frozenset(
+    map(
+        stem_word,
+        "message messages msg text texts body content contents note notes comment comments description descriptions "
+        "summary query queries question questions prompt keyword keywords topic title subject headline caption reason "
+        "reasons reasoning thought thoughts rationale explanation explain detail details details feedback review answer "
+        "reply response instruction instructions requirements purpose code script sql regex pattern expression formula "
+        "equation html markdown tweet post bio agenda issue problem symptoms resolution statement sentence paragraph "
+        "abstract essay story transcript search phrase hashtags tags label labels objective goal goals task tasks hint "
+        "snippet command template greeting introduction announcement remark remarks context".split(),
+    )
+)
+_ABOUT = ("free text", "free-text", "free form", "natural language", "the text", "message to", "a short text", "内容", "文本")
+_WORDS, _CHARACTERS = 8, 20
+"""From how many words, or in a script without blanks characters, a value is a text and no name."""
+
+
+_KINDS = frozenset("id ids code codes number type format length count size language lang url date time".split())
+"""Words that make a name of another kind, where they end it: message_id, text_language."""
+_ID = re.compile(r"(?=\S*\d)(?=\S*[^\W\d]|\d{4})\S+")
+
+
+def is_free_text(slot: str, schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether the agent may word this value: by the name or the description of its parameter, or by its length."""
+    if not isinstance(value, str) or looks_like_id(value):
+        return False
+    words = split_name(slot)
+    is_another_kind = len(words) > 1 and words[-1] in _KINDS
+    if not is_another_kind and not _NAMES.isdisjoint(map(stem_word, words)):
+        return True
+    description = str(schema.get("description", "")).lower()
+    if any(phrase in description for phrase in _ABOUT):
+        return True
+    return len(value.split()) >= _WORDS or (not value.isascii() and len(value) >= _CHARACTERS) or "\n" in value.strip()
+
+
+def looks_like_id(value: str) -> bool:
+    """Whether a value is one word with digits: an id, a code, a number."""
+    return _ID.fullmatch(value) is not None

@@ -1,0 +1,173 @@
+"""What a text says, in all the forms in which arguments write it: words, numbers, dates, times, digits.
+
+Beside English (see values/) it reads what any language writes alike (2024-05-04T18:12, 10kg, 5%, $20, 1.5M), and the
+numbers, dates and times of Chinese and Japanese.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from coalm_it.checks.wording import stem_word
+from coalm_it.values import find_values
+from coalm_it.values.dates import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class TextFacts:
+    """`dates` are YYYY-MM-DD, --MM-DD, YYYY-MM and YYYY; `times` HH:MM; `numbers` and `hours` shortest decimals."""
+
+    plain: str
+    """In lower case, each word between blanks, without punctuation."""
+    squeezed: str
+    """The letters and digits alone, in lower case."""
+    stems: frozenset[str]
+    numbers: frozenset[str]
+    dates: frozenset[str]
+    times: frozenset[str]
+    hours: frozenset[str]
+    """Numbers that may be hours, as in "from 2 to 4"."""
+    digits: tuple[str, ...]
+    """Runs of digits with marks between them, as in phone numbers."""
+    has_day_word: bool
+    """Whether it speaks of a day without naming it: tomorrow, next week."""
+
+
+_WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_]+")
+_NOT_LETTERS = re.compile(r"[\W_]+")
+_DAY_WORD = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|now|current(?:ly)?|this|next|last|coming|past|recent|ago|in \w+ (?:days?|weeks?)"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|今天|今晚|明天|后天|昨天|现在|目前|下周|本周|这周|上周|周[一二三四五六日]"
+    r"|星期|今日|明日|오늘|내일|วันนี้|พรุ่งนี้",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"\+?\d[\d\s().-]{5,}\d")
+
+
+@lru_cache(maxsize=1 << 12)
+def read_facts(text: str, clock: Clock = None) -> TextFacts:
+    """`clock` resolves "tomorrow" and the like."""
+    text = unicodedata.normalize("NFKC", text)
+    words = _WORD_BREAK.sub(" ", text).casefold().split()
+    dates, times = set(_read_days(text)), set(_read_times(text))
+    numbers = set(_read_numbers(text))
+    for value in find_values(text, clock):
+        if value.kind == "date":
+            full = {form for form in value.forms if not form.startswith("--")}
+            dates |= full or value.forms
+        elif value.kind == "time":
+            times |= value.forms
+        elif value.kind != "phone":
+            numbers |= value.forms
+    return TextFacts(
+        plain=f" {' '.join(words)} ",
+        squeezed=_NOT_LETTERS.sub("", text).casefold(),
+        stems=frozenset(map(stem_word, words)),
+        numbers=frozenset(numbers),
+        dates=frozenset(dates | {day[:7] for day in dates if day[0] != "-"} | {day[:4] for day in dates if day[0] != "-"}),
+        times=frozenset(times),
+        hours=frozenset(number for number in numbers if number.isdecimal() and int(number) <= 24),
+        digits=tuple(re.sub(r"\D", "", run) for run in _DIGITS.findall(text)),
+        has_day_word=_DAY_WORD.search(text) is not None,
+    )
+
+
+# --- numbers ---
+
+_SCALES = {
+    **{"k": 1000, "thousand": 1000, "m": 10**6, "million": 10**6, "mn": 10**6, "bn": 10**9, "b": 10**9},
+    **{"billion": 10**9, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "百万": 10**6, "千万": 10**7},
+}
+_NUMBER = re.compile(
+    r"(?<![\d.])(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<fraction>\.\d+)?"
+    rf"(?:[ -]?(?P<scale>{'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-zA-Z]))?",
+    re.IGNORECASE,
+)
+_WORDS = {
+    **{"both": "2", "couple": "2", "pair": "2", "twice": "2", "dozen": "12", "half": "0.5", "quarter": "0.25"},
+    **{"single": "1", "once": "1", "another": "1", "a": "1", "an": "1", "nineties": "1990", "eighties": "1980"},
+}
+_CJK_DIGITS = {**{digit: value for value, digit in enumerate("零一二三四五六七八九")}, "两": 2, "〇": 0, "半": 0}
+_CJK_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
+_CJK_NUMBER = re.compile(f"[{''.join(_CJK_DIGITS)}{''.join(_CJK_SCALES)}]+")
+_DECADE = re.compile(r"(?<!\d)(?:19|')?([2-9]0)'?s\b")
+
+
+def write_number(value: Decimal) -> str:
+    """The shortest decimal: 5, 0.05, 200000."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _read_numbers(text: str) -> Iterator[str]:
+    for match in _NUMBER.finditer(text):
+        number = Decimal(match["digits"].replace(",", "") + (match["fraction"] or ""))
+        yield write_number(number)
+        if match["scale"]:
+            yield write_number(number * _SCALES[match["scale"].lower()])
+    for word in re.findall(r"[a-z]+", text.lower()):
+        if word in _WORDS:
+            yield _WORDS[word]
+    yield from (f"19{match[1]}" for match in _DECADE.finditer(text))
+    if not text.isascii():
+        yield from (str(count_cjk(match[0])) for match in _CJK_NUMBER.finditer(text))
+
+
+def count_cjk(text: str) -> int:
+    """The number that Chinese numerals denote: 三十五 is 35."""
+    if len(text) > 1 and not any(character in _CJK_SCALES for character in text):
+        return int("".join(str(_CJK_DIGITS[character]) for character in text))
+    total = section = current = 0
+    for character in text:
+        if character in _CJK_DIGITS:
+            current = _CJK_DIGITS[character]
+        elif (scale := _CJK_SCALES[character]) < 10**4:
+            section, current = section + max(current, 1) * scale, 0
+        else:
+            total, section, current = total + max(section + current, 1) * scale, 0, 0
+    return total + section + current
+
+
+# --- days and times ---
+
+DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-/.年](\d{1,2})[-/.月](\d{1,2})(?!\d)")
+_COMPACT_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?!\d)")
+_MONTH_DAY = re.compile(r"(?<![\d年])(\d{1,2})月(\d{1,2})[日号]?")
+_MONTH = re.compile(r"((?:19|20)\d\d)[-/.年](\d{1,2})(?!\d|[-/.月]\d)")
+_NAMED_MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?(?: of)? ((?:19|20)\d\d)\b", re.I)
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
+TIME = re.compile(r"(?<!\d)(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::[0-5]\d)?")
+_CJK_TIME = re.compile(r"(\d{1,2}|[一二三四五六七八九十两]{1,3})[点點時时](半|[0-5]?\d(?=分)|[一二三四五十]{1,3}(?=分))?")
+_CLOCK_DIGITS = re.compile(r"(?<![\d.,])([01]?\d|2[0-3])([0-5]\d)(?![\d.,])")
+
+
+def write_day(year: str, month: str, day: str) -> str:
+    return f"{year}-{int(month):02}-{int(day):02}"
+
+
+def _read_days(text: str) -> Iterator[str]:
+    for pattern in (DAY, _COMPACT_DAY):
+        yield from (write_day(*match.groups()) for match in pattern.finditer(text))
+    yield from (f"--{int(match[1]):02}-{int(match[2]):02}" for match in _MONTH_DAY.finditer(text))
+    yield from (f"{match[1]}-{int(match[2]):02}" for match in _MONTH.finditer(text))
+    for match in _NAMED_MONTH.finditer(text):
+        yield f"{match[2]}-{_MONTHS.index(match[1].lower()) + 1:02}"
+    yield from _YEAR.findall(text)
+
+
+def _read_times(text: str) -> Iterator[str]:
+    yield from (f"{int(match['hour']):02}:{match['minute']}" for match in TIME.finditer(text))
+    if not text.isascii():
+        for match in _CJK_TIME.finditer(text):
+            hour = int(match[1]) if match[1].isdecimal() else count_cjk(match[1])
+            minute = match[2] or "0"
+            minutes = 30 if minute == "半" else int(minute) if minute.isdecimal() else count_cjk(minute)
+            yield from (f"{one % 24:02}:{minutes:02}" for one in (hour, hour + 12) if one <= 24)
+    if text.isdecimal() and (whole := _CLOCK_DIGITS.fullmatch(text)):  # a bare result: 610
+        yield f"{int(whole[1]):02}:{whole[2]}"
