@@ -1,4 +1,4 @@
-"""Which arguments are free text: messages, queries, notes, code. The agent writes them, so no source has their words."""
+"""Which arguments are free text: messages, queries, notes, code. The agent words them, so no source has them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from coalm_it.checks.wording import split_name, stem_word
 _NAMES = frozenset(
     map(
         stem_word,
-        "message messages msg text texts body content contents note notes comment comments description descriptions "
-        "summary query queries question questions prompt keyword keywords topic title subject headline caption reason "
-        "reasons reasoning thought thoughts rationale explanation explain detail details details feedback review answer "
-        "reply response instruction instructions requirements purpose code script sql regex pattern expression formula "
-        "equation html markdown tweet post bio agenda issue problem symptoms resolution statement sentence paragraph "
-        "abstract essay story transcript search phrase hashtags tags label labels objective goal goals task tasks hint "
-        "snippet command template greeting introduction announcement remark remarks context".split(),
+        "message msg text body content note comment description summary query question prompt keyword topic title "
+        "subject headline caption reason reasoning thought rationale explanation detail feedback review answer reply "
+        "response instruction requirement purpose code script sql regex pattern expression formula equation html "
+        "markdown tweet post bio agenda issue problem symptom resolution statement sentence paragraph abstract essay "
+        "story transcript search phrase hashtag tag label objective goal task hint snippet command template greeting "
+        "introduction announcement remark context".split(),
     )
 )
-_ABOUT = ("free text", "free-text", "free form", "natural language", "the text", "message to", "a short text", "内容", "文本")
-_WORDS, _CHARACTERS = 8, 20
+_ABOUT = (
+    "free text",
+    "free-text",
+    "free form",
+    "natural language",
+    "the text",
+    "message to",
+    "a short text",
+    "内容",
+    "文本",
+)
+_WORDS, _CHARACTERS = 10, 20
 """From how many words, or in a script without blanks characters, a value is a text and no name."""
 
 

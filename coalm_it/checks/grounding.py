@@ -43,7 +43,8 @@ def check_grounding(sample: Sample) -> list[Finding]:
 def _check_untraced(sample: Sample, call: Call, step: int) -> Iterator[str]:
     for slot in call.arguments:
         for leaf in find_untraced(sample, call, slot, step):
-            yield f"{call.name}.{leaf.path} is {value_text(leaf.value)!r}, which nobody said, no result holds and is no default"
+            where, value = f"{call.name}.{leaf.path}", value_text(leaf.value)
+            yield f"{where} is {value!r}, which nobody said, no result holds and is no default"
 
 
 def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> ValueOrigin | None:

@@ -27,6 +27,8 @@ class TextFacts:
     squeezed: str
     """The letters and digits alone, in lower case."""
     stems: frozenset[str]
+    signs: frozenset[str]
+    """Signs of currencies and of degrees."""
     numbers: frozenset[str]
     dates: frozenset[str]
     times: frozenset[str]
@@ -34,22 +36,31 @@ class TextFacts:
     """Numbers that may be hours, as in "from 2 to 4"."""
     digits: tuple[str, ...]
     """Runs of digits with marks between them, as in phone numbers."""
-    has_day_word: bool
-    """Whether it speaks of a day without naming it: tomorrow, next week."""
+    has_near_day: bool
+    """Whether it names a day that only a clock can resolve: tomorrow, Friday."""
+    has_period: bool
+    """Whether it names a period around the present: next week, this month, in five days."""
 
 
 _WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
-_DAY_WORD = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|now|current(?:ly)?|this|next|last|coming|past|recent|ago|in \w+ (?:days?|weeks?)"
-    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|今天|今晚|明天|后天|昨天|现在|目前|下周|本周|这周|上周|周[一二三四五六日]"
-    r"|星期|今日|明日|오늘|내일|วันนี้|พรุ่งนี้",
+_SIGN = re.compile(r"[$€£¥₹₩₽₺₪₿฿]|°[cf]")
+_NEAR_DAY = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)\b"
+    r"|今天|今晚|明天|后天|昨天|星期|周[一二三四五六日]|今日|明日|오늘|내일|วันนี้|พรุ่งนี้",
+    re.IGNORECASE,
+)
+_PERIOD = re.compile(
+    r"\b(?:this|next|last|coming|past|previous|current|following) (?:\w+ )?(?:day|week|weekend|month|quarter|year)s?\b"
+    r"|\b(?:day|week|weekend|month|year)s? (?:ago|from now|later|after|before|earlier)\b|\bweekend\b"
+    r"|\bin (?:an? |\w+ )(?:day|week|month)s?\b"
+    r"|下周|本周|这周|上周|周末|这个月|本月|下个月|上个月|今年|明年|去年|来週|来月|다음",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\+?\d[\d\s().-]{5,}\d")
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=512)
 def read_facts(text: str, clock: Clock = None) -> TextFacts:
     """`clock` resolves "tomorrow" and the like."""
     text = unicodedata.normalize("NFKC", text)
@@ -67,14 +78,21 @@ def read_facts(text: str, clock: Clock = None) -> TextFacts:
     return TextFacts(
         plain=f" {' '.join(words)} ",
         squeezed=_NOT_LETTERS.sub("", text).casefold(),
-        stems=frozenset(map(stem_word, words)),
+        stems=frozenset(map(stem, words)),
+        signs=frozenset(_SIGN.findall(text.casefold())),
         numbers=frozenset(numbers),
-        dates=frozenset(dates | {day[:7] for day in dates if day[0] != "-"} | {day[:4] for day in dates if day[0] != "-"}),
+        dates=frozenset(dates | {day[:end] for day in dates if day[0] != "-" for end in (4, 7)}),
         times=frozenset(times),
         hours=frozenset(number for number in numbers if number.isdecimal() and int(number) <= 24),
         digits=tuple(re.sub(r"\D", "", run) for run in _DIGITS.findall(text)),
-        has_day_word=_DAY_WORD.search(text) is not None,
+        has_near_day=_NEAR_DAY.search(text) is not None,
+        has_period=_PERIOD.search(text) is not None,
     )
+
+
+def stem(word: str) -> str:
+    """Without both of two endings: identifying and identify are the same."""
+    return stem_word(stem_word(word))
 
 
 # --- numbers ---
@@ -88,20 +106,30 @@ _NUMBER = re.compile(
     rf"(?:[ -]?(?P<scale>{'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-zA-Z]))?",
     re.IGNORECASE,
 )
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
 _WORDS = {
     **{"both": "2", "couple": "2", "pair": "2", "twice": "2", "dozen": "12", "half": "0.5", "quarter": "0.25"},
+    **{word: str(number) for number, word in enumerate(_ORDINALS.split(), 1)},
     **{"single": "1", "once": "1", "another": "1", "a": "1", "an": "1", "nineties": "1990", "eighties": "1980"},
 }
 _CJK_DIGITS = {**{digit: value for value, digit in enumerate("零一二三四五六七八九")}, "两": 2, "〇": 0, "半": 0}
 _CJK_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _CJK_NUMBER = re.compile(f"[{''.join(_CJK_DIGITS)}{''.join(_CJK_SCALES)}]+")
-_DECADE = re.compile(r"(?<!\d)(?:19|')?([2-9]0)'?s\b")
+_DECADE = re.compile(r"(?<!\d)(?:19|')?([2-9]0)(?:'?s\b|年代)")
 
 
 def write_number(value: Decimal) -> str:
     """The shortest decimal: 5, 0.05, 200000."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def read_scaled(text: str, start: int) -> frozenset[str]:
+    """The number at this place of a text, with the scale behind it: $23.33B."""
+    match = _NUMBER.search(text, start)
+    if match is None or match.start() > start + 2 or not match["scale"]:
+        return frozenset()
+    return frozenset(_read_numbers(match[0]))
 
 
 def _read_numbers(text: str) -> Iterator[str]:
@@ -136,14 +164,16 @@ def count_cjk(text: str) -> int:
 # --- days and times ---
 
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-/.年](\d{1,2})[-/.月](\d{1,2})(?!\d)")
-_COMPACT_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?!\d)")
+COMPACT_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?!\d)")
 _MONTH_DAY = re.compile(r"(?<![\d年])(\d{1,2})月(\d{1,2})[日号]?")
 _MONTH = re.compile(r"((?:19|20)\d\d)[-/.年](\d{1,2})(?!\d|[-/.月]\d)")
-_NAMED_MONTH = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?(?: of)? ((?:19|20)\d\d)\b", re.I)
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_NAMED_MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\.?,?(?: of)? ((?:19|20)\d\d)\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
 TIME = re.compile(r"(?<!\d)(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::[0-5]\d)?")
-_CJK_TIME = re.compile(r"(\d{1,2}|[一二三四五六七八九十两]{1,3})[点點時时](半|[0-5]?\d(?=分)|[一二三四五十]{1,3}(?=分))?")
+_CJK_TIME = re.compile(
+    r"(\d{1,2}|[一二三四五六七八九十两]{1,3})[点點時时](半|[0-5]?\d(?=分)|[一二三四五十]{1,3}(?=分))?"
+)
 _CLOCK_DIGITS = re.compile(r"(?<![\d.,])([01]?\d|2[0-3])([0-5]\d)(?![\d.,])")
 
 
@@ -152,7 +182,7 @@ def write_day(year: str, month: str, day: str) -> str:
 
 
 def _read_days(text: str) -> Iterator[str]:
-    for pattern in (DAY, _COMPACT_DAY):
+    for pattern in (DAY, COMPACT_DAY):
         yield from (write_day(*match.groups()) for match in pattern.finditer(text))
     yield from (f"--{int(match[1]):02}-{int(match[2]):02}" for match in _MONTH_DAY.finditer(text))
     yield from (f"{match[1]}-{int(match[2]):02}" for match in _MONTH.finditer(text))

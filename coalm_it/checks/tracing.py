@@ -8,6 +8,7 @@ null and "", which no text holds. A number that was computed from others is not 
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -17,8 +18,8 @@ from typing import Any, NamedTuple
 from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import ValueOrigin, read_leaves
 from coalm_it.checks.free_text import is_free_text, looks_like_id
-from coalm_it.checks.text_facts import DAY, TIME, TextFacts, read_facts, write_day, write_number
-from coalm_it.checks.wording import stem_word
+from coalm_it.checks.moments import Moment, is_dated, read_moment
+from coalm_it.checks.text_facts import TextFacts, read_facts, write_number
 from coalm_it.schema import Call, Sample, Turn
 from coalm_it.values import read_value
 from coalm_it.values.codes import words_for_code
@@ -39,6 +40,7 @@ class Evidence(NamedTuple):
     texts: tuple[tuple[ValueOrigin, TextFacts], ...]
     public: TextFacts
     """The function's own description."""
+    clock: datetime.date | None = None
 
 
 def is_annotated_dialogue(sample: Sample) -> bool:
@@ -85,12 +87,14 @@ def _as_schema(value: Any) -> Mapping[str, Any]:
 def read_evidence(sample: Sample, call: Call, step: int) -> Evidence:
     """What is known before the current turn's step of index `step`."""
     clock = sample.clock
-    texts = tuple((origin, read_facts(text, clock)) for origin, text in _list_texts(sample, step) if text)
+    texts = tuple((origin, read_facts(text, clock)) for origin, text in list_texts(sample, step) if text)
     tool = find_tool(call, sample.tools)
-    return Evidence(texts, read_facts(_EXAMPLE.sub(" ", _describe(tool.description, tool.parameters) if tool else "")))
+    described = _describe(tool.description, tool.parameters) if tool else ""
+    return Evidence(texts, read_facts(_EXAMPLE.sub(" ", described)), clock)
 
 
-def _list_texts(sample: Sample, step: int) -> Iterator[tuple[ValueOrigin, str]]:
+def list_texts(sample: Sample, step: int) -> Iterator[tuple[ValueOrigin, str]]:
+    """All that was said and exchanged before the current turn's step of index `step`, newest first."""
     current = sample.current
     yield "said_now", current.user
     yield from _list_exchanged(current, step)
@@ -115,7 +119,10 @@ def _list_keys(value: Any) -> Iterator[str]:
             yield from _list_keys(item)
 
 
-_EXAMPLE = re.compile(r"(?:\be\.?g\.?|\bfor example|\bsuch as|\blike|\bi\.e\.|例如|比如|如)[^\n;)]*?[^\s\n;),]*\d[^\n;)]*", re.IGNORECASE)
+_EXAMPLE = re.compile(
+    r"(?:\be\.?g\.?|\bfor example|\bsuch as|\blike|\bi\.e\.|例如|比如|如)[^\n;)]*?[^\s\n;),]*\d[^\n;)]*",
+    re.IGNORECASE,
+)
 """Examples with digits: the ids and dates of a description are nobody's."""
 
 
@@ -140,20 +147,23 @@ def _trace(leaf: Leaf, evidence: Evidence) -> ValueOrigin | None:
     value, schema = leaf.value, leaf.schema
     if "default" in schema and schema["default"] == value:
         return "default"
-    if value is None or value == "" or isinstance(value, bool) or value in schema.get("enum", ()):
+    if value is None or isinstance(value, bool) or value in schema.get("enum", ()):
         return "chosen"
+    if isinstance(value, str) and (value.lower() in _ANSWERS or not any(map(str.isalnum, value))):
+        return "chosen"  # as a boolean; or "", or a sign such as "$$"
     if schema.get("const") == value or is_free_text(leaf.slot, schema, value):
         return "chosen"
     for origin, facts in evidence.texts:
-        if _stands_in(leaf, facts):
+        if _stands_in(leaf, facts, evidence.clock):
             return origin
     if _is_first(leaf):
         return "chosen"
-    if isinstance(value, str) and _is_composed(value, [facts for _, facts in evidence.texts]):
+    if isinstance(value, str) and _is_composed(value, [facts for _, facts in evidence.texts], evidence.clock):
         return "carried_over"
     return "chosen" if isinstance(value, str) and _names(value, evidence.public) else None
 
 
+_ANSWERS = ("true", "false", "yes", "no", "none", "null")
 _STARTS = frozenset("page skip offset start index min minimum from first quantity count copies".split())
 
 
@@ -162,26 +172,37 @@ def _is_first(leaf: Leaf) -> bool:
     return leaf.value in (0, 1) and not _STARTS.isdisjoint(re.sub(r"[\W_]+", " ", leaf.slot.lower()).split())
 
 
-def _stands_in(leaf: Leaf, facts: TextFacts) -> bool:
+_SCHEME = re.compile(r"^(?:https?://)?(?:www\.)?(?=\S+$)")
+
+
+def _stands_in(leaf: Leaf, facts: TextFacts, clock: datetime.date | None) -> bool:
     value = leaf.value
     if isinstance(value, int | float):
         return _is_counted(value, facts)
-    text = str(value).strip()
-    if _is_moment(text):
-        return _is_dated(text, facts)
+    text = _SCHEME.sub("", str(value).strip())
+    if moment := read_moment(text):
+        return is_dated(moment, facts, clock)
     return _names(text, facts) or _is_said_otherwise(leaf.slot, text, facts)
 
 
 def _is_counted(value: float, facts: TextFacts) -> bool:
     """Whether a text has a number, also as a percentage or inside a longer word: AS15169."""
     number = Decimal(str(value))
-    forms = {write_number(abs(number)), write_number(abs(number) * 100)} if abs(number) < 1 else {write_number(abs(number))}
+    forms = {write_number(abs(number))} | ({write_number(abs(number) * 100)} if abs(number) < 1 else set())
     if not forms.isdisjoint(facts.numbers):
+        return True
+    if any(_is_rounded(number, form) for form in facts.numbers if "." in form):
         return True
     digits = write_number(number)
     if len(digits) > 2 and re.search(rf"(?<!\d){re.escape(digits)}(?!\d)", facts.plain):
         return True
     return len(digits) > 6 and any(run.endswith(digits) for run in facts.digits)
+
+
+def _is_rounded(number: Decimal, form: str) -> bool:
+    """Whether a number of at least three digits is a rounding of this one: 0.985 of 0.98531."""
+    places = len(form.partition(".")[2])
+    return len(form) > 3 and round(number, places) == Decimal(form)
 
 
 def _names(text: str, facts: TextFacts) -> bool:
@@ -207,7 +228,7 @@ def _continues(squeezed: str, place: int) -> bool:
 
 def _is_said_otherwise(slot: str, text: str, facts: TextFacts) -> bool:
     """A code for its word, a number written as text, a phone number, money, a value of `values`, a symbol of shares."""
-    if any(f" {word} " in facts.plain or (not word.isalpha() or not word.isascii()) and word in facts.squeezed for word in words_for_code(text)):
+    if any(_says_word(word, facts) for word in words_for_code(text)):
         return True
     if (number := _NUMERAL.fullmatch(text)) and not number["digits"].startswith("00"):
         bare = number["digits"].replace(",", "")
@@ -216,13 +237,19 @@ def _is_said_otherwise(slot: str, text: str, facts: TextFacts) -> bool:
     digits = re.sub(r"\D", "", text)
     if len(digits) >= 7 and not any(map(str.isalpha, text)):
         return any(run.endswith(digits[-9:]) or digits.endswith(run) for run in facts.digits)
-    forms = read_value(text)
-    if not forms.isdisjoint(facts.times) or not forms.isdisjoint(facts.dates):
+    if not read_value(text).isdisjoint(facts.times):
         return True
     return text.isupper() and text.isalpha() and len(text) <= 5 and _is_abbreviated(slot, text, facts)
 
 
-_NUMERAL = re.compile(r"[$€£¥₹]?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)\s?(?:%|[^\W\d]{0,12}|[^\W\d]{1,3}/[^\W\d]{1,3})")
+def _says_word(word: str, facts: TextFacts) -> bool:
+    # Chinese has no blanks between words
+    return f" {word} " in facts.plain or word in facts.signs or (not word.isascii() and word in facts.squeezed)
+
+
+_NUMERAL = re.compile(
+    r"[$€£¥₹]?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)\s?(?:%|[^\W\d]{0,12}|[^\W\d]{1,3}/[^\W\d]{1,3})"
+)
 """A number with a sign or a unit: $20, 5 km, 30%."""
 _SYMBOLS = frozenset("symbol symbols ticker tickers stock code codes abbreviation abbr".split())
 
@@ -238,54 +265,32 @@ def _is_abbreviated(slot: str, text: str, facts: TextFacts) -> bool:
     return any(len(word) > 3 and set(letters) <= set(word) for word in words)
 
 
-# --- days and times ---
-
-
-def _is_moment(text: str) -> bool:
-    return bool(DAY.match(text) or TIME.fullmatch(text))
-
-
-_WHOLE_DAY = ("00:00", "23:59")
-_MONTH_ENDS = ("01", "28", "29", "30", "31")
-
-
-def _is_dated(text: str, facts: TextFacts) -> bool:
-    """Whether a text has the day, and the time of day, of a moment: 2024-05-04T18:12 from "4 May at 6:12 pm"."""
-    day, time = DAY.search(text), TIME.search(text)
-    if day and not _has_day(write_day(*day.groups()), facts):
-        return False
-    if not time:
-        return True
-    hour, minute = int(time["hour"]), time["minute"]
-    written = f"{hour % 24:02}:{minute}"
-    if written in facts.times or (day and written in _WHOLE_DAY):
-        return True
-    return minute == "00" and not facts.hours.isdisjoint((str(hour), str((hour - 1) % 12 + 1)))
-
-
-def _has_day(day: str, facts: TextFacts) -> bool:
-    """A day without a year counts in any year; of a month or a year alone, the first and the last day."""
-    if day in facts.dates or f"-{day[4:]}" in facts.dates or facts.has_day_word:
-        return True
-    if day[8:] in _MONTH_ENDS and day[:7] in facts.dates:
-        return True
-    return day[5:] in ("01-01", "12-31") and day[:4] in facts.dates
-
-
 # --- words from several places ---
 
 _SMALL = frozenset("a an and of in on at for to the with by or is de la el".split())
 
 
-def _is_composed(text: str, known: Sequence[TextFacts]) -> bool:
+_RANGE = re.compile(r"\d+(?:\.\d+)?(?:\s?[-–~/x:,]\s?\d+(?:\.\d+)?)+")
+"""Numbers with a mark between them: 1966-1976, 120/80."""
+
+
+_UNTIL = re.compile(r"\s+(?:-|–|to|until)\s+")
+
+
+def _is_composed(text: str, known: Sequence[TextFacts], clock: datetime.date | None) -> bool:
     """Whether all that a value consists of was said, though not in one place: "Oban, Scotland", "netflix,hulu"."""
-    if looks_like_id(text) and not any(mark in text for mark in ",;| "):
+    if moment := read_moment(text):
+        parts = [Moment(moment.days), Moment(frozenset(), moment.time)]
+        return all(any(is_dated(part, facts, clock) for facts in known) for part in parts)
+    ends = [read_moment(end) for end in _UNTIL.split(text)]
+    if len(ends) > 1 and None not in ends:
+        return all(any(end and is_dated(end, facts, clock) for facts in known) for end in ends)
+    if looks_like_id(text) and not any(mark in text for mark in ",;|") and not _RANGE.fullmatch(text):
         return False
-    if _is_moment(text):
-        day, time = DAY.search(text), TIME.search(text)
-        parts = [part[0] for part in (day, time) if part]
-        return len(parts) > 1 and all(any(_is_dated(part, facts) for facts in known) for part in parts)
     own = read_facts(text)
+    if _RANGE.fullmatch(text):
+        numbers = frozenset[str]().union(*(facts.numbers for facts in known))
+        return all(write_number(Decimal(part)) in numbers for part in re.findall(r"\d+(?:\.\d+)?", text))
     if not text.isascii() and not re.search(r"[a-zA-Z]{3}", text):
         squeezed = "".join(facts.squeezed for facts in known)
         return bool(own.squeezed) and all(character in squeezed for character in own.squeezed)

@@ -115,7 +115,9 @@ _BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 
 def _unify_breaks(message: RawMessage) -> RawMessage:
     text, thought = _BREAKS.sub("\n", message.text), message.thought and _BREAKS.sub("\n", message.thought)
-    return message if (text, thought) == (message.text, message.thought) else replace(message, text=text, thought=thought)
+    return (
+        message if (text, thought) == (message.text, message.thought) else replace(message, text=text, thought=thought)
+    )
 
 
 def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:

@@ -2,6 +2,7 @@
 
 - 5.0 for an integer is 5.
 - A numeral in a text is a number, and "true" a boolean, where the schema allows no text: "85" -> 85.
+- A list or an object in a text, in JSON or Python notation, is itself: "['Ann', 'Bob']".
 - "" or null for an optional parameter is an absent one, unless the schema allows that value: null by its types, "" by
   its default, its listed values, or a description that speaks of what is empty.
 
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from coalm_it.corpora.records import decode_literal
 from coalm_it.schema import Call, Mended, Step, Tool, Turn
 
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.0+)?")
@@ -92,6 +94,9 @@ def _convert(value: Any, types: frozenset[str]) -> Any:
         return value.lower() == "true"
     if types & {"integer", "number"} and _INTEGER.fullmatch(value):
         return int(value.partition(".")[0])
+    if not types.isdisjoint(("array", "object")) and value.lstrip().startswith(("[", "{")):
+        read = decode_literal(value.strip())
+        return read if isinstance(read, list if "array" in types else dict) else value
     if "number" in types and _DECIMAL.fullmatch(value) and Decimal(repr(float(value))) == Decimal(value):
         return float(value)
     return value

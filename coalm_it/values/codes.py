@@ -194,6 +194,20 @@ SIN singapore
 DXB dubai
 SYD sydney
 """
+_SHARES = """
+AAPL apple 苹果 アップル
+MSFT microsoft 微软 マイクロソフト
+GOOGL google alphabet 谷歌 グーグル
+GOOG google alphabet 谷歌
+AMZN amazon 亚马逊 アマゾン
+META facebook 脸书
+FB facebook 脸书
+TSLA tesla 特斯拉 テスラ
+NVDA nvidia 英伟达
+NFLX netflix 奈飞
+BABA alibaba 阿里巴巴
+IBM international_business_machines
+"""
 _UNITS = """
 c celsius °c ℃ centigrade 摄氏
 f fahrenheit °f ℉ 华氏
@@ -217,7 +231,7 @@ ft foot feet
 def _read_tables() -> dict[str, frozenset[str]]:
     """Code in lower case -> every word for it, with blanks for underscores."""
     words: dict[str, set[str]] = {}
-    for line in "\n".join((_CURRENCIES, _LANGUAGES, _COUNTRIES, _STATES, _AIRPORTS, _UNITS)).split("\n"):
+    for line in "\n".join((_CURRENCIES, _LANGUAGES, _COUNTRIES, _STATES, _AIRPORTS, _SHARES, _UNITS)).split("\n"):
         for code, *said in [line.split()] if line else ():
             # the codes of three letters among the words ("eng", "usa") mean the same as the one of two
             for one in (code, *(word for word in said if len(word) == 3 and len(code) == 2 and word.isascii())):
