@@ -11,13 +11,18 @@ from coalm_it.checks.wording import split_name, stem_word
 _NAMES = frozenset(
     map(
         stem_word,
-        "message msg text body content note comment description summary query question prompt keyword topic title "
-        "subject headline caption reason reasoning thought rationale explanation detail feedback review answer reply "
+        "message msg text body content note comment description summary query question prompt keyword topic "
+        "reason reasoning thought rationale explanation detail feedback review answer reply "
         "response instruction requirement purpose code script sql regex pattern expression formula equation html "
         "markdown tweet post bio agenda issue problem symptom resolution statement sentence paragraph abstract essay "
-        "story transcript search phrase hashtag tag label objective goal task hint snippet command template greeting "
+        "story transcript search phrase hashtag tag objective goal task hint snippet command template greeting "
         "introduction announcement remark context".split(),
     )
+)
+_TITLES = frozenset("title subject headline caption label".split())
+_MAKING = frozenset(
+    "create add make new schedule plan post send write compose save draft generate publish open start set record "
+    "register book insert upload build update edit submit".split()
 )
 _ABOUT = (
     "free text",
@@ -39,13 +44,22 @@ _KINDS = frozenset("id ids code codes number type format length count size langu
 _ID = re.compile(r"(?=\S*\d)(?=\S*[^\W\d]|\d{4})\S+")
 
 
-def is_free_text(slot: str, schema: Mapping[str, Any], value: Any) -> bool:
-    """Whether the agent may word this value: by the name or the description of its parameter, or by its length."""
+def creates_something(function: str) -> bool:
+    """Whether a function makes something new, by its name: create_event, AddAgenda."""
+    return not _MAKING.isdisjoint(split_name(function))
+
+
+def is_free_text(slot: str, schema: Mapping[str, Any], value: Any, creates: bool = False) -> bool:
+    """Whether the agent may word this value: by the name or the description of its parameter, or by its length.
+
+    Titles are free text only of what the call `creates`.
+    """
     if not isinstance(value, str) or looks_like_id(value):
         return False
     words = split_name(slot)
     is_another_kind = len(words) > 1 and words[-1] in _KINDS
-    if not is_another_kind and not _NAMES.isdisjoint(map(stem_word, words)):
+    stems = set(map(stem_word, words))
+    if not is_another_kind and (not _NAMES.isdisjoint(stems) or (creates and words and words[-1] in _TITLES)):
         return True
     description = str(schema.get("description", "")).lower()
     if any(phrase in description for phrase in _ABOUT):

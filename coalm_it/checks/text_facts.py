@@ -22,6 +22,8 @@ from coalm_it.values.dates import Clock
 class TextFacts:
     """`dates` are YYYY-MM-DD, --MM-DD, YYYY-MM and YYYY; `times` HH:MM; `numbers` and `hours` shortest decimals."""
 
+    text: str
+    """The text itself, in lower case."""
     plain: str
     """In lower case, each word between blanks, without punctuation."""
     squeezed: str
@@ -76,6 +78,7 @@ def read_facts(text: str, clock: Clock = None) -> TextFacts:
         elif value.kind != "phone":
             numbers |= value.forms
     return TextFacts(
+        text=text.casefold(),
         plain=f" {' '.join(words)} ",
         squeezed=_NOT_LETTERS.sub("", text).casefold(),
         stems=frozenset(map(stem, words)),
@@ -83,7 +86,7 @@ def read_facts(text: str, clock: Clock = None) -> TextFacts:
         numbers=frozenset(numbers),
         dates=frozenset(dates | {day[:end] for day in dates if day[0] != "-" for end in (4, 7)}),
         times=frozenset(times),
-        hours=frozenset(number for number in numbers if number.isdecimal() and int(number) <= 24),
+        hours=frozenset(number for number in numbers if number.isdecimal() and len(number) < 3 and int(number) <= 24),
         digits=tuple(re.sub(r"\D", "", run) for run in _DIGITS.findall(text)),
         has_near_day=_NEAR_DAY.search(text) is not None,
         has_period=_PERIOD.search(text) is not None,
@@ -102,7 +105,7 @@ _SCALES = {
     **{"billion": 10**9, "千": 1000, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "百万": 10**6, "千万": 10**7},
 }
 _NUMBER = re.compile(
-    r"(?<![\d.])(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?P<fraction>\.\d+)?"
+    r"(?<![\d.])(?P<digits>\d{1,3}(?:,\d{3})+(?!\d)|\d{1,40}(?!\d))(?P<fraction>\.\d{1,40})?"
     rf"(?:[ -]?(?P<scale>{'|'.join(sorted(_SCALES, key=len, reverse=True))})(?![a-zA-Z]))?",
     re.IGNORECASE,
 )
@@ -114,7 +117,7 @@ _WORDS = {
 }
 _CJK_DIGITS = {**{digit: value for value, digit in enumerate("零一二三四五六七八九")}, "两": 2, "〇": 0, "半": 0}
 _CJK_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
-_CJK_NUMBER = re.compile(f"[{''.join(_CJK_DIGITS)}{''.join(_CJK_SCALES)}]+")
+_CJK_NUMBER = re.compile(f"[{''.join(_CJK_DIGITS)}{''.join(_CJK_SCALES)}]{{1,12}}")
 _DECADE = re.compile(r"(?<!\d)(?:19|')?([2-9]0)(?:'?s\b|年代)")
 
 

@@ -219,7 +219,9 @@ imperial fahrenheit °f lb lbs pounds inches feet miles
 kg kilo kilos kilogram kilograms 公斤 千克
 kilogram kg kilo kilos 公斤 千克
 lb lbs pound pounds
-km kilometer kilometers kilometre kilometres 公里
+km kilometer kilometers kilometre kilometres 公里 千米
+千米 公里 km kilometers
+公里 千米 km kilometers
 mi mile miles 英里
 m meter meters metre metres 米
 cm centimeter centimeters 厘米
