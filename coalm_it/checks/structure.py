@@ -20,13 +20,14 @@ def check_structure(sample: Sample) -> list[Finding]:
 
 def _find_faults(sample: Sample) -> Iterator[tuple[str, str]]:
     current, react = sample.current, sample.task in ("react_action", "react_response")
-    # requests in function-calling corpora may be code or a list, and keep their line breaks
-    control = _CONTROL_BUT_LINES if sample.task == "function_call" else _CONTROL
+    # requests in function-calling corpora may be code or a list, and keep their line breaks; published ReAct rows have
+    # a line for each turn
+    control = _CONTROL_BUT_LINES if sample.task == "function_call" or sample.layout == "varied" else _CONTROL
     yield from _check_text("user", current.user, control)
     for index, step in enumerate(sample.steps):
         yield from _check_step(index, step, react)
     if react:
-        yield from _check_text("thought", sample.thought, control)
+        yield from _check_text("thought", sample.thought, _CONTROL)
     if sample.step is not None:
         if react and not sample.calls:
             yield "target", "the target of an action has no call"

@@ -30,7 +30,7 @@ class TextFacts:
     """The letters and digits alone, in lower case."""
     stems: frozenset[str]
     signs: frozenset[str]
-    """Signs of currencies and of degrees."""
+    """Signs of currencies and degrees, and units behind a number: kg."""
     numbers: frozenset[str]
     dates: frozenset[str]
     times: frozenset[str]
@@ -46,7 +46,7 @@ class TextFacts:
 
 _WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
-_SIGN = re.compile(r"[$€£¥₹₩₽₺₪₿฿]|°[cf]")
+_SIGN = re.compile(r"[$€£¥₹₩₽₺₪₿฿]|°[cf]|(?<=\d)[a-z]{1,3}(?![^\W_])")
 _NEAR_DAY = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|(?:mon|tues|wednes|thurs|fri|satur|sun)days?)\b"
     r"|今天|今晚|明天|后天|昨天|星期|周[一二三四五六日]|今日|明日|오늘|내일|วันนี้|พรุ่งนี้",

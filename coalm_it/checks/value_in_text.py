@@ -68,7 +68,7 @@ def _spell(squeezed: str) -> re.Pattern[str]:
 
 def _is_said_otherwise(slot: str, text: str, facts: TextFacts) -> bool:
     """A code for its word, a number written as text, a phone number, money, a value of `values`, a symbol of shares."""
-    if any(_says_word(word, facts) for word in words_for_code(text)):
+    if text.casefold() in facts.signs or any(_says_word(word, facts) for word in words_for_code(text)):
         return True
     if (number := _NUMERAL.fullmatch(text)) and not number["digits"].startswith("00"):
         bare = number["digits"].replace(",", "")

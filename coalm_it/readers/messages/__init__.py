@@ -23,6 +23,8 @@ A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns ar
 
 Arguments that are right but for their form are mended (5.0 or "5" for an integer, see corpora/mending.py) and counted.
 
+A parameter of which nobody says whether it is required is optional where a call of the record omits it.
+
 A record without tools is accepted if it has no calls. Lost in conversion: system messages (a row has the system text of
 its layout) and all other columns.
 """
@@ -37,6 +39,7 @@ from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.mending import mend_turns
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
+from coalm_it.corpora.toolspecs import loosen_tools
 from coalm_it.readers.messages.places import find_messages, find_tools, list_records
 from coalm_it.readers.messages.talk import read_messages
 from coalm_it.schema import Dialogue, Fault, Inventory
@@ -58,7 +61,8 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         tools = find_tools(value, corpus, messages)
         content = build_content(list(read_messages(messages, tools)), tools)
         turns, mended = mend_turns(content.turns, tools)
-        return content._replace(turns=turns, mended=mended)
+        calls = [call for turn in turns for step in turn.steps for call in step.calls]
+        return content._replace(turns=turns, tools=loosen_tools(tools, calls), mended=mended)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
