@@ -39,7 +39,9 @@ def read_moment(text: str) -> Moment | None:
 
 def is_dated(moment: Moment, facts: TextFacts, clock: datetime.date | None) -> bool:
     """Whether a text has the day, and the time of day, of a moment: 2024-05-04T18:12 from "4 May at 6:12 pm"."""
-    if moment.days and not any(_has_day(day, facts, clock) for day in moment.days):
+    said = moment.time in facts.times and clock is not None  # "at 7:15" is today, or tomorrow
+    soon = {str(clock + datetime.timedelta(days)) for days in (0, 1)} if said and clock else set()
+    if moment.days.isdisjoint(soon) and moment.days and not any(_has_day(day, facts, clock) for day in moment.days):
         return False
     if not moment.time or moment.time in facts.times or (moment.days and moment.time in _WHOLE_DAY):
         return True

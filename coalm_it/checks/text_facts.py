@@ -16,14 +16,17 @@ from functools import lru_cache
 from coalm_it.checks.wording import stem_word
 from coalm_it.values import find_values
 from coalm_it.values.dates import Clock
+from coalm_it.values.numbers import NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
 class TextFacts:
     """`dates` are YYYY-MM-DD, --MM-DD, YYYY-MM and YYYY; `times` HH:MM; `numbers` and `hours` shortest decimals."""
 
+    raw: str
+    """The text itself, letters without accents."""
     text: str
-    """The text itself, in lower case."""
+    """The same in lower case."""
     plain: str
     """In lower case, each word between blanks, without punctuation."""
     squeezed: str
@@ -66,9 +69,11 @@ _DIGITS = re.compile(r"\+?\d[\d\s().-]{5,}\d")
 def read_facts(text: str, clock: Clock = None) -> TextFacts:
     """`clock` resolves "tomorrow" and the like."""
     text = unicodedata.normalize("NFKC", text)
+    if not text.isascii():
+        text = "".join(map(_drop_accent, text))
     words = _WORD_BREAK.sub(" ", text).casefold().split()
     dates, times = set(_read_days(text)), set(_read_times(text))
-    numbers = set(_read_numbers(text))
+    numbers = {*_read_numbers(text), *_read_converted(text)}
     for value in find_values(text, clock):
         if value.kind == "date":
             full = {form for form in value.forms if not form.startswith("--")}
@@ -78,6 +83,7 @@ def read_facts(text: str, clock: Clock = None) -> TextFacts:
         elif value.kind != "phone":
             numbers |= value.forms
     return TextFacts(
+        raw=text,
         text=text.casefold(),
         plain=f" {' '.join(words)} ",
         squeezed=_NOT_LETTERS.sub("", text).casefold(),
@@ -91,6 +97,11 @@ def read_facts(text: str, clock: Clock = None) -> TextFacts:
         has_near_day=_NEAR_DAY.search(text) is not None,
         has_period=_PERIOD.search(text) is not None,
     )
+
+
+def _drop_accent(character: str) -> str:
+    plain = unicodedata.normalize("NFKD", character)[0]
+    return plain if plain.isascii() and plain.isalpha() else character
 
 
 def stem(word: str) -> str:
@@ -118,6 +129,8 @@ _WORDS = {
 _CJK_DIGITS = {**{digit: value for value, digit in enumerate("零一二三四五六七八九")}, "两": 2, "〇": 0, "半": 0}
 _CJK_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _CJK_NUMBER = re.compile(f"[{''.join(_CJK_DIGITS)}{''.join(_CJK_SCALES)}]{{1,12}}")
+_COMMA = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})*,\d{1,2}(?![\d,])")
+"""As in Europe: 1.250,50."""
 _DECADE = re.compile(r"(?<!\d)(?:19|')?([2-9]0)(?:'?s\b|年代)")
 
 
@@ -125,6 +138,30 @@ def write_number(value: Decimal) -> str:
     """The shortest decimal: 5, 0.05, 200000."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_UNITS = {
+    **dict.fromkeys(("hour", "hr", "h", "小时", "時間", "시간"), (60, 3600)),
+    **dict.fromkeys(("minute", "min", "m", "分钟", "分鐘", "分"), (60,)),
+    **dict.fromkeys(("day", "天"), (24,)),
+    **dict.fromkeys(("week", "周"), (7,)),
+    **dict.fromkeys(("year", "yr", "年"), (12,)),
+    **dict.fromkeys(("km", "kg", "kilometer", "kilometre", "kilogram", "l", "liter", "litre", "second", "s"), (1000,)),
+    **dict.fromkeys(("公里", "公斤"), (1000,)),
+}
+"""Unit -> how many smaller ones it has."""
+_UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
+_MEASURE = re.compile(
+    rf"(?P<number>\d+(?:\.\d+)?|{'|'.join(NUMBERS)}|an?)[ -]?(?P<unit>{_UNIT})s?(?![a-z])", re.IGNORECASE
+)
+
+
+def _read_converted(text: str) -> Iterator[str]:
+    """Two hours as 120 and 7200, 30 years as 360, 5 km as 5000."""
+    for match in _MEASURE.finditer(text):
+        word = match["number"].lower()
+        number = Decimal(word) if word[0].isdecimal() else Decimal(NUMBERS.get(word, 1))
+        yield from (write_number(number * scale) for scale in _UNITS[match["unit"].lower()])
 
 
 def read_scaled(text: str, start: int) -> frozenset[str]:
@@ -141,6 +178,8 @@ def _read_numbers(text: str) -> Iterator[str]:
         yield write_number(number)
         if match["scale"]:
             yield write_number(number * _SCALES[match["scale"].lower()])
+    for match in _COMMA.finditer(text):
+        yield write_number(Decimal(match[0].replace(".", "").replace(",", ".")))
     for word in re.findall(r"[a-z]+", text.lower()):
         if word in _WORDS:
             yield _WORDS[word]
@@ -172,6 +211,15 @@ _MONTH_DAY = re.compile(r"(?<![\d年])(\d{1,2})月(\d{1,2})[日号]?")
 _MONTH = re.compile(r"((?:19|20)\d\d)[-/.年](\d{1,2})(?!\d|[-/.月]\d)")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _NAMED_MONTH = re.compile(rf"\b({'|'.join(_MONTHS)})[a-z]*\.?,?(?: of)? ((?:19|20)\d\d)\b", re.IGNORECASE)
+_OTHER_MONTHS = (
+    "jan ene gen,feb fev,mar,apr abr avr,may mai mag mei maj,jun juin giu,jul juil lug,aug ago aou,sep set,"
+    "oct okt ott out,nov,dec dez dic"
+).split(",")
+_OTHER_MONTH = "|".join(_OTHER_MONTHS).replace(" ", "|")
+_OTHER_DAY = re.compile(
+    rf"(?<!\d)(\d{{1,2}})\.?(?: de)? ({_OTHER_MONTH})[a-z]*\.?(?: del?)?(?: ((?:19|20)\d\d))?", re.IGNORECASE
+)
+"""In languages of Europe: 17. Mai 2024, le 4 mai, 4 de mayo de 2024."""
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
 TIME = re.compile(r"(?<!\d)(?P<hour>[01]?\d|2[0-4]):(?P<minute>[0-5]\d)(?::[0-5]\d)?")
 _CJK_TIME = re.compile(
@@ -189,6 +237,9 @@ def _read_days(text: str) -> Iterator[str]:
         yield from (write_day(*match.groups()) for match in pattern.finditer(text))
     yield from (f"--{int(match[1]):02}-{int(match[2]):02}" for match in _MONTH_DAY.finditer(text))
     yield from (f"{match[1]}-{int(match[2]):02}" for match in _MONTH.finditer(text))
+    for match in _OTHER_DAY.finditer(text):
+        month = next(n for n, names in enumerate(_OTHER_MONTHS, 1) if match[2].lower() in names.split())
+        yield f"{match[3] or '-'}-{month:02}-{int(match[1]):02}"
     for match in _NAMED_MONTH.finditer(text):
         yield f"{match[2]}-{_MONTHS.index(match[1].lower()) + 1:02}"
     yield from _YEAR.findall(text)

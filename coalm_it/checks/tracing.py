@@ -57,7 +57,8 @@ def trace_leaves(sample: Sample, call: Call, slot: str, step: int) -> list[tuple
     tool = find_tool(call, sample.tools)
     schema = tool.properties.get(slot, {}) if tool else {}
     evidence = read_evidence(sample, call, step)
-    leaves = list_leaves(Leaf(slot, slot, call.arguments[slot], schema))
+    meant = _read_masked(sample, "parameters").get(slot, slot)
+    leaves = list_leaves(Leaf(slot, meant, call.arguments[slot], schema))
     return [(leaf, _trace(leaf, evidence)) for leaf in leaves]
 
 
@@ -88,8 +89,15 @@ def read_evidence(sample: Sample, call: Call, step: int) -> Evidence:
     clock = sample.clock
     texts = tuple((origin, read_facts(text, clock)) for origin, text in list_texts(sample, step) if text)
     tool = find_tool(call, sample.tools)
+    name = _read_masked(sample, "functions").get(call.name, call.name)
     described = _describe(tool.description, tool.parameters) if tool else ""
-    return Evidence(texts, read_facts(_EXAMPLE.sub(" ", described)), creates_something(call.name), clock)
+    return Evidence(texts, read_facts(_EXAMPLE.sub(" ", described)), creates_something(name), clock)
+
+
+def _read_masked(sample: Sample, what: str) -> Mapping[str, str]:
+    """New name -> original name of the functions or the parameters of a masked sample."""
+    names: Mapping[str, str] = sample.provenance.get("mask", {}).get(what, {})
+    return names
 
 
 def list_texts(sample: Sample, step: int) -> Iterator[tuple[ValueOrigin, str]]:

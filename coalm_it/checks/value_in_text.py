@@ -48,8 +48,17 @@ def _is_rounded(number: Decimal, form: str) -> bool:
     return 3 < len(form) < 16 and abs(number) < 10**12 and round(number, places) == Decimal(form)
 
 
+_WORDLIKE = frozenset(
+    "AD AI AL AM AN AS AT BE BY DE DO ES ET GO HE HI ID IF IN IS IT LA MA ME MY NO OF OH OK ON OR "
+    "PA SO TO UP US WE".split()
+)
+"""Codes that are words: a text has them only in capitals."""
+
+
 def names(text: str, facts: TextFacts) -> bool:
     """Whether a text has these words in this order, or these letters and digits whatever marks stand between them."""
+    if text in _WORDLIKE:
+        return re.search(rf"(?<![^\W_]){text}(?![^\W_])", facts.raw) is not None
     own = read_facts(text)
     if len(own.plain) > 2 and own.plain in facts.plain:
         return True
@@ -68,12 +77,20 @@ def _spell(squeezed: str) -> re.Pattern[str]:
 
 def _is_said_otherwise(slot: str, text: str, facts: TextFacts) -> bool:
     """A code for its word, a number written as text, a phone number, money, a value of `values`, a symbol of shares."""
-    if text.casefold() in facts.signs or any(_says_word(word, facts) for word in words_for_code(text)):
+    if (
+        text in facts.dates
+        or text.casefold() in facts.signs
+        or any(_says_word(word, facts) for word in words_for_code(text))
+    ):
         return True
     if (number := _NUMERAL.fullmatch(text)) and not number["digits"].startswith("00"):
         bare = number["digits"].replace(",", "")
         if write_number(Decimal(bare)) in facts.numbers:
             return True
+    if (duration := _DURATION.fullmatch(text)) and {*re.findall(r"\d+", duration[0])} <= facts.numbers:
+        return True
+    if (locale := _LOCALE.fullmatch(text)) and any(_says_word(word, facts) for word in words_for_code(locale[1])):
+        return True
     digits = re.sub(r"\D", "", text)
     if len(digits) >= 7 and not any(map(str.isalpha, text)):
         return any(run.endswith(digits[-9:]) or digits.endswith(run) for run in facts.digits)
@@ -91,6 +108,9 @@ _NUMERAL = re.compile(
     r"[$€£¥₹]?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)\s?(?:%|[^\W\d]{0,12}|[^\W\d]{1,3}/[^\W\d]{1,3})"
 )
 """A number with a sign or a unit: $20, 5 km, 30%."""
+_DURATION = re.compile(r"P(?:\d+[YMWD])*(?:T(?:\d+[HMS])+)?")
+"""As in ISO 8601: PT30M."""
+_LOCALE = re.compile(r"([a-z]{2})[-_][A-Z]{2}")
 _SYMBOLS = frozenset("symbol symbols ticker tickers stock code codes abbreviation abbr".split())
 
 
@@ -107,7 +127,7 @@ def _is_abbreviated(slot: str, text: str, facts: TextFacts) -> bool:
 
 # --- words from several places ---
 
-_SMALL = frozenset("a an and of in on at for to the with by or is de la el".split())
+_SMALL = frozenset("a an and of in on at for to the with by or is de la el asc desc".split())
 _RANGE = re.compile(r"\d+(?:\.\d+)?(?:\s?[-–~/x:,]\s?\d+(?:\.\d+)?)+")
 """Numbers with a mark between them: 1966-1976, 120/80."""
 _UNTIL = re.compile(r"\s+(?:-|–|to|until)\s+")
@@ -133,6 +153,16 @@ def is_composed(text: str, known: Sequence[TextFacts], clock: datetime.date | No
     ends = [read_moment(end) for end in _UNTIL.split(text)]
     if len(ends) > 1 and None not in ends:
         return all(any(end and is_dated(end, facts, clock) for facts in known) for end in ends)
+    if text in _WORDLIKE:
+        return False
+    place, comma, region = text.partition(", ")
+    if (
+        comma
+        and region.replace(" ", "").isalpha()
+        and len(region.split()) < 4
+        and any(names(place, one) for one in known)
+    ):
+        return True  # "Paris, France" where they say Paris
     if looks_like_id(text) and not any(mark in text for mark in ",;|") and not _RANGE.fullmatch(text):
         return False
     own = read_facts(text)

@@ -70,6 +70,10 @@ def is_grounded(*args: Any, **settings: Any) -> bool:
         ("AS15169, order HX-12/7", [15169, "15169", "HX-12/7", "hx127"], ["HX-12/8", 1516]),
         ("See www.example.org/tides", ["https://example.org/tides", "https://www.example.org/tides"], ["example.com"]),
         ("It rained each day", [], ["Rome", "cheat"]),
+        ("Tell us in the morning, or not at all", [], ["US", "IN", "OR"]),
+        ("The weather in Austin, Texas", ["Austin, TX", "TX", "Austin"], ["Dallas, TX"]),
+        ("In Paris, for 2 hours", ["Paris, France", 120, "PT2H"], ["Rome, Italy", 90]),
+        ("Am 17. Mai 2024 im Café für €1.250,50", ["2024-05-17", "Cafe", 1250.5], ["2024-05-18", 1.25]),
         ("From 1966 to 1976", ["1966-1976"], ["1966-1977"]),
         ("summarized reports for the third floor", ["summary report", 3, "third"], ["full report", 4]),
     ],
@@ -154,6 +158,16 @@ def test_free_text_is_not_traced(slot: str, schema: dict[str, Any], name: str, v
 
 
 @pytest.mark.parametrize("value", [True, False, None, "", "yes", "$$"])
+def test_free_text_of_a_masked_function_is_known_by_its_original_names() -> None:
+    mask = {"parameters": {"zq1": "message"}, "functions": {"fx9": "create_event"}}
+    sample = make_sample("Please.", "See you soon", slot="zq1", name="fx9")
+    assert check_grounding(sample)
+    assert check_grounding(sample.model_copy(update={"provenance": {"mask": mask}})) == []
+    titled = make_sample("Please.", "Team lunch", slot="zq1", name="fx9")
+    mask["parameters"] = {"zq1": "title"}
+    assert check_grounding(titled.model_copy(update={"provenance": {"mask": mask}})) == []
+
+
 def test_what_no_text_holds_is_not_traced(value: Any) -> None:
     assert is_grounded("Please.", value)
 
@@ -173,6 +187,8 @@ def test_words_for_a_day_are_resolved_by_the_clock_where_there_is_one() -> None:
     assert is_grounded(said, "2024-05-09")
     assert is_grounded("Some day next week", "2024-05-09", clock=CLOCK)
     assert not is_grounded("Some day next week", "2029-05-09", clock=CLOCK)
+    assert is_grounded("Wake me at 7:15 am", "2024-05-04T07:15:00Z", clock=CLOCK)
+    assert not is_grounded("Wake me at 7:15 am", "2024-05-06T07:15:00Z", clock=CLOCK)
     assert not is_grounded("Please.", "2024-05-09")
 
 
