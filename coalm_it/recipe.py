@@ -172,8 +172,9 @@ class Reasoning(Settings):
 
     writer: Literal["grounded", "annotate", "rewrite"] = Field(
         "grounded",
-        description="grounded: templates, from the corpus's annotation; no model. annotate: a model writes the "
-        "thoughts of the corpus's dialogues. rewrite: a model writes each dialogue anew, as in the paper.",
+        description="grounded: the corpus's own thoughts, or templates from its annotation; no model. annotate: a "
+        "model writes the thoughts of the corpus's dialogues. rewrite: a model writes each dialogue anew, as in the "
+        "paper.",
     )
     model: str = Field("", description="Name of the model at the endpoint; needed unless writer is grounded.")
     turns_per_request: int = Field(8, ge=1, description="Turns of a dialogue whose thoughts one request asks for.")

@@ -145,6 +145,8 @@ class Turn(Model):
     """The user speaks; the agent takes steps, thinks, and replies. `state` is the state after the user's utterance."""
 
     user: str
+    system: str = ""
+    """What the system told the agent in the middle of the conversation, at the latest before it acts in this turn."""
     steps: tuple[Step, ...] = ()
     thought: str | None = None
     reply: str | None = None
@@ -180,6 +182,8 @@ class Dialogue(Model):
     licence: str
     clock: datetime.date | None = None
     """The day on which the conversation takes place, from which relative dates are resolved."""
+    system: str = ""
+    """What the corpus tells the agent before the conversation, without what rows say of functions themselves."""
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
     context_only: tuple[Place, ...] = ()
@@ -187,6 +191,11 @@ class Dialogue(Model):
     mended: tuple[Mended, ...] = ()
     file: str = ""
     record: int = 0
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether the corpus says of any utterance what it does; without that, no thought can be derived."""
+        return any(turn.labels.user_acts or turn.labels.system_acts for turn in self.turns)
 
     @property
     def full_name(self) -> str:
@@ -212,6 +221,8 @@ class Sample(Model):
     turn: int
     licence: str
     clock: datetime.date | None = None
+    system: str = ""
+    """What the corpus tells the agent up to the current turn; rows show it instead of, or beside, the layout's text."""
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
     step: int | None = None
@@ -276,6 +287,10 @@ class Fault(Model):
     file: str
     record: str | None = None
     reason: str
+
+
+class LeftOut(Fault):
+    """A raw record without fault that the YAML of its source leaves out, and why."""
 
 
 # --- names of dialogues and samples ---

@@ -60,7 +60,6 @@ def describe_recipe() -> Lines:
     yield ""
     yield "Every sample passes these checks or becomes a reject, which `rejects/` of the build keeps with the reason."
     yield "`checks` turns one off by its name, for a part or for all: `checks: {grounding: false}`."
-    yield "`substance` is off unless it is turned on."
     yield ""
     yield from write_table(["check", "meaning"], [[f"`{name}`", describe_check(name)] for name in CHECKS])
     yield ""

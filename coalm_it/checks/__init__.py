@@ -38,10 +38,6 @@ THOUGHT_CHECKS = ("structure", "leak", "outcome", "thoughts", "agreement", "thou
 """The checks that read thoughts."""
 
 
-ON_REQUEST = frozenset({"substance"})
-"""Checks that run only where a recipe turns them on: answers from before the check existed stay valid."""
-
-
 def run_checks(sample: Sample, names: Collection[str] = CHECKS) -> list[Finding]:
     """The findings of the named checks (by default all) about a sample; none for a good sample."""
     return [finding for name, check in CHECKS.items() if name in names for finding in check(sample)]

@@ -1,4 +1,4 @@
-"""The evidence for values: what was said, and the calls and results of services."""
+"""The evidence for values: what the system and the speakers said, and the calls and results of services."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from coalm_it.schema import Act, Sample, Tool, Turn
 from coalm_it.values import Value, find_values, mentions, read_value, value_text
 
 ValueOrigin = Literal[
-    "said_now", "carried_over", "offered", "other_service", "state", "default", "dontcare", "observed", "chosen"
+    "said_now", "carried_over", "offered", "other_service", "state", "default", "dontcare", "observed", "chosen", "told"
 ]
 """Where a value comes from; `grounding.trace_argument` says what each means."""
 
@@ -76,7 +76,7 @@ def find_speaker(sample: Sample, value: str) -> ValueOrigin | None:
             return "offered"
         if mentions(turn.user, value, clock):
             return "carried_over"
-    return None
+    return "told" if sample.system and mentions(sample.system, value, clock) else None
 
 
 def is_observed(sample: Sample, value: str, *, steps: int, under: str | None = None) -> bool:

@@ -3,8 +3,8 @@
 If there is an annotated state, an argument must agree with it for its slot and service: as spoken, in another form of
 the same value, or in the canonical form that an act so far gives ("Chi-town" -> Chicago). So an outdated value, or one
 that belongs to another slot, is not grounded. If the state does not have the slot, the argument must be the default of
-the schema or be in an earlier observation. Before the first state it may also be in the text of the dialogue, or be
-one of the values that the schema lists. Dialogues without any annotation: see `tracing`.
+the schema or be in an earlier observation. Before the first state it may also be in the text of the dialogue, in what
+the system tells the agent, or be one of the values that the schema lists. Dialogues without annotation: see `tracing`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> Valu
     said_now: from the user in this turn; carried_over: from the user earlier; offered: from the system, for this
     service; other_service: from user or system, for another service; state: in the annotated state, but in no act;
     default: the default of the schema; dontcare: the user accepts any value; observed: in an earlier result or call;
-    chosen: one of the values that the schema lists.
+    chosen: one of the values that the schema lists; told: in the system text.
     """
     if not is_annotated_dialogue(sample):
         origins = [origin for _, origin in trace_leaves(sample, call, slot, step)]

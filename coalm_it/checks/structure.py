@@ -20,14 +20,17 @@ def check_structure(sample: Sample) -> list[Finding]:
 
 def _find_faults(sample: Sample) -> Iterator[tuple[str, str]]:
     current, react = sample.current, sample.task in ("react_action", "react_response")
-    # requests in function-calling corpora may be code or a list, and keep their line breaks; published ReAct rows have
-    # a line for each turn
-    control = _CONTROL_BUT_LINES if sample.task == "function_call" or sample.layout == "varied" else _CONTROL
+    # Texts of corpora without annotation may be code or a list and keep their line breaks; their earlier steps may
+    # have no thoughts. The published lines of ReAct rows allow neither.
+    in_lines = react and sample.layout != "varied"
+    control = _CONTROL if in_lines or sample.task == "state_tracking" else _CONTROL_BUT_LINES
     yield from _check_text("user", current.user, control)
     for index, step in enumerate(sample.steps):
-        yield from _check_step(index, step, react)
+        yield from _check_step(index, step)
+        if in_lines or (react and step.thought is not None):
+            yield from ((f"step {index}", message) for _, message in _check_text("thought", step.thought, control))
     if react:
-        yield from _check_text("thought", sample.thought, _CONTROL)
+        yield from _check_text("thought", sample.thought, control)
     if sample.step is not None:
         if react and not sample.calls:
             yield "target", "the target of an action has no call"
@@ -52,15 +55,12 @@ def _check_text(where: str, text: str | None, control: re.Pattern[str]) -> Itera
         yield where, f"the {where} holds the block marker {marker[0]}"
 
 
-def _check_step(index: int, step: Step, react: bool) -> Iterator[tuple[str, str]]:
+def _check_step(index: int, step: Step) -> Iterator[tuple[str, str]]:
     where = f"step {index}"
     if not step.calls:
         yield where, "a step that is over has no call"
     if len(step.calls) != len(step.observations):
         yield where, f"{len(step.calls)} calls have {len(step.observations)} observations; each call needs its own"
-    if react:
-        for _, message in _check_text("thought", step.thought, _CONTROL):
-            yield where, message
 
 
 def _check_ids(sample: Sample) -> Iterator[tuple[str, str]]:

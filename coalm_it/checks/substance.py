@@ -41,7 +41,7 @@ def check_substance(sample: Sample) -> list[Finding]:
     """Finds thoughts of a model before a call or after a result that hold nothing of that moment."""
     thought = read_thought(sample)
     current = sample.current
-    if not thought or sample.provenance.get("writer", "grounded") == "grounded":
+    if not thought or sample.provenance.get("writer", "grounded") in ("grounded", "corpus"):
         return []
     calls = [call for step in current.steps[: None if sample.step is None else sample.step + 1] for call in step.calls]
     if not calls or _has_outcome(sample, thought) or not _lacks_things(sample, thought, calls):

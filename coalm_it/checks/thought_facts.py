@@ -170,7 +170,7 @@ def _read_evidence(sample: Sample) -> Iterator[str]:
     if sample.step is None:
         texts += [value for act in current.labels.system_acts if act.name == "REQUEST" for value in act.canonical]
     texts += [value_text(schema.get("default")) for tool in sample.tools for schema in tool.properties.values()]
-    yield "\n".join([*texts, str(sample.clock)])
+    yield "\n".join([*texts, str(sample.clock), sample.system])
 
 
 def _join_steps(steps: Sequence[Step]) -> str:

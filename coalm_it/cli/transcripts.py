@@ -62,7 +62,11 @@ def print_preview(previewed: PreviewedDialogue) -> None:
     title = f"{dialogue.full_name}  (part {previewed.part})"
     console.print(Text(make_visible(title), style="bold"))
     grounded = read_thoughts(previewed.grounded.dialogue, previewed.grounded.provenance)
+    if dialogue.system:
+        _print_line(console, "system", dialogue.system)
     for turn_index, turn in enumerate(dialogue.turns):
+        if turn.system:
+            _print_line(console, "system", turn.system)
         _print_line(console, "user", turn.user)
         for step_index, step in enumerate(turn.steps):
             _print_thought(console, written, Place(turn_index, step_index), step.thought, grounded)

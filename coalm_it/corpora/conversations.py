@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
@@ -53,6 +53,9 @@ class _OpenStep:
 @dataclass(slots=True)
 class _OpenTurn:
     user: str
+    system: str = ""
+    told_later: str = ""
+    """What the system says after the agent has acted: it holds from the next turn on."""
     steps: list[_OpenStep] = field(default_factory=list)
     thought: str | None = None
     reply: str | None = None
@@ -72,16 +75,27 @@ class _OpenTurn:
 
 
 def build_content(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> DialogueContent:
-    """The turns of a conversation, its tools, and the targets that its corpus marks as context.
+    """The turns of a conversation, its tools, what the system says before it, and the targets that its corpus marks as
+    context.
 
     Raises BadRecord, as `build_turns` does.
     """
+    messages = [_unify_breaks(message) for message in messages]
     turns = _collect_turns(messages, tools)
-    return DialogueContent(tuple(_close_turns(turns)), tuple(tools), context_only=tuple(_list_context(turns)))
+    first = next((number for number, message in enumerate(messages) if message.role == "user"), len(messages))
+    system = join_texts(message.text for message in messages[:first] if message.role == "system")
+    return DialogueContent(
+        tuple(_close_turns(turns)), tuple(tools), system=system, context_only=tuple(_list_context(turns))
+    )
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """System texts as one, each once."""
+    return "\n\n".join(dict.fromkeys(text for text in texts if text))
 
 
 def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[Turn, ...]:
-    """The turns of a conversation; system messages are ignored.
+    """The turns of a conversation. A system message in the middle belongs to the turn in which the agent acts next.
 
     The ids of calls are kept if every call has its own; otherwise new ones are made: call_TURN_N. Raises BadRecord,
     with the index of the message: the user does not speak first, calls and results do not pair, a call matches no
@@ -93,11 +107,13 @@ def build_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> tuple[
 def _collect_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> list[_OpenTurn]:
     names = Counter(tool.name for tool in tools)
     turns: list[_OpenTurn] = []
-    for number, message in enumerate(map(_unify_breaks, messages)):
+    for number, message in enumerate(messages):
         try:
             if message.role == "user":
                 _add_user(turns, message)
-            elif message.role != "system":
+            elif message.role == "system":
+                _add_system(turns, message)
+            else:
                 if not turns:
                     raise BadRecord(f"the user should speak first, not the {message.role}")
                 _add_answer(turns[-1], message, names)
@@ -114,10 +130,10 @@ _BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 
 
 def _unify_breaks(message: RawMessage) -> RawMessage:
-    text, thought = _BREAKS.sub("\n", message.text), message.thought and _BREAKS.sub("\n", message.thought)
-    return (
-        message if (text, thought) == (message.text, message.thought) else replace(message, text=text, thought=thought)
-    )
+    if not _BREAKS.search(message.text) and not _BREAKS.search(message.thought or ""):
+        return message
+    thought = message.thought and _BREAKS.sub("\n", message.thought)
+    return replace(message, text=_BREAKS.sub("\n", message.text), thought=thought)
 
 
 def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
@@ -126,7 +142,15 @@ def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:
     if turns and not turns[-1].has_answer:
         turns[-1].user = _join(turns[-1].user, message.text) or ""
     else:
-        turns.append(_OpenTurn(message.text))
+        turns.append(_OpenTurn(message.text, system=turns[-1].told_later if turns else ""))
+
+
+def _add_system(turns: list[_OpenTurn], message: RawMessage) -> None:
+    """Adds what the system says in the middle of a conversation; of its beginning, see `build_content`."""
+    if turns and turns[-1].has_answer:
+        turns[-1].told_later = join_texts((turns[-1].told_later, message.text))
+    elif turns:
+        turns[-1].system = join_texts((turns[-1].system, message.text))
 
 
 def _add_answer(turn: _OpenTurn, message: RawMessage, names: Counter[str]) -> None:
@@ -190,7 +214,15 @@ def _close_turns(turns: Sequence[_OpenTurn]) -> Iterator[Turn]:
             for step in turn.steps
         )
         # Pydantic copies a default deeply for every turn, which would take a third of the time.
-        yield Turn(user=turn.user, steps=steps, thought=turn.thought, reply=turn.reply, state={}, labels=_NO_LABELS)
+        yield Turn(
+            user=turn.user,
+            system=turn.system,
+            steps=steps,
+            thought=turn.thought,
+            reply=turn.reply,
+            state={},
+            labels=_NO_LABELS,
+        )
 
 
 def _list_context(turns: Sequence[_OpenTurn]) -> Iterator[Place]:

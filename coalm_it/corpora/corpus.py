@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
+from coalm_it.corpora.columns import Columns
 from coalm_it.corpora.decoding import decode_document
-from coalm_it.corpora.sources import Columns, SourceError
+from coalm_it.corpora.sources import SourceError
 from coalm_it.corpora.zip_files import (
     MAX_MEMBER_BYTES,
     ZipError,

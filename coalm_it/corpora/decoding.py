@@ -115,25 +115,29 @@ def decode_lines(content: bytes) -> list[Any]:
             records.append(_decode_bytes(line))
             is_json = True
         except (ValueError, RecursionError) as error:
-            almost = _is_json(line)
-            if not records and not almost and (objects := _decode_objects(content)):
+            almost = _find_unusable(line)
+            if not records and almost is None and (objects := _decode_objects(content)):
                 return objects
-            where = f", at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            records.append(BrokenRecord(f"line {number} is not JSON, or cut off: {reason}{where}"))
-            is_json = is_json or almost
+            is_json = is_json or almost is not None
+            records.append(BrokenRecord(f"line {number}: {almost.reason}" if almost else _describe(error, number)))
     if records and not is_json:
         raise ValueError("no line is JSON")
     return records
 
 
-def _is_json(line: bytes) -> bool:
-    """Whether a line is JSON but for values that JSON does not have."""
+def _find_unusable(line: bytes) -> BrokenRecord | None:
+    """The fault of a line that is JSON but for values that JSON does not have; None if it is no JSON at all."""
     try:
-        json.loads(line)
+        value = _check_record(json.loads(line))
     except (ValueError, RecursionError):
-        return False
-    return True
+        return None
+    return value if isinstance(value, BrokenRecord) else None
+
+
+def _describe(error: Exception, number: int) -> str:
+    where = f", at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+    reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    return f"line {number} is not JSON, or cut off: {reason}{where}"
 
 
 def _decode_objects(content: bytes) -> list[Any]:

@@ -65,17 +65,25 @@ def read_id(record: Any, column: str, file: RawFile, index: int) -> str:
     return number_record(file, index)
 
 
-def list_earlier_ids(corpus: Corpus, split: str, file: RawFile, column: str) -> list[tuple[str, ...]]:
-    """The ids in a column of the files before this one, file by file. Files that cannot be read are left out."""
+ReadRecords = Callable[[RawFile], Sequence[Any]]
+
+
+def list_earlier_ids(
+    corpus: Corpus, split: str, file: RawFile, column: str, read: ReadRecords = read_records
+) -> list[tuple[str, ...]]:
+    """The ids in a column of the files before this one, file by file. Files that cannot be read are left out.
+
+    `read` lists the records of a file; it is part of a cache key.
+    """
     files = corpus.splits.get(split, ())
     before = files[: files.index(file)] if file in files else ()
-    return [_list_ids(other, other.version, column) for other in before]
+    return [_list_ids(other, other.version, column, read) for other in before]
 
 
 @lru_cache(maxsize=4096)
-def _list_ids(file: RawFile, version: tuple[int, int], column: str) -> tuple[str, ...]:
+def _list_ids(file: RawFile, version: tuple[int, int], column: str, read: ReadRecords) -> tuple[str, ...]:
     try:
-        records = read_records(file)
+        records = read(file)
     except SourceError:
         return ()
     return tuple(read_id(record, column, file, index) for index, record in enumerate(records))

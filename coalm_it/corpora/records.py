@@ -18,7 +18,7 @@ from coalm_it.corpora.decoding import BrokenRecord, NumberTooLarge, UnusableValu
 from coalm_it.corpora.record_ids import name_records
 from coalm_it.corpora.sources import SourceError
 from coalm_it.errors import OutsideError
-from coalm_it.schema import Dialogue, Fault, Mended, Place, Tool, Turn
+from coalm_it.schema import Dialogue, Fault, LeftOut, Mended, Place, Tool, Turn
 
 T = TypeVar("T")
 R = TypeVar("R", covariant=True)
@@ -28,6 +28,10 @@ _KINDS: dict[type, str] = {str: "a string", dict: "an object", list: "a list"}
 
 class BadRecord(ValueError):
     """A record that lacks something or contradicts itself; the message says what, in one line."""
+
+
+class UnwantedRecord(BadRecord):
+    """A record that the YAML of its source leaves out; the message says why."""
 
 
 # --- records -> dialogues and faults ---
@@ -67,6 +71,7 @@ class DialogueContent(NamedTuple):
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
     clock: datetime.date | None = None
+    system: str = ""
     context_only: tuple[Place, ...] = ()
     mended: tuple[Mended, ...] = ()
 
@@ -101,6 +106,7 @@ def convert_dialogues(
             split=split,
             licence=licence,
             clock=content.clock,
+            system=content.system,
             tools=content.tools,
             turns=content.turns,
             context_only=content.context_only,
@@ -118,7 +124,8 @@ def convert_records(
     """Each record of the shard, converted, or a Fault where `convert` raises an exception; None is left out.
 
     `records` are all records of the file; `convert` and `name` take a record and its index in the file. BadRecord says
-    what is wrong with a record; any other exception is an error of ours.
+    what is wrong with a record; UnwantedRecord, why the YAML of the source leaves it out (it becomes a LeftOut); any
+    other exception is an error of ours.
     """
     first, taken = shard.take(records)
     for index, record in enumerate(taken, first):
@@ -127,6 +134,8 @@ def convert_records(
             if isinstance(record, BrokenRecord):
                 raise BadRecord(record.reason)
             converted = convert(record, index)
+        except UnwantedRecord as error:
+            converted = LeftOut(file=shard.file.name, record=name(record, index), reason=str(error))
         except BadRecord as error:
             converted = Fault(file=shard.file.name, record=name(record, index), reason=str(error))
         except OutsideError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, fie
 from coalm_it.assets import asset
 from coalm_it.configs.validation import describe_errors, name_nearest
 from coalm_it.configs.yaml_files import YamlError, read_yaml
+from coalm_it.corpora.columns import Columns
 from coalm_it.errors import RequestError
 
 
@@ -126,35 +127,6 @@ def is_safe_path(path: str) -> bool:
     return not outside and ":" not in place.parts[0] and "\0" not in path
 
 
-class Columns(_Model):
-    """Where a corpus of messages has what a record consists of, where that is not as usual (see readers/messages).
-
-    A place is a column, or keys with dots between them: `answer.messages.-1`. A number counts in a list, `*` goes
-    through all items, and a JSON text on the way is opened.
-    """
-
-    records: str | None = None
-    """Where a file has its records; without it they are the file."""
-    messages: str | tuple[str, ...] | None = None
-    """One place, or several, whose messages are joined; without it, `messages`, or else `conversations`."""
-    query: str | None = None
-    """A text that is the only message of the user, in place of `messages`."""
-    answer: str | None = None
-    """The answer beside the question: calls, a message or a text, which ends the conversation."""
-    tools: str | None = None
-    """The functions of a record; without it, `tools`."""
-    tools_file: str | None = None
-    """A file with functions for all records, listed under `also`; `{place}` in its name is filled in by a record."""
-    tools_used: str | None = None
-    """The names of the functions of `tools_file` that a record shows; without it, all."""
-    id: str | None = None
-    """The column with the ids of records; without it, an id is made of file and index."""
-    roles: dict[str, Literal["system", "user", "assistant", "call", "tool", "skip"]] = {}
-    """Roles of the corpus -> what they are; messages of the role `skip` are left out."""
-    keys: dict[str, str] = {}
-    """Keys of messages and calls in the corpus -> the usual ones: {speaker: role, utterance: content}."""
-
-
 class Source(_Model):
     """The description of a corpus: what it is, how its files are recognised, where they are published."""
 
@@ -185,6 +157,8 @@ class Source(_Model):
     """ISO 639-1 codes, for the data set card."""
     limits: tuple[str, ...] = ()
     """What users of its rows should know: sentences for the data set card."""
+    evaluation: bool = False
+    """Whether it is a benchmark: a recipe refuses it, as its test data must not be trained on."""
     gated: bool = False
     """Whether it is available only after accepting its terms; the card says so."""
 

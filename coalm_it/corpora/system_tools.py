@@ -1,7 +1,7 @@
 """The functions that a system text lists -> Tools.
 
 ToolACE and smoltalk have a JSON list of functions in the text; Hermes and Qwen one in <tools>, or one object a line
-there; Glaive has objects one after another.
+there; Glaive has objects one after another, ToolLLaMA a list in Python notation.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import re
 from typing import Any
 
 from coalm_it.corpora.decoding import refuse_constant
-from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.records import BadRecord, decode_literal
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Tool
 
 _LIST = re.compile(r"\[\s*+[{\]]")
 _OBJECT = re.compile(r"\{\s*+\"")
+_PYTHON_LIST = re.compile(r"\[\s*+\{\s*+'")
 _TAG = re.compile(r"<tools>\s*+(?=[\[{])")
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
@@ -50,12 +51,21 @@ def read_system_tools(text: str) -> tuple[Tool, ...]:
     try:
         tools = read_system(listed)
     except BadRecord:
+        if in_python := _read_python_list(listed):
+            return in_python
         if tagged:
             raise
         return ()
     if tagged and not tools and listed.strip("[] \n"):
         raise BadRecord(f"the functions in <tools> of the system text cannot be read: {listed!r:.60}")
     return tools
+
+
+def _read_python_list(text: str) -> tuple[Tool, ...]:
+    """The functions in a list in Python notation, which ends with the last bracket of the text; else none."""
+    found = _PYTHON_LIST.search(text)
+    value = decode_literal(text[found.start() : text.rfind("]") + 1]) if found else None
+    return read_tools(value) if isinstance(value, list) and all(map(_is_function, value)) else ()
 
 
 def _read_objects(text: str) -> list[Any]:

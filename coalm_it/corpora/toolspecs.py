@@ -4,7 +4,8 @@ The forms that occur in corpora, all of which are read:
 
 - A list of functions, or an object with the functions by name; each by itself, as {"type": "function", "function":
   {...}}, or as {"functionDeclarations": [...]} (Gemini). Any of these may be a JSON text.
-- The parameters under `parameters`, `input_schema` (Anthropic), `inputSchema` (MCP), `arguments` or `params`; as a flat
+- The parameters under `parameters`, `input_schema` (Anthropic), `inputSchema` (MCP; Bedrock, with `json` in it),
+  `arguments`, `params` or `parameter_definitions` (Cohere); as a flat
   map {name: {type, description, default}} (xLAM, API-Bank, Seal-Tools, ToolAlpaca), as {"type": "dict",
   "properties": ...} (ToolACE, BFCL), as JSON Schema, as a list of {name, type, description}, as the lists
   `required_parameters` and `optional_parameters` (ToolBench), and none at all. Types: see parameter_types.
@@ -36,7 +37,7 @@ from coalm_it.schema import Call, Tool
 _MARK = b'"required":true'
 _NAMES = ("name", "api_name")
 _DESCRIPTIONS = ("description", "api_description", "doc")
-_PARAMETERS = ("parameters", "input_schema", "inputSchema", "arguments", "params")
+_PARAMETERS = ("parameters", "input_schema", "inputSchema", "arguments", "params", "parameter_definitions")
 _DECLARATIONS = ("functionDeclarations", "function_declarations")
 
 
@@ -146,9 +147,10 @@ def _states_required(tool: Tool) -> bool:
 
 
 def _unwrap(item: dict[str, Any]) -> dict[str, Any]:
-    """The description inside {"type": "function", "function": ...}, which may be wrapped twice or be a JSON text."""
+    """The description inside {"type": "function", "function": ...}, which may be wrapped twice or be a JSON text, or
+    inside {"toolSpec": ...} (Bedrock)."""
     function = item
-    while inner := function.get("function"):
+    while inner := function.get("function") or function.get("toolSpec"):
         if isinstance(inner, str) and inner.lstrip().startswith("{"):
             inner = parse_json(inner, "tools")
         if not isinstance(inner, dict):
@@ -164,6 +166,8 @@ def _find_parameters(function: dict[str, Any]) -> tuple[Any, list[str] | None]:
         given = parse_json(given, "parameters")
     if isinstance(given, list):
         return list_described(given), None
+    if given is function.get("inputSchema") and isinstance(given, dict) and isinstance(given.get("json"), dict):
+        given = given["json"]
     needed, optional = (list_described(function.get(f"{kind}_parameters")) for kind in ("required", "optional"))
     if not given and (needed or optional):
         return {**optional, **needed}, list(needed)

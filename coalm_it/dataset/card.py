@@ -12,7 +12,6 @@ from urllib.parse import quote
 import yaml
 
 from coalm_it.assets import asset, list_assets
-from coalm_it.checks import ON_REQUEST
 from coalm_it.corpora.sources import load_source
 from coalm_it.dataset.manifest import Manifest, SourceEntry, count_losses
 from coalm_it.files import hash_file
@@ -112,7 +111,7 @@ def _list_layouts(part: Part) -> list[str]:
 
 def _describe_check(name: str, manifest: Manifest) -> dict[str, Any]:
     """How many samples a check rejected, and the parts for which it was off."""
-    default = manifest.recipe.checks.get(name, name not in ON_REQUEST)
+    default = manifest.recipe.checks.get(name, True)
     return {
         "name": name,
         "rejects": sum(part.rejected_by.get(name, 0) for part in manifest.parts.values()),

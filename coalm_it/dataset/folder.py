@@ -49,7 +49,7 @@ class BuildFolder:
     """Identifies the build that the folder is to hold."""
 
     def claim(self, recipe: str, inputs: Mapping[str, str], *, replace: bool, say: Callable[[str], None]) -> None:
-        """Makes the folder ours. The manifest of another build is removed at once.
+        """Makes the folder ours. A finished build in it stays one until the first file of the new one is written.
 
         `recipe` and `inputs` (name -> sha256) say what is to be built: neither the bundled samples nor another recipe
         take the place of a finished build of real corpora, unless `replace`.
@@ -67,7 +67,6 @@ class BuildFolder:
             if not replace:
                 self._protect(recipe, inputs)
             say(f"{path} holds another build (other recipe, inputs or version), which will be replaced.")
-            self.remove_manifest()
         write_text(marker, text)
         self.clean_up([])
 

@@ -33,7 +33,7 @@ class PartCounts(_Entry):
     dialogues: int
     """Dialogues read."""
     filtered: int
-    """Dialogues that the part's filter excludes."""
+    """Of these, excluded by the part's filter or by the YAML of the corpus (`keep`, `drop`, `prefixes`)."""
     context_only: int = 0
     """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
     mended: int = 0
@@ -59,7 +59,7 @@ class PartCounts(_Entry):
     rejected_by: dict[str, int]
     """Check -> samples that it rejected. A sample may fail several checks."""
     thoughts: dict[str, int]
-    """Origin of the thoughts -> how many: grounded, or of a model at first, repaired, replaced, rejected."""
+    """Origin -> number of thoughts: grounded, the corpus's, or of a model at first, repaired, replaced, rejected."""
 
 
 class FaultEntry(_Entry):

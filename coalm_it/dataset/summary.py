@@ -17,9 +17,9 @@ class ShardSummary(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dialogues: int = 0
-    """Dialogues read, including those that the part's filter excludes."""
+    """Dialogues read, including those that the part's filter or the YAML of the source excludes."""
     filtered: int = 0
-    """Dialogues that the part's filter excludes."""
+    """Dialogues that the part's filter or the YAML of the source excludes."""
     context_only: int = 0
     """Targets that the corpus marks as not to be learnt, of which no samples are made."""
     mended: int = 0

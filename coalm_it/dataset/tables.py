@@ -48,8 +48,8 @@ REJECTS = SAMPLES.append(pa.field("findings", pa.list_(_FINDING)))
 """The columns of SAMPLES and what the checks found, of samples that became no row."""
 
 MEANINGS: dict[str, str] = {
-    "instruction": "What the model is told: its task, and in most layouts the tools, the date and the conversation so "
-    "far. The wording depends on the layout of the part.",
+    "instruction": "What the model is told: its task, the corpus's own system text if it has one, and in most layouts "
+    "the tools, the date and the conversation so far. The wording depends on the layout of the part.",
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
     "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
@@ -64,7 +64,7 @@ MEANINGS: dict[str, str] = {
     "thought": "Thought of the target; null where it has none.",
     "messages": "The conversation up to and including the target, which is the last message. "
     "`coalm_it.decode_messages(row)` gives messages and tools as chat templates take them.",
-    "messages.role": "`system`, `user`, `assistant` or `tool`.",
+    "messages.role": "`system` (the corpus's own text, if it has one, else the task), `user`, `assistant` or `tool`.",
     "messages.content": "Text of the message; null beside tool calls.",
     "messages.reasoning_content": "Thought of an assistant message; null without one.",
     "messages.tool_calls": "Calls of an assistant message as JSON text: a list of {id, type, function: {name, "
@@ -87,7 +87,8 @@ PROVENANCE: dict[str, str] = {
     "record": "Index of the record in the file.",
     "templates": "Hash of the templates of rows.",
     "inventory": "Hash of the corpus's list of functions and slots.",
-    "writer": "Who wrote the thought: `grounded`, `annotate` or `rewrite`. ReAct rows have this key and the next ones.",
+    "writer": "Who wrote the thought: `grounded`, `annotate`, `rewrite`, or `corpus` where the corpus has it. ReAct "
+    "rows have this key and the next ones.",
     "thoughts": "Grounded: hash of the templates of thoughts.",
     "model": "By a model: its name.",
     "request": "By a model: key of the request in the ledger.",

@@ -121,7 +121,6 @@ def build(
         used = AnswersEntry(requests=len(answers.keys), digest=answers.digest)
         if used.requests and (done := leave_as_is(used)):
             return done
-        folder.remove_manifest()
         answered = time.perf_counter()
         tables = make_tables(answers.tasks)
         shards_done = time.perf_counter()
@@ -132,6 +131,7 @@ def build(
         mix = mix_candidates(recipe, part_sources, tables, unasked)
         if not mix.train:
             raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
+        folder.remove_manifest()
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
         files += write_attachments(folder.path, portable.files)
@@ -211,7 +211,11 @@ def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -
 
 
 def _explain_no_rows(summaries: Mapping[str, ShardSummary]) -> str:
-    rejected_by = sum(summaries.values(), ShardSummary()).rejected_by
+    total = sum(summaries.values(), ShardSummary())
+    rejected_by = total.rejected_by
+    if not rejected_by and total.filtered:
+        left_out = f"{total.filtered:,} of their {total.dialogues:,} dialogues"
+        return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"
     if not rejected_by:
         return "the corpora hold no usable dialogue"
     counts = sorted(rejected_by.items(), key=lambda item: -item[1])

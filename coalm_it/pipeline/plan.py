@@ -75,6 +75,9 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
     for name, part in recipe.parts.items():
         for name_in_recipe in part.source:
             source = sources[name_in_recipe]
+            if source.evaluation:
+                message = "is a benchmark (evaluation: true in its YAML), which must not be trained on"
+                raise SourceError(f"part {name}: {source.name} {message}")
             corpus = corpora.get(source.name)
             if corpus is None and (part.rows or part.share):
                 continue

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coalm_it.checks import CHECKS, ON_REQUEST, run_checks
+from coalm_it.checks import CHECKS, run_checks
 from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder
@@ -27,7 +27,7 @@ from coalm_it.samples.targets import (
     show_tools,
 )
 from coalm_it.samples.variants import copy_sample
-from coalm_it.schema import Dialogue, Fault, Finding, Inventory, Place, Sample
+from coalm_it.schema import Dialogue, Fault, Finding, Inventory, LeftOut, Place, Sample
 from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
@@ -59,7 +59,7 @@ class ShardTask:
     def checks(self) -> list[str]:
         """Names of the checks that are on."""
         switched = {**self.recipe.checks, **self.recipe.parts[self.part].checks}
-        return [name for name in CHECKS if switched.get(name, name not in ON_REQUEST)]
+        return [name for name in CHECKS if switched.get(name, True)]
 
 
 @dataclass
@@ -67,9 +67,9 @@ class ShardContents:
     """What a shard holds for its part."""
 
     count: int = 0
-    """Dialogues read, including those that the part's filter excludes."""
+    """Dialogues read, including those that the part's filter or the YAML of the source excludes."""
     filtered: int = 0
-    """Dialogues that the part's filter excludes."""
+    """Dialogues that the part's filter or the YAML of the source excludes."""
     dialogues: list[Dialogue] = field(default_factory=list)
     """The others; their observations are shortened to what the rows show."""
     samples: list[Sample] = field(default_factory=list)
@@ -104,8 +104,10 @@ def read_shard(task: ShardTask) -> ShardContents:
     records = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
     contents = ShardContents()
     for record in records:
-        contents.count += not isinstance(record, Fault)
-        if isinstance(record, Fault):
+        contents.count += isinstance(record, LeftOut) or not isinstance(record, Fault)
+        if isinstance(record, LeftOut):
+            contents.filtered += 1
+        elif isinstance(record, Fault):
             contents.faults.append(record)
         elif isinstance(record, Sample):
             if record.task in part.task:
@@ -186,7 +188,9 @@ def _make_samples(
     part = task.recipe.parts[task.part]
     samples = [sample.model_copy(update={"part": task.part}) for sample in contents.samples]
     for frame, one in zip(framed, with_thoughts, strict=True):
-        samples += make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)
+        samples += make_samples(
+            one.dialogue, task.part, part, frame.tools, one.provenance, has_inventory=bool(task.inventory.tools)
+        )
     pool = [tool for frame in framed for tool in frame.tools] if part.unanswerable else []
     return [copy for sample in samples for copy in copy_sample(sample, part, pool, task.recipe.seed)]
 

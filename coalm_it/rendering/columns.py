@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from coalm_it.calls import format_calls, format_value
 from coalm_it.schema import Inventory, Layout, Sample, Step, Tool, Turn
 from coalm_it.templates import render_macro
+from coalm_it.values.today import find_today
 
 Columns = tuple[str, str, str]
 TurnLines = Callable[[Turn], str]
@@ -37,27 +38,33 @@ def write_state_tracking(sample: Sample, corpus: CorpusText, lines: TurnLines) -
 
 def write_react_action(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     history = "\n".join(map(lines, sample.history))
-    instruction = render_macro("rows/react_action", "instruction", format_clock(sample), corpus.functions, history)
+    instruction = render_macro(
+        "rows/react_action", "instruction", format_clock(sample), corpus.functions, history, sample.system
+    )
     output = render_macro("rows/react_action", "output", format_calls(sample.calls, "python").split("\n"))
     return instruction, render_macro("rows/react_action", "input", _write_open_turn(sample)), output
 
 
 def write_react_response(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     history = "\n".join(map(lines, sample.history))
-    instruction = render_macro("rows/react_response", "instruction", format_clock(sample), history)
+    instruction = render_macro("rows/react_response", "instruction", format_clock(sample), history, sample.system)
     output = render_macro("rows/react_response", "output", sample.current.reply)
     return instruction, render_macro("rows/react_response", "input", _write_open_turn(sample)), output
 
 
 def write_hammer(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
-    instruction = render_macro("rows/hammer", "instruction", _list_tools(sample.tools))
+    instruction = render_macro(
+        "rows/hammer", "instruction", format_clock(sample), _list_tools(sample.tools), sample.system
+    )
     text = render_macro("rows/hammer", "input", sample.current.user)
     return instruction, text, render_macro("rows/hammer", "output", format_calls(sample.calls, "json"))
 
 
 def write_toolace(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
     *before, last = [line for turn in sample.turns for line in _list_conversation_lines(turn, sample)]
-    instruction = render_macro("rows/toolace", "instruction", _list_tools(sample.tools), "\n".join(before))
+    instruction = render_macro(
+        "rows/toolace", "instruction", format_clock(sample), _list_tools(sample.tools), "\n".join(before), sample.system
+    )
     answer = sample.current.reply if sample.step is None else format_calls(sample.calls, "bracket")
     return instruction, render_macro("rows/toolace", "input", last), render_macro("rows/toolace", "output", answer)
 
@@ -95,8 +102,10 @@ def _list_step_lines(step: Step) -> list[str]:
 
 
 def format_clock(sample: Sample) -> str:
-    """The date of the dialogue as `Friday, 2019-03-01`; empty if it has none."""
-    return _format_day(sample.clock) if sample.clock else ""
+    """The date of the dialogue as `Friday, 2019-03-01`; empty if it has none, or if its system text says it."""
+    if sample.clock is None or (sample.system and find_today(sample.system) == sample.clock):
+        return ""
+    return _format_day(sample.clock)
 
 
 @cache

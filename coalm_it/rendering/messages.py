@@ -22,9 +22,15 @@ QualifiedNames = Mapping[tuple[str, str], str]
 
 
 def describe_task(sample: Sample, corpus: CorpusText, services: str) -> str:
-    """The text of the system message; `services` are the services of the dialogue with their slots, as text."""
+    """The text of the system message: the corpus's own, if it has one, else the task.
+
+    `services` are the services of the dialogue with their slots, as text: state tracking is not what the corpus tells
+    its agent to do, so there the task stands.
+    """
     if sample.task == "state_tracking":
         return render_macro("rows/system", "state_tracking", services) if sample.tools else corpus.slots
+    if sample.system:
+        return render_macro("rows/system", "corpus", format_clock(sample), sample.system)
     macro = "function_call" if sample.task == "function_call" else "react"
     return render_macro("rows/system", macro, format_clock(sample))
 

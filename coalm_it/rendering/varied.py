@@ -124,6 +124,7 @@ class VariedColumns:
             syntax_phrases["example"],
             "\n".join(map(memo, sample.history)),
             has_thought,
+            sample.system,
         )
         begun = [f"User: {sample.current.user}", *self._step_lines(sample.steps, form.syntax)]
         move = sample.current.reply if sample.step is None else self._write_calls(sample.calls, form.syntax)

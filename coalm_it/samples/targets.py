@@ -47,13 +47,16 @@ def make_samples(
     provenances: ThoughtProvenances | None = None,
     *,
     turns: Container[int] | None = None,
+    has_inventory: bool = True,
 ) -> Iterator[Sample]:
     """Every target of a part's tasks, in turn order: each step, each reply, each annotated state.
 
     `tools` are the tools that the samples show (see `show_tools`). `provenances` says where the thought of each
     ReAct target comes from. `turns` are the indexes of the wanted turns, by default all.
     Ids are SOURCE/SPLIT/DIALOGUE/TURN/TASK, followed by .STEP unless it is the first target of its task in the turn.
-    State tracking of dialogues with tools has the layout `varied`, since published rows track single turns only.
+    State tracking of dialogues with tools has the layout `varied`, since published rows track single turns only; so
+    have ReAct rows of a corpus whose records have functions of their own (not `has_inventory`), since published rows
+    list those of the corpus.
     """
     full_name = dialogue.full_name
     plain: dict[str, Any] = {"file": dialogue.file, "record": dialogue.record}
@@ -67,8 +70,9 @@ def make_samples(
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
         place = step if step is not None else len(dialogue.turns[turn].steps) if task == "function_call" else 0
-        tracked = task == "state_tracking" and dialogue.tools
-        layout = "varied" if tracked or part.layout == "varied" else part.layout if task == "function_call" else task
+        unpublished = dialogue.tools if task == "state_tracking" else task != "function_call" and not has_inventory
+        is_varied = part.layout == "varied" or unpublished
+        layout = "varied" if is_varied else part.layout if task == "function_call" else task
         return Sample(
             id=format_sample_id(full_name, turn, task, place),
             part=name,
@@ -80,6 +84,7 @@ def make_samples(
             turn=turn,
             licence=dialogue.licence,
             clock=dialogue.clock,
+            system=join_system(dialogue, turn),
             tools=tools,
             turns=dialogue.turns[: turn + 1],
             step=step,
@@ -98,6 +103,13 @@ def _list_mended(dialogue: Dialogue, turn: int, step: int | None) -> list[dict[s
         for mended in dialogue.mended
         if mended.turn < turn or (mended.turn == turn and (step is None or mended.step <= step))
     ]
+
+
+def join_system(dialogue: Dialogue, turn: int) -> str:
+    """What the system has told the agent when it acts in a turn."""
+    later = (one.system for one in dialogue.turns[: turn + 1] if one.system)
+    later = (one.system for one in dialogue.turns[: turn + 1])
+    return "\n\n".join(dict.fromkeys(text for text in (dialogue.system, *later) if text))
 
 
 def list_targets(dialogue: Dialogue, tasks: Collection[Task]) -> Iterator[tuple[Task, int, int | None]]:

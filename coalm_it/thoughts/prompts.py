@@ -25,7 +25,7 @@ def write_turns_prompt(task: str, dialogue: Dialogue, before: str, lines: str) -
     `before` the earlier ones (see transcript.format_turns).
     """
     clock, functions = format_clock(dialogue.clock), describe_tools(dialogue.tools)
-    user = render_prompt("annotate", "user", clock, functions, before, lines)
+    user = render_prompt("annotate", "user", clock, dialogue.system, functions, before, lines)
     return make_message("system", render_prompt(task, "system")), make_message("user", user)
 
 

@@ -75,9 +75,8 @@ Rewritten = tuple[Dialogue, dict[Place, ThoughtResult]]
 def plan_rewriting(framed: FramedDialogue, reasoning: Reasoning) -> MultistepRequest[Rewritten]:
     """A multistep request for the whole dialogue; a dialogue with findings is requested again, with the reasons."""
     seed = framed.dialogue
-    user = render_prompt(
-        "rewrite", "user", format_clock(seed.clock), describe_tools(seed.tools), format_utterances(seed)
-    )
+    clock, functions = format_clock(seed.clock), describe_tools(seed.tools)
+    user = render_prompt("rewrite", "user", clock, seed.system, functions, format_utterances(seed))
     messages = (make_message("system", render_prompt("rewrite", "system")), make_message("user", user))
     rewriting = _Rewriting(framed)
     yield from request_with_repairs(messages, reasoning.repairs, rewriting.make_request, rewriting.review)

@@ -37,8 +37,10 @@ def format_turns(
 
 
 def format_utterances(dialogue: Dialogue) -> str:
-    """Only the utterances of user and assistant."""
-    return "\n".join(line for turn in dialogue.turns for line in (f"User: {turn.user}", *_format_reply(turn)))
+    """Only the utterances of user and assistant, and what the system says between them."""
+    return "\n".join(
+        line for turn in dialogue.turns for line in (*_format_told(turn), f"User: {turn.user}", *_format_reply(turn))
+    )
 
 
 def put_thoughts(dialogue: Dialogue, thoughts: Mapping[Place, str | None]) -> Dialogue:
@@ -57,7 +59,7 @@ def put_thoughts(dialogue: Dialogue, thoughts: Mapping[Place, str | None]) -> Di
 
 
 def _format_turn(index: int, turn: Turn, marks: Mapping[Place, str]) -> list[str]:
-    lines = [f"User: {turn.user}"]
+    lines = [*_format_told(turn), f"User: {turn.user}"]
     for number, step in enumerate(turn.steps):
         mark = marks.get(Place(index, number))
         lines += [mark] if mark else []
@@ -66,6 +68,10 @@ def _format_turn(index: int, turn: Turn, marks: Mapping[Place, str]) -> list[str
     mark = marks.get(Place(index, None))
     lines += [mark] if mark else []
     return lines + _format_reply(turn)
+
+
+def _format_told(turn: Turn) -> list[str]:
+    return [f"System: {turn.system}"] if turn.system else []
 
 
 def _format_reply(turn: Turn) -> list[str]:

@@ -1,4 +1,5 @@
-"""Adds thoughts to dialogues: grounded ones, from the annotation, or those of a model, from its answers in the ledger.
+"""Adds thoughts to dialogues: grounded ones, from the annotation, where the corpus has none of its own; or those of a
+model, from its answers in the ledger.
 
 If a model's thought is rejected, by the checks or for its score, the grounded thought replaces it, or the place remains
 without a thought, as the recipe says (`fallback`).
@@ -42,8 +43,8 @@ class DialogueWithThoughts:
     missing: Mapping[Place, str] = field(default_factory=dict)
     """Place without a thought -> why."""
     thought_counts: Counter[str] = field(default_factory=Counter)
-    """Number of `grounded` thoughts; of a model's thoughts, how many were accepted at `first`, `repaired`, `replaced`
-    by grounded ones, or `rejected`."""
+    """Number of `grounded` thoughts, and of those of the `corpus`; of a model's thoughts, how many were accepted at
+    `first`, `repaired`, `replaced` by grounded ones, or `rejected`."""
 
 
 @dataclass(frozen=True)
@@ -91,20 +92,31 @@ def _plan_judgement(
 
 
 def add_thoughts(framed: FramedDialogue, recipe: Recipe, ledger: Ledger | None) -> DialogueWithThoughts:
-    """The dialogue with a thought in each place: grounded ones, or those of a model, from `ledger`.
+    """The dialogue with a thought in each place: the corpus's own or a grounded one; a model's from `ledger`.
 
     Raises MissingAnswerError.
     """
     if ledger is None:
-        provenance = dict.fromkeys(list_places(framed.dialogue), _describe_grounded())
-        dialogue = write_thoughts(framed.dialogue, recipe.seed)
-        return DialogueWithThoughts(dialogue, provenance, thought_counts=Counter({"grounded": len(provenance)}))
+        return _complete_thoughts(framed.dialogue, recipe.seed)
     draft = _read_draft(framed, recipe.reasoning, ledger)
     if recipe.reasoning.judge is not None:
         draft = apply_judge(framed, draft, recipe.reasoning, recipe.reasoning.judge, ledger)
-    if recipe.reasoning.fallback == "reject":
+    if recipe.reasoning.fallback == "reject" or not framed.dialogue.is_annotated:
         return _leave_out_rejected(draft, recipe.reasoning)
     return _replace_rejected(framed, draft, recipe)
+
+
+def _complete_thoughts(dialogue: Dialogue, seed: int) -> DialogueWithThoughts:
+    """The corpus's own thoughts, and a grounded one in every other place; none there if nothing is annotated."""
+    places = list_places(dialogue)
+    own = {place: thought for place, thought in read_thoughts(dialogue, places).items() if thought}
+    if not dialogue.is_annotated:
+        missing = {place: _NO_THOUGHT for place in places if place not in own}
+        provenance = dict.fromkeys(own, _CORPUS)
+        return DialogueWithThoughts(dialogue, provenance, missing, Counter(corpus=len(own)) if own else Counter())
+    provenance = dict.fromkeys(places, _describe_grounded()) | dict.fromkeys(own, _CORPUS)
+    counts = Counter(str(entry["writer"]) for entry in provenance.values())
+    return DialogueWithThoughts(put_thoughts(write_thoughts(dialogue, seed), own), provenance, thought_counts=counts)
 
 
 def _read_draft(framed: FramedDialogue, reasoning: Reasoning, ledger: Ledger) -> ModelDraft:
@@ -189,6 +201,13 @@ def _describe_rejection(result: ThoughtResult) -> str:
 
 
 # --- provenance ---
+
+
+_CORPUS: ThoughtProvenance = {"writer": "corpus"}
+_NO_THOUGHT = (
+    "the corpus has neither a thought here nor annotation from which one could be written; a model can write it "
+    "(reasoning.writer: annotate)"
+)
 
 
 def _describe_grounded() -> ThoughtProvenance:

@@ -10,10 +10,15 @@ import yaml
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
+from coalm_it.cli.transcripts import print_preview
 from coalm_it.pipeline.build import build
+from coalm_it.pipeline.preview import PreviewedDialogue
 from coalm_it.recipe import Recipe
+from coalm_it.schema import Dialogue, Place, Turn
+from coalm_it.thoughts.writers import DialogueWithThoughts
 
-TALK = {"messages": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]}
+POLICY = "Be kind.\nNever refund."
+TALK = {"system": POLICY, "messages": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]}
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +58,15 @@ def test_a_record_with_slashes_in_its_id_is_found(out: Path, name: str, row: str
     shown = CliRunner().invoke(app, ["show", str(out), name])
     assert shown.exit_code == 0, shown.output
     assert row + "  (part own" in shown.output
+    assert "system  Be kind.\nNever refund.\n" in shown.output
+
+
+def test_a_preview_shows_what_the_system_says(capsys: pytest.CaptureFixture[str]) -> None:
+    turns = (Turn(user="Hi.", reply="Hello."), Turn(user="Bye.", system="Close \x1b[2J now.", reply="Bye!"))
+    dialogue = Dialogue(id="1", source="own", split="train", licence="", system=POLICY, turns=turns)
+    places = [Place(0, None), Place(1, None)]
+    written = DialogueWithThoughts(dialogue, {place: {} for place in places}, dict.fromkeys(places, "no answer"))
+    print_preview(PreviewedDialogue("own", written, DialogueWithThoughts(dialogue)))
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:4] == ["system  Be kind.", "Never refund.", "user  Hi."]
+    assert lines[6] == "system  Close \\x1b[2J now."

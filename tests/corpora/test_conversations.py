@@ -52,9 +52,15 @@ def test_a_turn_is_what_the_user_says_the_steps_and_the_reply() -> None:
     assert second == Turn(user="Bye", reply="Bye!")
 
 
-def test_system_messages_are_ignored() -> None:
-    messages = [RawMessage("system", "Be kind"), user("Hi"), RawMessage("system", "Now!"), say("Hello")]
-    assert build(*messages) == (Turn(user="Hi", reply="Hello"),)
+def test_a_system_message_belongs_to_what_the_agent_does_next() -> None:
+    be_kind, now, again = (RawMessage("system", text) for text in ("Be kind", "Now!", "Again!"))
+    messages = [be_kind, be_kind, user("Hi"), now, say("Hello"), again, user("Bye"), say("Bye!"), now]
+    content = build_content(messages, TOOLS)
+    assert content.system == "Be kind"
+    assert content.turns == (
+        Turn(user="Hi", system="Now!", reply="Hello"),
+        Turn(user="Bye", system="Again!", reply="Bye!"),
+    )
 
 
 def test_consecutive_messages_of_one_speaker_are_joined() -> None:

@@ -27,10 +27,9 @@ def run(server: Any, folder: Path, command: str, *options: str, **parts: Any) ->
     return CliRunner().invoke(app, [command, str(folder / "calls.yaml"), *changes, *ledger, *options])
 
 
-@pytest.mark.parametrize("writer", ["annotate", "rewrite"])
-def test_calls_and_replies_get_thoughts_and_an_estimate_agrees(server: Any, tmp_path: Path, writer: str) -> None:
+def test_calls_and_replies_get_thoughts_and_an_estimate_agrees(server: Any, tmp_path: Path) -> None:
     parts = {"toolace": {"source": "toolace", **PART}, "xlam": {"source": "xlam", **PART}}
-    options = ("--set", f"reasoning.writer={writer}", "--set", "reasoning.repairs=0")
+    options = ("--set", "reasoning.repairs=0")
     estimated = json.loads(run(server, tmp_path, "estimate", *options, "--json", **parts).stdout)["thoughts"]
     out = tmp_path / "out"
     result = run(server, tmp_path, "build", *options, "--out", str(out), **parts)
@@ -39,12 +38,20 @@ def test_calls_and_replies_get_thoughts_and_an_estimate_agrees(server: Any, tmp_
     rows = read_rows(out)
     assert {row["part"] for row in rows} == {"toolace", "xlam"}
     manifest = Manifest.model_validate_json((out / "manifest.json").read_text())
-    written = sum((Counter(count.thoughts) for count in manifest.parts.values()), Counter())
-    assert written["first"] > 60 if writer == "annotate" else written["replaced"] > 60
+    assert sum((Counter(count.thoughts) for count in manifest.parts.values()), Counter())["first"] > 60
     columns = pq.read_table(out / "data" / "coalm_it").to_pylist()
     for row, column in zip(rows, columns, strict=True):
         assert column["output"].startswith(f"Thought: {row['thought']}\n")
         assert row["messages"][-1]["reasoning_content"] == row["thought"]
+
+
+@pytest.mark.parametrize("writer", ["grounded", "rewrite"])
+def test_without_annotation_no_thought_is_made_up(server: Any, tmp_path: Path, writer: str) -> None:
+    """The server's rewritten dialogues are rejected; nothing says what the corpus's own would think."""
+    options = ("--set", f"reasoning.writer={writer}", "--set", "reasoning.repairs=0", "--out", str(tmp_path / "out"))
+    result = run(server, tmp_path, "build", *options, toolace={"source": "toolace", **PART})
+    assert result.exit_code == 2
+    assert "no row to write: the checks rejected every sample (reasoning " in result.stderr
 
 
 def test_a_part_without_thoughts_beside_others_is_named(server: Any, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.corpus import InputChangedError
 from coalm_it.corpora.sources import SourceError
+from coalm_it.dataset.finished import open_build
 from coalm_it.files import OutputError
 from coalm_it.pipeline.build import BuildResult, build
 
@@ -177,18 +178,17 @@ def test_a_damaged_data_file_is_written_again(demo: Path, tmp_path: Path, damage
     assert read_files(out) == read_files(demo)
 
 
-def test_there_is_no_manifest_while_a_build_is_under_way(demo: Path, tmp_path: Path) -> None:
+def test_there_is_no_manifest_while_files_are_written(demo: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(demo, tmp_path / "out"))
     (out / "data" / "coalm_it" / "train-00000-of-00001.parquet").unlink()
-    seen: list[bool] = []
+    seen: dict[str, set[bool]] = {}
 
     class Watching(Heard):
         def advance(self, stage: str, done: int, total: int, note: str = "") -> None:
-            seen.append((out / "manifest.json").exists())
+            seen.setdefault(stage, set()).add((out / "manifest.json").exists())
 
     build("tod", out=out, listener=Watching())
-    assert seen
-    assert not any(seen)
+    assert seen == {"shards": {True}, "files": {False}}
     assert (out / "manifest.json").exists()
 
 
@@ -304,14 +304,17 @@ def test_a_finished_build_on_a_read_only_disk_is_nothing_to_do(demo: Path, tmp_p
     assert heard.lines == []
 
 
-def test_a_build_that_fails_over_a_finished_one_leaves_no_manifest(data: Path, tmp_path: Path) -> None:
-    out = build("tod", data=data, out=tmp_path / "out").out
+def test_a_build_that_fails_before_its_first_file_leaves_the_finished_one(data: Path, tmp_path: Path) -> None:
+    finished = build("tod", data=data, out=tmp_path / "out")
+    out = finished.out
     for name in ("dialogues_001.json", "dialogues_002.json"):
         (data / "sgd" / "train" / name).write_text("[")
     (data / "snips" / "train.json").write_text("[")
     with pytest.raises(SourceError):
         build("tod", data=data, out=out)
-    assert not (out / "manifest.json").exists()
+    build_there = open_build(out)
+    assert build_there.manifest == finished.manifest
+    build_there.check_files(build_there.manifest.files)
 
 
 def test_where_the_system_does_not_report_peak_memory_it_is_unknown(tmp_path: Path) -> None:

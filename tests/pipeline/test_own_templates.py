@@ -154,7 +154,7 @@ def test_the_descriptions_of_own_corpora_come_along_too(tmp_path: Path) -> None:
         ("rows/hamer.jinja", None, "no template is called 'rows/hamer.jinja'; did you mean 'rows/hammer.jinja'?"),
         ("prompts/bfcl.yaml", None, "no template is called 'prompts/bfcl.yaml'"),
         ("release/card.md.jinja", None, "no template is called 'release/card.md.jinja'"),
-        ("rows/hammer.jinja", lambda text: text + "{% if %}", "line 32: Expected an expression"),
+        ("rows/hammer.jinja", lambda text: text + "{% if %}", "line 38: Expected an expression"),
         ("rows/hammer.jinja", lambda text: text.replace(" output(", " outputs("), "no macro 'output'; the package's"),
         ("rows/hammer.jinja", lambda text: text.replace("(query)", "(a, b)"), r"input\(a, b\) is called with \(q"),
         ("rows/varied/agent.jinja", lambda text: "nothing", "no macro: each is a wording"),

@@ -10,9 +10,10 @@ import pytest
 from pyarrow import parquet
 
 from coalm_it.calls import decode_calls
+from coalm_it.corpora.columns import Columns
 from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards
 from coalm_it.corpora.find import find_corpora
-from coalm_it.corpora.sources import Columns, SourceError, load_source
+from coalm_it.corpora.sources import SourceError, load_source
 from coalm_it.readers import messages
 from coalm_it.rendering import decode_messages
 from coalm_it.schema import Call, Dialogue, Fault, Step, Turn

@@ -1,8 +1,9 @@
 """The text of an assistant message -> its thought, its calls and what is left as text.
 
 Calls in tags and behind marks (<tool_call>, <TOOLCALL>, <functioncall>, [TOOL_CALLS], <|python_tag|>, <|tool_call|>),
-and texts that are calls as a whole (JSON, a list in brackets, Python), are read by the parsers of calls/markup. What
-looks like markup and cannot be read is a BadRecord: it never becomes a reply.
+and texts that are calls as a whole (JSON, a list in brackets, Python), are read by the parsers of calls/markup; so are
+the lines `Action:` and `Action Input:` of ReAct. What looks like markup and cannot be read is a BadRecord: it never
+becomes a reply.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from coalm_it.calls.markup import Format, read_move
-from coalm_it.corpora.records import BadRecord
+from coalm_it.corpora.records import BadRecord, decode_result
 from coalm_it.schema import Call
 
 _THOUGHTS = ("think", "thinking", "reasoning", "thought", "scratch_pad", "scratchpad")
@@ -26,6 +27,8 @@ _LEFT_OVER = re.compile(
     r"|<(?:function=|parameter=|invoke |tool_call )|\[/?TOOL_CALLS\]|\[ARGS\]"
     r"|<[|｜](?:python_tag|tool|im_start|channel|start_header)"
 )
+_REACT = re.compile(r"^\s*Action:[ \t]*(\S[^\n]*?)[ \t]*\n\s*Action Input:(.*)", re.DOTALL | re.MULTILINE)
+"""The last lines of a move in ReAct, as in ToolLLaMA: after a line of thought, the function and its arguments."""
 _WHOLE: tuple[Format, ...] = ("tags", "json", "openai", "bracket", "python")
 
 
@@ -42,6 +45,10 @@ def read_marked_text(text: str, functions: Collection[str]) -> MarkedText:
     thought, body = split_thought(text)
     for end in _ENDS:
         body = body.removesuffix(end).rstrip()
+    if "Action Input:" in body and (react := _REACT.search(body)):
+        before = body[: react.start()].strip().removeprefix("Thought:").strip()
+        thoughts = "\n".join(text for text in (thought, before) if text)
+        return MarkedText(thoughts or None, "", (_read_action(*react.groups()),))
     body, calls = _take_calls(body)
     if calls is None:
         calls = _read_whole(body, functions)
@@ -94,6 +101,13 @@ def _take_calls(body: str) -> tuple[str, tuple[Call, ...] | None]:
             after = after.removesuffix("[/TOOL_CALLS]").strip()
             return before.strip(), _parse_tagged(_QUOTED.sub(_unquote, after.removesuffix("<|endoftext|>").strip()))
     return body, None
+
+
+def _read_action(name: str, given: str) -> Call:
+    arguments = decode_result(given.strip()) if given.strip() else {}
+    if not isinstance(arguments, dict):
+        raise BadRecord(f"the Action Input of {name!r} should be an object, found {given.strip()!r:.60}")
+    return Call(name=name, arguments=arguments)
 
 
 def _unquote(found: re.Match[str]) -> str:

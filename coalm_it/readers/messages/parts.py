@@ -1,7 +1,8 @@
 """The content of a message: a text, a list of parts, or (of a result) any value.
 
 Parts as OpenAI (text, input_text, output_text, reasoning), Anthropic (text, thinking, tool_use, tool_result), Gemini
-({text}, {functionCall}, {functionResponse}) and others (tool_call with JSON) write them.
+({text}, {functionCall}, {functionResponse}), Bedrock ({text}, {toolUse}, {toolResult}) and others (tool_call with JSON)
+write them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coalm_it.calls import decode_calls
+from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
 from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.records import BadRecord, decode_literal, decode_result, get_field, parse_json
 from coalm_it.readers.messages.markup import take_tagged
@@ -19,9 +20,9 @@ from coalm_it.schema import Call
 _TEXTS = ("text", "output_text", "input_text", "summary_text", "reasoning_text")
 _THOUGHTS = ("reasoning", "thinking")
 _IGNORED = ("redacted_thinking", "refusal")
-_NAMES = ("name", "tool", "tool_name", "api_name", "api")
+NAMES = ("name", "tool", "tool_name", "api_name", "api")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "kwargs")
-_IDS = ("tool_call_id", "tool_use_id", "call_id", "id")
+_IDS = ("tool_call_id", "tool_use_id", "call_id", "id", "toolUseId")
 
 
 @dataclass(slots=True)
@@ -68,10 +69,13 @@ def _add_part(content: Content, part: Any) -> None:
     elif kind == "tool_call":
         text = get_field(part, "text" if "text" in part else "value", str)
         content.calls += decode_calls(parse_json(text, "tool_call"))
-    elif kind in ("tool_use", "functionCall", "function_call"):
+    elif kind in ("tool_use", "toolUse", "functionCall", "function_call"):
         content.calls.append(read_call(part if kind == "tool_use" else part[kind]))
     elif kind == "tool_result":
         content.results.append(Result(read_value(part.get("content")), id=read_id(part, _IDS)))
+    elif kind == "toolResult":
+        answer = get_field(part, kind, dict)
+        content.results.append(Result(_read_bedrock(answer.get("content")), id=read_id(answer, _IDS)))
     elif kind in ("functionResponse", "function_response"):
         answer = get_field(part, kind, dict)
         content.results.append(Result(answer.get("response"), str(answer.get("name") or ""), read_id(answer, _IDS)))
@@ -82,7 +86,15 @@ def _add_part(content: Content, part: Any) -> None:
 
 def _find_kind(part: Any) -> str:
     if isinstance(part, dict) and "type" not in part:
-        keys = ("functionCall", "function_call", "functionResponse", "function_response", "text")
+        keys = (
+            "functionCall",
+            "function_call",
+            "functionResponse",
+            "function_response",
+            "toolUse",
+            "toolResult",
+            "text",
+        )
         for key in keys:
             if part.get(key) is not None:
                 return key
@@ -116,9 +128,16 @@ def _read_thought_part(key: str, part: Any) -> str:
 
 
 def read_calls(value: Any, what: str) -> tuple[Call, ...]:
-    """The calls of a field of a message, in JSON or Python notation where it is a text. Raises BadRecord."""
+    """The calls of a field of a message; a text is JSON, a Python value, or calls of Python. Raises BadRecord."""
     if isinstance(value, str):
-        value = _parse_notation(value, what)
+        try:
+            value = _parse_notation(value, what)
+        except BadRecord:
+            try:
+                return parse_calls(value, "bracket" if value.startswith("[") else "python")
+            except CallSyntaxError:
+                pass
+            raise
     if isinstance(value, dict) and isinstance(value.get("tool_calls"), list):
         value = value["tool_calls"]
     items = value if isinstance(value, list) else [value]
@@ -133,11 +152,11 @@ def read_call(item: Any) -> Call:
     function = inner if isinstance(inner, dict) else item
     if not isinstance(function, dict):
         raise BadRecord(f"a call should be an object with a name and arguments, found {item!r:.60}")
-    name = next((function[key] for key in _NAMES if function.get(key) is not None), None)
+    name = next((function[key] for key in NAMES if function.get(key) is not None), None)
     arguments = next((function[key] for key in _ARGUMENTS if function.get(key) is not None), None)
     if isinstance(arguments, str):
         arguments = _parse_notation(arguments, f"in the arguments of {name!r}") if arguments.strip() else {}
-    id = read_id(item, ("id", "call_id", "tool_call_id"))
+    id = read_id(item, ("id", "call_id", "tool_call_id", "toolUseId"))
     return decode_calls({"id": id, "name": name, "arguments": {} if arguments is None else arguments})[0]
 
 
@@ -183,6 +202,16 @@ def read_value(value: Any) -> Any:
     if isinstance(value, list) and value and all(_is_text(part) for part in value):
         value = "\n".join(part.get("text", part.get("value")) for part in value)
     return decode_result(value.strip()) if isinstance(value, str) else value
+
+
+def _read_bedrock(value: Any) -> Any:
+    """A result of Bedrock: a list of one {json}, or of {text}s."""
+    parts = value if isinstance(value, list) else []
+    if len(parts) == 1 and isinstance(parts[0], dict) and "json" in parts[0]:
+        return parts[0]["json"]
+    if parts and all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in parts):
+        return decode_result("\n".join(part["text"] for part in parts).strip())
+    return value
 
 
 def _is_text(part: Any) -> bool:

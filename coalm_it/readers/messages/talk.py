@@ -10,8 +10,9 @@ from coalm_it.calls import CallSyntaxError
 from coalm_it.corpora.conversations import RawMessage, Role
 from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.records import BadRecord, get_field
-from coalm_it.readers.messages.markup import read_marked_text, split_thought
+from coalm_it.readers.messages.markup import read_marked_text
 from coalm_it.readers.messages.parts import Content, read_calls, read_content, read_id, read_results, read_thought
+from coalm_it.readers.messages.texts import cut_thought
 from coalm_it.schema import Call, Tool
 
 ROLES: dict[str, Role] = {
@@ -143,10 +144,8 @@ def _read_other(role: Role, content: Content, message: dict[str, Any], called: s
     if role == "user" and text.startswith("<tool_response>"):
         results: tuple[Result, ...] = tuple(read_results(text, message, called))
         yield RawMessage("tool", results=results)
-    elif role == "user" and text.startswith("<think>"):  # of a model that plays the user
-        yield RawMessage("user", split_thought(text)[1])
     else:
-        yield RawMessage(role, text)
+        yield RawMessage(role, cut_thought(text) if role == "user" else text)
 
 
 def _read_assistant(message: dict[str, Any], content: Content, functions: Collection[str]) -> RawMessage:

@@ -101,8 +101,8 @@ def list_calls(sample: Sample) -> list[Call]:
 
 
 def _join_conversation(sample: Sample) -> str:
-    """All utterances, thoughts and replies as one text, without calls and observations."""
-    texts: list[str | None] = []
+    """What the system says, all utterances, thoughts and replies as one text, without calls and observations."""
+    texts: list[str | None] = [sample.system]
     for turn in sample.turns:
         texts += (turn.user, turn.thought, turn.reply)
         texts += [step.thought for step in turn.steps]

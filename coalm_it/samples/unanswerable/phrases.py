@@ -71,8 +71,12 @@ def cut_value(sample: Sample, tool: Tool, name: str) -> Cut | None:
 
 
 def _occurs_elsewhere(text: str, rest: str, name: str, sample: Sample) -> bool:
-    """Whether a value can be found in the rest of the request, the other arguments or the history."""
-    said = [rest, *(value_text(other) for key, other in sample.calls[0].arguments.items() if key != name)]
+    """Whether a value can be found in the rest of the request, the other arguments, the history or the system text."""
+    said = [
+        rest,
+        sample.system,
+        *(value_text(other) for key, other in sample.calls[0].arguments.items() if key != name),
+    ]
     for turn in sample.history:
         said += (turn.user, turn.reply or "")
         said += (str(step) for step in turn.steps)
