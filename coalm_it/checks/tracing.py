@@ -1,9 +1,9 @@
 """Traces the arguments of a dialogue without annotation to the texts before the call, leaf by leaf.
 
-Evidence is what was said, what the system tells the agent, earlier calls and results with the keys of these, and what the function itself lists: a
-default, a possible value, a word of its description. A value counts in every form of it that `text_facts` reads, and
-a code also where its word was said (see values/codes.py). Free text (see `free_text`) is not traced, nor are booleans,
-null and "", which no text holds. A number that was computed from others is not traced either, and so has no origin.
+Evidence is what was said, what the system tells the agent, earlier calls and results with the keys of these, and what
+the function itself lists: a default, a possible value, a word of its description. A value counts in every form of it
+that `text_facts` reads, and a code also where its word was said (see values/codes.py). Free text (see `free_text`) is
+not traced, nor are booleans, null and "", which no text holds. A number computed from others has no origin.
 """
 
 from __future__ import annotations
