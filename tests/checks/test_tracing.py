@@ -73,7 +73,7 @@ def is_grounded(*args: Any, **settings: Any) -> bool:
         ("Tell us in the morning, or not at all", [], ["US", "IN", "OR"]),
         ("The weather in Austin, Texas", ["Austin, TX", "TX", "Austin"], ["Dallas, TX"]),
         ("In Paris, for 2 hours", ["Paris, France", 120, "PT2H"], ["Rome, Italy", 90]),
-        ("Am 17. Mai 2024 im Café für €1.250,50", ["2024-05-17", "Cafe", 1250.5], ["2024-05-18", 1.25]),
+        ("Am 17. Mai 2024 im Café für €1.250,50", ["2024-05-17", "Cafe", 1250.5], ["2024-05-18", 12.5]),
         ("From 1966 to 1976", ["1966-1976"], ["1966-1977"]),
         ("summarized reports for the third floor", ["summary report", 3, "third"], ["full report", 4]),
     ],
