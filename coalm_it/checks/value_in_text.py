@@ -64,9 +64,13 @@ def names(text: str, facts: TextFacts) -> bool:
         return True
     if not own.squeezed or own.squeezed not in facts.squeezed:
         return False
-    if not text.isascii():  # Chinese, Japanese and Thai have no blanks between words
+    if NO_BLANKS.search(text):
         return True
     return len(own.squeezed) > 3 and _spell(own.squeezed).search(facts.text) is not None
+
+
+NO_BLANKS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Scripts without blanks between words, as of Chinese, Japanese and Thai, or with endings joined to them (Korean)."""
 
 
 @lru_cache(maxsize=512)
@@ -105,7 +109,7 @@ def _says_word(word: str, facts: TextFacts) -> bool:
 
 
 _NUMERAL = re.compile(
-    r"[$€£¥₹]?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)\s?(?:%|[^\W\d]{0,12}|[^\W\d]{1,3}/[^\W\d]{1,3})"
+    r"[$€£¥₹]?\s?(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)(?:\s?%|\s?[^\W\dA-Z_]{0,12}|\s[^\W\d]{1,12}|\s?[^\W\d]{1,3}/[^\W\d]{1,3})"
 )
 """A number with a sign or a unit: $20, 5 km, 30%."""
 _DURATION = re.compile(r"P(?:\d+[YMWD])*(?:T(?:\d+[HMS])+)?")
@@ -133,6 +137,14 @@ _RANGE = re.compile(r"\d+(?:\.\d+)?(?:\s?[-–~/x:,]\s?\d+(?:\.\d+)?)+")
 _UNTIL = re.compile(r"\s+(?:-|–|to|until)\s+")
 _LOWER_WORD = re.compile(r"(?<![^\W_])[a-z]+(?![^\W_])")
 """Words that are no names."""
+
+
+def _has_characters(squeezed: str, said: str) -> bool:
+    """Whether most neighbouring characters of a value were said, and each of them: 北京天气 from 北京的天气."""
+    pairs = [squeezed[start : start + 2] for start in range(len(squeezed) - 1)]
+    return all(character in said for character in squeezed) and 2 * sum(pair in said for pair in pairs) >= max(
+        len(pairs), 1
+    )
 
 
 def _is_inflected(one: str, said: frozenset[str]) -> bool:
@@ -169,12 +181,11 @@ def is_composed(text: str, known: Sequence[TextFacts], clock: datetime.date | No
     if _RANGE.fullmatch(text):
         numbers = frozenset[str]().union(*(facts.numbers for facts in known))
         return all(write_number(Decimal(part)) in numbers for part in re.findall(r"\d+(?:\.\d+)?", text))
-    if not text.isascii() and not re.search(r"[a-zA-Z]{3}", text):
-        squeezed = "".join(facts.squeezed for facts in known)
-        return bool(own.squeezed) and all(character in squeezed for character in own.squeezed)
+    if NO_BLANKS.search(text) and not re.search(r"[a-zA-Z]{3}", text):
+        return _has_characters(own.squeezed, "\n".join(facts.squeezed for facts in known))
     wanted = own.stems - _SMALL
     said = frozenset[str]().union(*(facts.stems for facts in known))
-    lower = {stem(word) for word in _LOWER_WORD.findall(text)}
+    lower = {stem(word) for word in _LOWER_WORD.findall(text)} | {one for one in own.stems if not one.isascii()}
     missing = [one for one in wanted if one not in said and not (one in lower and _is_inflected(one, said))]
     if any(any(map(str.isdecimal, one)) for one in missing):
         return False

@@ -67,7 +67,7 @@ def is_grounded(*args: Any, **settings: Any) -> bool:
         ("A flight from New York to Paris", ["JFK", "CDG", "New York"], ["SFO"]),
         ("10kg, 5km and 100ml at 20°C", [10, "5 km", 100, "celsius", "kg"], [11, "fahrenheit"]),
         ("Call +44 20 7946 0958 or (555) 019-8234", ["+442079460958", "555-019-8234", "5550198234"], ["555-019-8235"]),
-        ("AS15169, order HX-12/7", [15169, "15169", "HX-12/7", "hx127"], ["HX-12/8", 1516]),
+        ("AS15169, order HX-12/7", [15169, "15169", "HX-12/7", "hx127"], ["HX-12/8", 1516, "15169X"]),
         ("See www.example.org/tides", ["https://example.org/tides", "https://www.example.org/tides"], ["example.com"]),
         ("It rained each day", [], ["Rome", "cheat"]),
         ("Tell us in the morning, or not at all", [], ["US", "IN", "OR"]),
@@ -95,6 +95,8 @@ def test_a_value_counts_in_every_form_in_which_it_is_said(user: str, good: list[
         ("三十五个苹果，下午三点半", [35, "15:30", "苹果"], [53, "香蕉"]),
         ("明日の東京の天気は？", ["東京"], ["大阪"]),
         ("อากาศที่เชียงใหม่เป็นอย่างไร", ["เชียงใหม่"], ["ภูเก็ต"]),
+        ("上午去海边，看北京的天气", ["北京天气"], ["上海", "东京"]),
+        ("Какая погода в Москве, примерно?", ["Москва"], ["Рим", "Минск"]),
         ("오늘 서울의 날씨는?", ["서울"], ["부산"]),
     ],
 )
