@@ -129,6 +129,8 @@ _WORDS = {
 _CJK_DIGITS = {**{digit: value for value, digit in enumerate("零一二三四五六七八九")}, "两": 2, "〇": 0, "半": 0}
 _CJK_SCALES = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 _CJK_NUMBER = re.compile(f"[{''.join(_CJK_DIGITS)}{''.join(_CJK_SCALES)}]{{1,12}}")
+_CJK_DISCOUNT = re.compile("([1-9一二三四五六七八九])折")
+"""八折 is eight tenths of the price, a discount of 20 per cent."""
 _COMMA = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})*,\d{1,2}(?![\d,])")
 """As in Europe: 1.250,50."""
 _DECADE = re.compile(r"(?<!\d)(?:19|')?([2-9]0)(?:'?s\b|年代)")
@@ -186,6 +188,9 @@ def _read_numbers(text: str) -> Iterator[str]:
     yield from (f"19{match[1]}" for match in _DECADE.finditer(text))
     if not text.isascii():
         yield from (str(count_cjk(match[0])) for match in _CJK_NUMBER.finditer(text))
+        for match in _CJK_DISCOUNT.finditer(text):
+            tenths = int(match[1]) if match[1].isdecimal() else count_cjk(match[1])
+            yield from (str(tenths * 10), str(100 - tenths * 10))
 
 
 def count_cjk(text: str) -> int:

@@ -98,7 +98,8 @@ def _is_said_otherwise(slot: str, text: str, facts: TextFacts) -> bool:
     digits = re.sub(r"\D", "", text)
     if len(digits) >= 7 and not any(map(str.isalpha, text)):
         return any(run.endswith(digits[-9:]) or digits.endswith(run) for run in facts.digits)
-    if not read_value(text).isdisjoint(facts.times):
+    times = read_facts(text).times if NO_BLANKS.search(text) and len(text) < 8 else read_value(text)
+    if not times.isdisjoint(facts.times):
         return True
     return text.isupper() and text.isalpha() and len(text) <= 5 and _is_abbreviated(slot, text, facts)
 
