@@ -104,7 +104,7 @@ def decode_document(content: bytes, text: str | None = None) -> Any:
 def decode_lines(content: bytes) -> list[Any]:
     """The records of JSON lines, or of JSON objects one after another, each over several lines.
 
-    Raises ValueError: no line is JSON.
+    Raises ValueError, which says where the first object ends early, if no line is an object.
     """
     records: list[Any] = []
     is_json = False
@@ -113,7 +113,8 @@ def decode_lines(content: bytes) -> list[Any]:
             continue
         try:
             records.append(_decode_bytes(line))
-            is_json = True
+            # In an object over several lines that is cut off, some lines are values.
+            is_json = is_json or (bool(records[-1]) and isinstance(records[-1], dict))
         except (ValueError, RecursionError) as error:
             almost = _is_json(line)
             if not records and not almost and (objects := _decode_objects(content)):
@@ -123,17 +124,28 @@ def decode_lines(content: bytes) -> list[Any]:
             records.append(BrokenRecord(f"line {number} is not JSON, or cut off: {reason}{where}"))
             is_json = is_json or almost
     if records and not is_json:
-        raise ValueError("no line is JSON")
+        raise ValueError(_describe_first_error(content))
     return records
 
 
 def _is_json(line: bytes) -> bool:
-    """Whether a line is JSON but for values that JSON does not have."""
+    """Whether a line is an object but for values that JSON does not have."""
     try:
-        json.loads(line)
+        return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-    return True
+
+
+def _describe_first_error(content: bytes) -> str:
+    """Why a content is not one object after another."""
+    try:
+        for _ in _split_objects(content.decode()):
+            pass
+    except json.JSONDecodeError as error:
+        return f"{error.msg} at line {error.lineno}, character {error.colno}"
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return "no object"
 
 
 def _decode_objects(content: bytes) -> list[Any]:

@@ -40,6 +40,8 @@ class PartCounts(_Entry):
     """Raw records and files that could not be read as dialogues."""
     candidates: int
     """Samples made of them."""
+    absent: tuple[str, ...] = ()
+    """Corpora of the part that were not found; only where the recipe allows short parts."""
     wanted: int
     """Train rows that the recipe asks for."""
     rows: int

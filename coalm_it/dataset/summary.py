@@ -32,6 +32,8 @@ class ShardSummary(BaseModel):
     thoughts: dict[str, int] = {}
     """Origin of the thoughts -> how many (see DialogueWithThoughts)."""
     faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Lines about the raw files, for the person who builds."""
     seconds: dict[str, float] = {}
     """Stage -> seconds."""
 
@@ -46,6 +48,7 @@ class ShardSummary(BaseModel):
             unasked=self.unasked + other.unasked,
             thoughts=_add_counts(self.thoughts, other.thoughts),
             faults=self.faults + other.faults,
+            notes=self.notes + other.notes,
             seconds=_add_counts(self.seconds, other.seconds),
         )
 

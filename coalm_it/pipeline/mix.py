@@ -40,6 +40,8 @@ class MixCounts(NamedTuple):
     validation: int
     mixed: int
     """Candidates that fit on neither side of the split (see mixture/split.py)."""
+    absent: tuple[str, ...]
+    """Names of the part's corpora that were not found."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def mix_candidates(
         train += [*drawn, *repeated]
         validation += held_out
         rows, mixed = len(drawn) + len(repeated), len(sides["mixed"][name])
-        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed)
+        missing = tuple(load_source(source).name for source in absent[name])
+        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed, missing)
     if not recipe.allow_short:
         _refuse_shortages(recipe, counts, absent)
     return Mix(
@@ -121,10 +124,10 @@ def mix_candidates(
     )
 
 
-def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> list[str]:
+def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> tuple[str, ...]:
     """The sources of a part that were not found."""
     found = {one.name_in_recipe for one in part_sources if one.part == name}
-    return [source for source in part.source if source not in found]
+    return tuple(source for source in part.source if source not in found)
 
 
 def _hold_out(recipe: Recipe, name: str, drawn: int, sides: Sides) -> Sequence[Candidate]:
