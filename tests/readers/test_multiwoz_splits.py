@@ -185,9 +185,7 @@ def test_if_all_lists_are_empty_all_is_train_and_a_line_says_so(folder: Path) ->
     for name in ("valListFile.json", "testListFile.json"):
         (folder / name).write_text("")
     (note,) = list_notes(folder)
-    assert note == (
-        "valListFile.json and testListFile.json: no dialogue is named; so all 13 dialogues of data.json are taken for train"
-    )
+    assert note.startswith("valListFile.json and testListFile.json: no dialogue is named; so all 13 dialogues of")
     assert len(read_ids(folder, "train")) == 13
     assert read_fault(folder, "test").startswith("testListFile.json: no dialogue is named")
 
