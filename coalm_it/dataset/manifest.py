@@ -35,7 +35,7 @@ class PartCounts(_Entry):
     filtered: int
     """Dialogues that the part's filter excludes."""
     context_only: int = 0
-    """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
+    """Replies and calls that the corpus marks as not to be learnt, or does not annotate: they are no candidates."""
     faults: int
     """Raw records and files that could not be read as dialogues."""
     candidates: int

@@ -21,7 +21,7 @@ class ShardSummary(BaseModel):
     filtered: int = 0
     """Dialogues that the part's filter excludes."""
     context_only: int = 0
-    """Targets that the corpus marks as not to be learnt, of which no samples are made."""
+    """Targets that the corpus marks as not to be learnt, or does not annotate: no samples are made of them."""
     rows: int = 0
     """Samples that passed all checks."""
     rejects: int = 0

@@ -15,7 +15,8 @@ forms of the data (see forms.py); a shortened example:
 The state of a turn is in the metadata of the system turn after it. Services are the domains; the functions are those
 of databases.py. Values are normalised (see values.py), and the tokens of 2.1 are joined to text again.
 
-Lost in conversion: the goal, the spans, the acts that acts.py names, alternative spellings in states.
+Lost in conversion: the goal, the spans, the acts that acts.py names, alternative spellings in states. A dialogue
+without acts is a fault; a reply without acts is context and no target, since nothing shows what it rests on.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, has_acts, read_fram
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
 from coalm_it.readers.multiwoz.searches import SEARCH_BY, plan_search, search
 from coalm_it.readers.multiwoz.splits import check_lists, describe_lists, name_dialogue, plain_name, select_names
-from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Step, Turn
+from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Place, Step, Turn
 
 ACTS = ("dialogue_acts.json", "system_acts.json", "dialog_acts.json")
 """Files with the acts, where these are separate from the dialogues: 2.0, 2.1, 2.2."""
@@ -64,7 +65,7 @@ def read_notes(corpus: Corpus, split: str, shard: Shard) -> Iterator[str]:
     if corpus.layout.startswith("frames") and not _find_act_file(corpus):
         yield (
             "dialog_acts.json: missing; acts are derived from the frames and the utterances of 2.2, which show fewer "
-            "searches and bookings than the file does"
+            "searches and bookings; replies without any are context, and no rows are made of them"
         )
 
 
@@ -84,8 +85,10 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         if chosen is not None and plain_name(name) not in chosen:
             return None
         read = read_frames if _has_frames(record) else read_log
-        turns, services = _read_turns(read(record, acts.get(plain_name(name))), databases, name)
-        return DialogueContent(turns, tuple(tool for tool in databases.tools if tool.service in services))
+        raw = tuple(read(record, acts.get(plain_name(name))))
+        turns, services = _read_turns(raw, databases, name)
+        tools = tuple(tool for tool in databases.tools if tool.service in services)
+        return DialogueContent(turns, tools, context_only=tuple(_list_unannotated(raw)))
 
     return convert_dialogues(
         corpus, split, shard, licence, records=records, convert=convert, name=lambda named, index: named[0]
@@ -150,15 +153,19 @@ def _require_acts(file: RawFile, records: Sequence[_Record], acts: Mapping[str, 
 # --- a record -> turns ---
 
 
-def _read_turns(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
+def _list_unannotated(raw: Iterable[RawTurn]) -> Iterator[Place]:
+    """The replies without acts: what they tell of venues and bookings was not looked up, as far as anybody knows."""
+    return (Place(number, None) for number, turn in enumerate(raw) if not turn.system_acts)
+
+
+def _read_turns(raw: Sequence[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
     """The turns with calls, observations and acts, and the domains that occur in them."""
     memory = Memory(databases, name)
     turns: list[Turn] = []
     services: set[str] = set()
     intents: dict[str, str] = {}
-    listed = tuple(raw)
-    for number, turn in enumerate(listed, 1):
-        memory.hear(turn, listed[number:])
+    for number, turn in enumerate(raw, 1):
+        memory.hear(turn, raw[number:])
         acts = assign_booking_domains(memory, turn)
         steps = _reconstruct_steps(memory, turn, acts)
         active = turn.intents or _find_intents(turn)
