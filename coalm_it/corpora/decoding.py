@@ -123,7 +123,7 @@ def decode_lines(content: bytes) -> list[Any]:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             records.append(BrokenRecord(f"line {number} is not JSON, or cut off: {reason}{where}"))
             is_json = is_json or almost
-    if records and not is_json:
+    if not is_json and any(isinstance(record, BrokenRecord) for record in records):
         raise ValueError(_describe_first_error(content))
     return records
 
