@@ -142,6 +142,22 @@ def test_a_list_that_does_not_tell_the_splits_is_refused(content: str, reason: s
         build_part(folder, folder.parent / "out")
 
 
+@pytest.mark.parametrize("write", ["\n".join, json.dumps], ids=["lines", "JSON"])
+def test_a_list_that_is_cut_off_within_a_name_keeps_it_out_of_train_or_is_refused(
+    write: Callable[[list[str]], str], folder: Path
+) -> None:
+    whole = write(VALIDATION)
+    for end in range(1, len(whole)):
+        cut = whole[:end]
+        if cut.strip() in ("SNG0201", "SNG0201.json"):
+            continue  # a list of one name
+        (folder / "valListFile.json").write_text(cut)
+        read = list(read_dialogues("multiwoz", folder))
+        train = {one.id for one in read if isinstance(one, Dialogue)}
+        assert not train & {"SNG0201", "MUL0201"}, cut
+        assert train or "valListFile.json: " in getattr(read[0], "reason", ""), cut
+
+
 def test_a_list_in_utf_16_is_named_as_such(folder: Path) -> None:
     (folder / "testListFile.json").write_text("SNG0301", encoding="utf-16")
     assert read_fault(folder) == "testListFile.json: the file is UTF-16; it should be saved as UTF-8"

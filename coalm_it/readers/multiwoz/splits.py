@@ -78,7 +78,8 @@ def describe_lists(corpus: Corpus, split: str, names: Sequence[str]) -> Iterator
         missing = [name for name in given if plain_name(name) not in present]
         if missing:
             examples = ", ".join(f"{name!r:.40}" for name in missing[:3]) + ", ..." * (len(missing) > 3)
-            yield f"{file.name}: {len(missing):,} of its {len(given):,} names are not in data.json: {examples}"
+            are = "is" if len(missing) == 1 else "are"
+            yield f"{file.name}: {len(missing):,} of its {len(given):,} names {are} not in data.json: {examples}"
 
 
 # --- the lists ---
@@ -109,8 +110,7 @@ def _match_lists(listed: str, lists: _Lists, present: frozenset[str], split: str
     """The dialogues of data.json that the lists of a split name."""
     named: frozenset[str] = frozenset()
     for file, given in lists.items():
-        last = plain_name(given[-1]) if given else ""
-        if last and last not in present and any(name.startswith(last) for name in present):
+        if given and _is_cut_off(plain_name(given[-1]), present):
             raise SourceError(f"{file.name}: the last name is {given[-1]!r:.40}: it is cut off; {_REMEDY}")
         named |= frozenset(map(plain_name, given)) & present
     for file, given in lists.items():
@@ -120,6 +120,14 @@ def _match_lists(listed: str, lists: _Lists, present: frozenset[str], split: str
                 f"{file.name}: none of the {len(given):,} names, as {example}, is in data.json; {_REMEDY}"
             )
     return named
+
+
+def _is_cut_off(last: str, present: frozenset[str]) -> bool:
+    """Whether the last name of a list has lost its end: `mul00`, or `mul0003.js`."""
+    stem, dot, ending = last.partition(".")
+    if dot and stem in present and "json".startswith(ending):
+        return True
+    return last not in present and any(name.startswith(last) for name in present)
 
 
 def _has_beginning(file: RawFile, beginning: str) -> bool:
