@@ -53,7 +53,7 @@ MEANINGS: dict[str, str] = {
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
     "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
-    "copy of the sample, `~rN` a second copy that fills a shortage.",
+    "copy of the sample, `~rN` a second copy that fills a shortage. Dialogue `a~2` is the second record of the id `a`.",
     "part": "Part of the recipe that the row belongs to.",
     "task": "`function_call`, `react_action`, `react_response` or `state_tracking`.",
     "source": "Name of the corpus.",

@@ -20,6 +20,7 @@ from coalm_it.readers.multiwoz.values import normalise
 _TIME = re.compile(r"(?<![\d:])\d{1,2}:\d\d(?!\d)")
 _TRAIN_ID = re.compile(r"\btr ?(\d{4})\b", re.IGNORECASE)
 _LIMITS = frozenset({"leave_at", "arrive_by"})
+_LINE = ("departure", "destination", "day")
 
 
 def find_reference(memory: Memory, turn: RawTurn, domain: str) -> str:
@@ -62,24 +63,39 @@ def list_same_booking(memory: Memory, turn: RawTurn, domain: str) -> Iterator[Ra
 
 def find_told(memory: Memory, turn: RawTurn, domain: str, refused: bool) -> Record | None:
     """The one of the last results that this turn names, a train also by its times; or, unless the booking is refused,
-    a later turn."""
-    found = memory.found.get(domain, [])
-    if memory.later is None:
-        return None
+    a later turn, or an earlier one."""
+    found = _list_bookable(memory, turn, domain)
     for one in (turn, *(() if refused else list_same_booking(memory, turn, domain))):
         names = one.state.get(domain, {}).get("name", ())
         for text in (one.reply, *names, one.user) if one is turn else (one.user, one.reply, *names):
             told = _find_trains(found, text) if domain == "train" else _find_venues(found, text)
             if told:
                 return told[0]
+    for text in () if refused else reversed(memory.heard):
+        if told := _find_trains(found, text) if domain == "train" else _find_venues(found, text):
+            return told[0]
     return None
 
 
-def choose_record(memory: Memory, domain: str) -> Record | None:
+def _list_bookable(memory: Memory, turn: RawTurn, domain: str) -> list[Record]:
+    found = memory.found.get(domain, []) if memory.later is not None else []
+    return [record for record in found if can_be_booked(memory, turn, domain, record)]
+
+
+def can_be_booked(memory: Memory, turn: RawTurn, domain: str, record: Record) -> bool:
+    """Whether the databases have the record, a train for the wanted day and line too: the ids of trains are misspelt
+    now and then, and a train has another id on another day."""
+    if domain != "train":
+        return record in memory.databases.records[domain]
+    state = turn.state.get("train", {})
+    return len(record) > 1 and all(record[slot] in state.get(slot, record[slot]) for slot in _LINE)
+
+
+def choose_record(memory: Memory, turn: RawTurn, domain: str) -> Record | None:
     """The result that an agent books of whom nothing tells which: the first; of trains that must arrive by a time, the
     last, which comes next to it."""
-    found = memory.found.get(domain, [])
-    if memory.later is None or not found:
+    found = _list_bookable(memory, turn, domain)
+    if not found:
         return None
     return found[-1] if domain == "train" and "arrive_by" in memory.searched.get(domain, {}) else found[0]
 

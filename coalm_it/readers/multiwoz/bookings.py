@@ -12,7 +12,7 @@ from typing import Any
 
 from coalm_it.calls import find_tool
 from coalm_it.observations import Record, read_records
-from coalm_it.readers.multiwoz.ahead import choose_record, find_car, find_reference, find_told
+from coalm_it.readers.multiwoz.ahead import can_be_booked, choose_record, find_car, find_reference, find_told
 from coalm_it.readers.multiwoz.databases import BookingOutcome, Observation, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees
@@ -137,7 +137,15 @@ def is_booked_record_known(memory: Memory, turn: RawTurn, domain: str, outcome: 
 
 
 def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
-    """The record that is booked: as annotated, else as just named by the user, else the current one."""
+    """The record that is booked. Where no booking is annotated, it must be one that can be booked."""
+    record = _find_meant(memory, turn, domain, outcome)
+    if memory.later is None or (record is not None and can_be_booked(memory, turn, domain, record)):
+        return record
+    return find_told(memory, turn, domain, outcome.refused)
+
+
+def _find_meant(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
+    """The record as annotated, else as just named by the user, else the current one."""
     key = name_key(domain)
     named = (outcome.details or {}).get(key)
     if named:
@@ -150,7 +158,7 @@ def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOut
     if chosen:
         return chosen[0]
     found = memory.found.get(domain, [])
-    return found[0] if len(found) == 1 else find_told(memory, turn, domain, outcome.refused)
+    return found[0] if len(found) == 1 else None
 
 
 def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Call | None:
@@ -160,7 +168,7 @@ def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOut
     if domain != "taxi":
         record, key = _find_booked(memory, turn, domain, outcome), name_key(domain)
         if record is None and not outcome.refused:
-            record = choose_record(memory, domain)
+            record = choose_record(memory, turn, domain)
         if record is None:
             return None
         arguments = {key: record[key]} | {slot: value for slot, value in arguments.items() if slot != key}
