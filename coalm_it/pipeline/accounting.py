@@ -101,7 +101,7 @@ def explain_no_rows(
         counts = sorted(total.rejected_by.items(), key=lambda item: -item[1])
         return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)})"
     if total.faults:
-        return f"nothing could be read; see the {'faults' if len(total.faults) > 1 else 'fault'} above"
+        return f"the corpora hold no usable dialogue; see the {'faults' if len(total.faults) > 1 else 'fault'} above"
     return "the corpora hold no usable dialogue" if part_sources else "none of the corpora was found"
 
 

@@ -126,4 +126,7 @@ def test_a_file_that_cannot_be_read_is_the_reason(data: Path) -> None:
     (data / "snips").mkdir()
     (data / "snips" / "train.json").write_text('[{"dialog_id": "a"')
     result = run(data, {"snips": SNIPS})
-    assert result.stderr.splitlines()[-1] == "coalm-it: no row to write: nothing could be read; see the fault above"
+    assert (
+        result.stderr.splitlines()[-1]
+        == "coalm-it: no row to write: the corpora hold no usable dialogue; see the fault above"
+    )

@@ -224,7 +224,7 @@ def test_a_data_json_without_acts_names_the_file_that_is_missing(folder: Path) -
     assert reason.startswith(
         "no dialogue has acts, from which the calls are reconstructed; dialogue_acts.json (2.0) or"
     )
-    with pytest.raises(SourceError, match="no row to write: nothing could be read; see the fault above"):
+    with pytest.raises(SourceError, match="no row to write: the corpora hold no usable dialogue; see the fault above"):
         build_part(folder, folder.parent / "out")
 
 
