@@ -88,7 +88,7 @@ def can_be_booked(memory: Memory, turn: RawTurn, domain: str, record: Record) ->
     if domain != "train":
         return record in memory.databases.records[domain]
     state = turn.state.get("train", {})
-    return len(record) > 1 and all(record[slot] in state.get(slot, record[slot]) for slot in _LINE)
+    return len(record) > 1 and all(slot not in state or record[slot] in state[slot] for slot in _LINE)
 
 
 def choose_record(memory: Memory, turn: RawTurn, domain: str) -> Record | None:
