@@ -250,7 +250,11 @@ class Recipe(_Section):
     scale: float = Field(
         1, gt=0, le=1, description="Builds this share of what each part would give: 0.01 for a hundredth."
     )
-    allow_short: bool = Field(False, description="Build even if a part has too few rows; the manifest says so.")
+    allow_short: bool = Field(
+        False,
+        description="Build even if a part has too few rows, or its corpus is not there; table, manifest and card say "
+        "so.",
+    )
     validation: float = Field(
         0,
         ge=0,

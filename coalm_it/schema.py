@@ -187,7 +187,7 @@ class Dialogue(Model):
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
     context_only: tuple[Place, ...] = ()
-    """Steps and replies that the corpus marks as not to be learnt: they are no targets."""
+    """Steps and replies that the corpus marks as not to be learnt, or does not annotate: they are no targets."""
     mended: tuple[Mended, ...] = ()
     file: str = ""
     record: int = 0

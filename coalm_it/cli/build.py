@@ -39,7 +39,9 @@ def build(
     workers: Workers = CORES,
     limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N dialogues of each part.")] = None,
     scale: Annotated[float | None, typer.Option(help="Build this share of each part, e.g. 0.01.")] = None,
-    allow_short: Annotated[bool, typer.Option("--allow-short", help="Build even if a part has too few rows.")] = False,
+    allow_short: Annotated[
+        bool, typer.Option("--allow-short", help="Build even if a part has too few rows, or its corpus is not there.")
+    ] = False,
     changes: Changes = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a finished build of another recipe, or of real corpora.")
@@ -117,6 +119,7 @@ def _print_counts(built: BuildResult) -> None:
                 "left out": f"{count.left_out:,}",
                 "rejects": f"{count.rejects:,}",
                 "faults": f"{count.faults:,}",
+                **({"not found": ", ".join(count.absent)} if any(one.absent for one in parts.values()) else {}),
             }
             for name, count in parts.items()
         ],

@@ -32,11 +32,14 @@ def _find_row(folder: Path, name: str) -> dict[str, Any]:
     open_build(folder)
     wanted = (ds.field("id") == name) | ds.field("dialogue_id").isin([name, parse_dialogue_id(name)])
     longest: dict[str, Any] | None = None
+    row: dict[str, Any]
     for part in ("data/samples", "rejects"):
         if not (folder / part).is_dir():
             continue
         for row in ds.dataset(folder / part, format="parquet").to_table(filter=wanted).to_pylist():
-            fits = name in (row["id"], row["dialogue_id"], parse_dialogue_name(row["id"]))
+            if row["id"] == name:  # before a dialogue that is called so
+                return row
+            fits = name in (row["dialogue_id"], parse_dialogue_name(row["id"]))
             if fits and (longest is None or len(row["messages"]) > len(longest["messages"])):
                 longest = row
     if longest is None:

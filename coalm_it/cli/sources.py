@@ -22,7 +22,7 @@ def sources(data: Data = None, as_json: Json = False) -> None:
         print_rows(rows, as_json)
         return
     _print_sources(rows)
-    if any(row["status"] == "used" for row in rows):
+    if any(str(row["status"]).startswith("used") for row in rows):
         suggest(write_command("build", "RECIPE", "--data", data, "--out", "OUT"), write_command("recipes"))
     else:
         suggest(write_command("fetch", "snips", "--data", data or "CORPORA"))
@@ -43,7 +43,7 @@ def _describe_place(row: dict[str, object]) -> str:
         status = f"{row['status']}; " if row["status"] else ""
         return f"{status}layouts: {row['layout']}"
     layout = f" (layout {row['layout']})" if row["layout"] else ""
-    files = f"; files: {row['files']}" if row["files"] else ""
+    files = f": {row['files']}" if row["files"] else ""
     return f"{row['folder']}{layout}{files}; {row['status']}"
 
 

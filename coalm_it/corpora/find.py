@@ -28,26 +28,32 @@ class CorpusMatch:
     reason: str = ""
     corpus: Corpus | None = None
     """None if only the file names match."""
+    splits: tuple[str, ...] = ()
+    """The splits that are read from it."""
 
 
 def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
     """Every corpus of `sources` in the folder (or zip file) `data`, in an order independent of the file system.
 
-    One corpus per source is used: that of the first layout in the YAML, then of the first root by name. Raises
-    SourceError if there is no such folder, or if `data` is a file that is no corpus.
+    One corpus per source is used: that of the first layout in the YAML, then of the first root by name. If the source
+    has the same splits in all layouts, the next ones are used for splits that the first lacks. Raises SourceError if
+    there is no such folder, or if `data` is a file that is no corpus.
     """
     paths, skipped = _list_files(data)
     found = []
     for source in sources:
-        used: Corpus | None = None
+        read_from: dict[str, Corpus] = {}
         for layout in source.layouts:
             for corpus in _match_layout(source, layout, paths):
                 reason = _check_first_bytes(corpus, layout)
                 fits = None if reason else corpus
-                if fits and used:
+                wanted = fits and (source.same_splits or not read_from)
+                splits = tuple(split for split in corpus.splits if split not in read_from) if wanted else ()
+                if fits and not splits:
+                    used = next(iter(read_from.values()))
                     reason = f"{source.name} is read from {used.root} (layout {used.layout})"
-                found.append(CorpusMatch(source.name, layout.name, corpus.root, not reason, reason, fits))
-                used = used or fits
+                found.append(CorpusMatch(source.name, layout.name, corpus.root, not reason, reason, fits, splits))
+                read_from |= dict.fromkeys(splits, corpus)
     # A folder with the files of one source is not reported for another source with the same file names.
     known = {item.root for item in found if item.corpus}
     found = [item for item in found if item.corpus or item.root not in known] + skipped
@@ -60,7 +66,7 @@ def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
     """The known sources, and with `data` the corpora found: a row per match, and per source without a match.
 
     Columns: source, title, licence, layout, folder, files (split and number of record files, and of how many if the
-    source counts them), status. Raises SourceError.
+    source counts them: `test 24 of 34 files`), status. Raises SourceError.
     """
     sources = list_sources()
     found = find_corpora(data, sources) if data else []
@@ -78,12 +84,16 @@ def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
 def _describe_match(item: CorpusMatch, source: Source | None = None) -> dict[str, str]:
     splits = item.corpus.splits if item.corpus else {}
     published = {split: units["files"] for split, units in source.counts.items() if "files" in units} if source else {}
-    files = ", ".join(
-        f"{split} {len(files)}" + (f" of {published[split]}" if split in published else "")
-        for split, files in splits.items()
-    )
-    status = "used" if item.used else f"skipped: {item.reason}"
+    files = ", ".join(f"{split} {_count_files(len(files), published.get(split))}" for split, files in splits.items())
+    partly = f" for {', '.join(item.splits)}" if len(item.splits) < len(splits) else ""
+    status = f"used{partly}" if item.used else f"skipped: {item.reason}"
     return {"layout": item.layout, "folder": item.root, "files": files, "status": status}
+
+
+def _count_files(count: int, published: int | None) -> str:
+    """ "24 of 34 files", where the source says how many were published."""
+    of = f" of {published}" if published else ""
+    return f"{count}{of} file{'s' * ((published or count) != 1)}"
 
 
 def _match_layout(source: Source, layout: Layout, paths: dict[str, RawFile]) -> Iterator[Corpus]:

@@ -45,8 +45,9 @@ def read_list(file: RawFile, items: str) -> list[Any]:
 def _parse_lines(file: RawFile, content: bytes) -> list[Any]:
     try:
         records = decode_lines(content)
-    except ValueError:
-        raise SourceError(f"{file.name}: neither a list of records nor one record a line") from None
+    except ValueError as error:
+        forms = "neither a list of records, nor one record a line, nor one object after another over several lines"
+        raise SourceError(f"{file.name}: {forms}, or cut off: {error}") from None
     if not records:
         raise SourceError(f"{file.name}: the file is empty")
     return records

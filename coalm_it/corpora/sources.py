@@ -147,6 +147,9 @@ class Source(_Model):
     """Where `coalm-it fetch` gets it; without it, it is only looked for in `--data`."""
     layouts: tuple[Layout, ...]
     """The layouts of its files, in order of preference."""
+    same_splits: bool = False
+    """Whether a split has the same dialogues in all layouts, so that one layout may serve for a split that another
+    lacks. Otherwise only one layout is read, as a test dialogue of one may be a train dialogue of another."""
     columns: Columns = Columns()
     """For the reader `messages`: names of columns."""
     counts: dict[str, dict[str, int]] = {}

@@ -35,13 +35,15 @@ class PartCounts(_Entry):
     filtered: int
     """Of these, excluded by the part's filter or by the YAML of the corpus (`keep`, `drop`, `prefixes`)."""
     context_only: int = 0
-    """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
+    """Replies and calls that the corpus marks as not to be learnt, or does not annotate: they are no candidates."""
     mended: int = 0
     """Arguments brought into the form of their schema without loss: 5.0 or "5" for 5, "" or null for an absent one."""
     faults: int
     """Raw records and files that could not be read as dialogues."""
     candidates: int
     """Samples made of them."""
+    absent: tuple[str, ...] = ()
+    """Corpora of the part that were not found; only where the recipe allows short parts."""
     wanted: int
     """Train rows that the recipe asks for."""
     rows: int

@@ -21,7 +21,7 @@ class ShardSummary(BaseModel):
     filtered: int = 0
     """Dialogues that the part's filter or the YAML of the source excludes."""
     context_only: int = 0
-    """Targets that the corpus marks as not to be learnt, of which no samples are made."""
+    """Targets that the corpus marks as not to be learnt, or does not annotate: no samples are made of them."""
     mended: int = 0
     """Arguments that the reader brought into the form of their schema."""
     rows: int = 0
@@ -34,6 +34,8 @@ class ShardSummary(BaseModel):
     thoughts: dict[str, int] = {}
     """Origin of the thoughts -> how many (see DialogueWithThoughts)."""
     faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Lines about the raw files, for the person who builds."""
     seconds: dict[str, float] = {}
     """Stage -> seconds."""
 
@@ -49,6 +51,7 @@ class ShardSummary(BaseModel):
             unasked=self.unasked + other.unasked,
             thoughts=_add_counts(self.thoughts, other.thoughts),
             faults=self.faults + other.faults,
+            notes=self.notes + other.notes,
             seconds=_add_counts(self.seconds, other.seconds),
         )
 

@@ -17,7 +17,7 @@ from coalm_it.dataset.summary import ShardSummary
 from coalm_it.files import write_whole
 from coalm_it.mixture.split import Functions, list_functions
 from coalm_it.rendering import MESSAGE_KEYS, Message, Row
-from coalm_it.schema import Finding, Sample, parse_dialogue_name
+from coalm_it.schema import Finding, Sample, parse_dialogue_id, parse_dialogue_name
 
 ROWS_PER_FILE = 50_000
 ROWS_PER_GROUP = 5_000
@@ -53,7 +53,7 @@ MEANINGS: dict[str, str] = {
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
     "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
-    "copy of the sample, `~rN` a second copy that fills a shortage.",
+    "copy of the sample, `~rN` a second copy that fills a shortage. Dialogue `a~2` is the second record of the id `a`.",
     "part": "Part of the recipe that the row belongs to.",
     "task": "`function_call`, `react_action`, `react_response` or `state_tracking`.",
     "source": "Name of the corpus.",
@@ -115,6 +115,8 @@ class Pick(NamedTuple):
     """Index of the row in the table."""
     repeat: int = 0
     """1 for a second copy, and so on; 0 for the row itself."""
+    name: str = ""
+    """The id of the written row, if it is another than in the table."""
 
 
 # --- the Arrow file of a shard ---
@@ -224,7 +226,22 @@ def _gather_rows(schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick
     positions = [position for group in by_table.values() for position in group]
     order = sorted(range(len(positions)), key=positions.__getitem__)
     rows = pa.concat_tables(gathered).take(pa.array(order, pa.int32()))
-    return _mark_repeats(rows, [pick.repeat for pick in picks]) if "id" in schema.names else rows
+    if "id" not in schema.names:
+        return rows
+    return _mark_repeats(_rename_rows(rows, [pick.name for pick in picks]), [pick.repeat for pick in picks])
+
+
+def _rename_rows(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Gives rows their new ids, and those of their dialogues; "" leaves a row as it is."""
+    if not any(names):
+        return rows
+    for column in ("id", "dialogue_id"):
+        values = rows[column].to_pylist()
+        for index, name in enumerate(names):
+            if name:
+                values[index] = name if column == "id" else parse_dialogue_id(parse_dialogue_name(name))
+        rows = rows.set_column(rows.schema.get_field_index(column), column, pa.array(values))
+    return rows
 
 
 def _mark_repeats(rows: pa.Table, repeats: Sequence[int]) -> pa.Table:

@@ -20,6 +20,8 @@ class Candidate(NamedTuple):
     """Full name of the dialogue, whose rows are drawn together."""
     repeat: int = 0
     """1 for a second copy, which fills a shortage; 0 for the original."""
+    renamed: bool = False
+    """Whether the row has another id in its table (see row_names.py)."""
 
     @property
     def name(self) -> str:

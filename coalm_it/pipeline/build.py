@@ -32,7 +32,7 @@ from coalm_it.dataset.tables import (
     write_parquet,
 )
 from coalm_it.listener import Listener, Silent
-from coalm_it.pipeline.accounting import describe_timings, list_faults, make_manifest
+from coalm_it.pipeline.accounting import describe_timings, explain_no_rows, list_faults, make_manifest
 from coalm_it.pipeline.engine import RunTasks, start_engine
 from coalm_it.pipeline.mix import Mix, Tables, list_candidates, mix_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
@@ -43,6 +43,9 @@ from coalm_it.pipeline.shard import ShardTask, make_shard
 from coalm_it.pipeline.shard_cache import ShardCache, read_size_limit, shards_folder
 from coalm_it.recipe import Recipe
 from coalm_it.templates import fingerprint_own_templates
+
+FAULTS_NAMED = 3
+"""How many of the records with the same fault its line names."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def build(
         unasked = {name: summary.unasked for name, summary in summaries.items()}
         mix = mix_candidates(recipe, part_sources, tables, unasked)
         if not mix.train:
-            raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
+            raise SourceError(f"no row to write: {explain_no_rows(recipe, part_sources, summaries, mix)}")
         folder.remove_manifest()
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
@@ -196,9 +199,22 @@ def _make_tables(
 
 
 def _report_faults(summaries: Mapping[str, ShardSummary], listener: Listener) -> None:
+    """A line for each fault, and one for all records of a file with the same; the manifest names each of these."""
+    alike: dict[tuple[str, str], list[str | None]] = {}
     for fault in list_faults(summaries):
-        record = f", record {fault.record}" if fault.record else ""
-        listener.say(f"fault: {fault.file}{record}: {fault.reason}")
+        alike.setdefault((fault.file, fault.reason), []).append(fault.record)
+    for (file, reason), records in alike.items():
+        listener.say(f"fault: {file}{_name_records([name for name in records if name])}: {reason}")
+    for note in dict.fromkeys(note for summary in summaries.values() for note in summary.notes):
+        listener.say(f"note: {note}")
+
+
+def _name_records(names: Sequence[str]) -> str:
+    """Which records of a file a line is about: the first of many, and how many there are."""
+    if len(names) <= 1:
+        return f", record {names[0]}" if names else ""
+    more = ", ..." if len(names) > FAULTS_NAMED else ""
+    return f", {len(names):,} records ({', '.join(names[:FAULTS_NAMED])}{more})"
 
 
 def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -> None:
@@ -208,18 +224,6 @@ def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -
         if dialogues and not summary.rows + summary.rejects:
             tasks, sources = ", ".join(recipe.parts[name].task), ", ".join(recipe.parts[name].source)
             raise ConfigError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
-
-
-def _explain_no_rows(summaries: Mapping[str, ShardSummary]) -> str:
-    total = sum(summaries.values(), ShardSummary())
-    rejected_by = total.rejected_by
-    if not rejected_by and total.filtered:
-        left_out = f"{total.filtered:,} of their {total.dialogues:,} dialogues"
-        return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"
-    if not rejected_by:
-        return "the corpora hold no usable dialogue"
-    counts = sorted(rejected_by.items(), key=lambda item: -item[1])
-    return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)})"
 
 
 # --- files ---

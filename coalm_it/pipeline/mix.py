@@ -18,6 +18,7 @@ from coalm_it.mixture.quotas import (
     order_candidates,
     repeat_candidates,
 )
+from coalm_it.mixture.row_names import RowNames
 from coalm_it.mixture.split import Functions, Side, allot_validation, join_functions, split_candidates
 from coalm_it.pipeline.plan import PartSource
 from coalm_it.recipe import Part, Recipe
@@ -40,6 +41,8 @@ class MixCounts(NamedTuple):
     validation: int
     mixed: int
     """Candidates that fit on neither side of the split (see mixture/split.py)."""
+    absent: tuple[str, ...]
+    """Names of the part's corpora that were not found."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,19 @@ def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
     kept: dict[str, list[Candidate]] = {name: [] for name in recipe.parts}
     functions: list[tuple[str, Functions]] = []
     rejects: list[Pick] = []
+    names = RowNames()
     for index, (part, path) in enumerate((part, path) for part, paths in tables.items() for path in paths):
         with open_table(path) as table:
             ids, passed = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
             if recipe.validation and "function_call" in recipe.parts[part].task:
                 functions += read_functions(table)
-        for row, (row_id, good) in enumerate(zip(ids, passed, strict=True)):
+        for row, (old_id, good) in enumerate(zip(ids, passed, strict=True)):
+            row_id = names.name_row(part, index, old_id)
+            renamed = row_id != old_id
             if good:
-                kept[part].append(Candidate(index, row, row_id, parse_dialogue_name(row_id)))
+                kept[part].append(Candidate(index, row, row_id, parse_dialogue_name(row_id), renamed=renamed))
             else:
-                rejects.append(Pick(index, row))
+                rejects.append(Pick(index, row, name=row_id if renamed else ""))
     return Candidates(kept, join_functions(functions), rejects)
 
 
@@ -109,7 +115,8 @@ def mix_candidates(
         train += [*drawn, *repeated]
         validation += held_out
         rows, mixed = len(drawn) + len(repeated), len(sides["mixed"][name])
-        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed)
+        missing = tuple(load_source(source).name for source in absent[name])
+        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed, missing)
     if not recipe.allow_short:
         _refuse_shortages(recipe, counts, absent)
     return Mix(
@@ -121,10 +128,10 @@ def mix_candidates(
     )
 
 
-def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> list[str]:
+def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> tuple[str, ...]:
     """The sources of a part that were not found."""
     found = {one.name_in_recipe for one in part_sources if one.part == name}
-    return [source for source in part.source if source not in found]
+    return tuple(source for source in part.source if source not in found)
 
 
 def _hold_out(recipe: Recipe, name: str, drawn: int, sides: Sides) -> Sequence[Candidate]:
@@ -150,4 +157,4 @@ def _refuse_shortages(recipe: Recipe, counts: Mapping[str, MixCounts], absent: M
 
 def _order_picks(candidates: Sequence[Candidate], recipe: Recipe) -> list[Pick]:
     ordered = order_candidates(candidates, recipe.order, recipe.seed)
-    return [Pick(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered]
+    return [Pick(one.shard, one.row, one.repeat, one.id if one.renamed else "") for one in ordered]

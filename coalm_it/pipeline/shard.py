@@ -15,7 +15,7 @@ from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder
 from coalm_it.pipeline.shard_cache import store_table
-from coalm_it.readers import READERS
+from coalm_it.readers import READERS, read_notes
 from coalm_it.recipe import Recipe
 from coalm_it.rendering import Renderer, Row
 from coalm_it.samples.targets import (
@@ -235,11 +235,13 @@ def _summarize(
     findings: Sequence[Sequence[Finding]],
     seconds: dict[str, float],
 ) -> ShardSummary:
+    part = task.recipe.parts[task.part]
+    readable = all(fault.record for fault in contents.faults)
     rejected = Counter(check for found in findings for check in {finding.check for finding in found})
     return ShardSummary(
         dialogues=contents.count,
         filtered=contents.filtered,
-        context_only=sum(count_context(one, task.recipe.parts[task.part].task) for one in contents.dialogues),
+        context_only=sum(count_context(one, part.task) for one in contents.dialogues),
         mended=sum(len(one.mended) for one in contents.dialogues),
         rows=sum(not found for found in findings),
         rejects=sum(bool(found) for found in findings),
@@ -247,5 +249,6 @@ def _summarize(
         unasked=sum(count_samples(task, one) for one in contents.dialogues if not is_selected(task, one)),
         thoughts=sum((one.thought_counts for one in with_thoughts), Counter()),
         faults=tuple(contents.faults),
+        notes=read_notes(task.reader, task.corpus, part.split, task.shard) if readable else (),
         seconds=seconds,
     )

@@ -107,7 +107,6 @@ def _list_mended(dialogue: Dialogue, turn: int, step: int | None) -> list[dict[s
 
 def join_system(dialogue: Dialogue, turn: int) -> str:
     """What the system has told the agent when it acts in a turn."""
-    later = (one.system for one in dialogue.turns[: turn + 1] if one.system)
     later = (one.system for one in dialogue.turns[: turn + 1])
     return "\n\n".join(dict.fromkeys(text for text in (dialogue.system, *later) if text))
 

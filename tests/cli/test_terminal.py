@@ -173,7 +173,7 @@ def test_the_closing_table_of_a_build_fits_a_terminal(demo: Path, columns: int) 
 def test_sources_are_a_block_for_each_corpus(bundled: Path, columns: int) -> None:
     lines = run_on_terminal(columns, *COMMAND, "sources", "--data", str(bundled))
     block = lines.index("sgd: Schema-Guided Dialogue (CC-BY-SA-4.0)")
-    assert lines[block + 1] == "    sgd (layout sgd); files: train 2 of 127, validation 1 of 20; used"
+    assert lines[block + 1] == "    sgd (layout sgd): train 2 of 127 files, validation 1 of 20 files; used"
 
 
 def test_rejects_stand_in_lines_below_the_table(bundled: Path, tmp_path: Path) -> None:
