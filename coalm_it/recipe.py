@@ -104,7 +104,8 @@ class Part(_Section):
     layout: Literal["hammer", "toolace", "varied"] = Field(
         "toolace",
         description="How the three columns are written. hammer, toolace: the published wordings, of function_call "
-        "rows only. varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
+        "rows only; hammer has a single request and its first calls, and samples of conversations are rejects. "
+        "varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
     )
     filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
     copies: int = Field(

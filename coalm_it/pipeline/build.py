@@ -42,6 +42,7 @@ from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask, make_shard
 from coalm_it.pipeline.shard_cache import ShardCache, read_size_limit, shards_folder
 from coalm_it.recipe import Recipe
+from coalm_it.rendering import LAYOUT_ADVICE
 from coalm_it.templates import fingerprint_own_templates
 
 
@@ -215,7 +216,8 @@ def _explain_no_rows(summaries: Mapping[str, ShardSummary]) -> str:
     if not rejected_by:
         return "the corpora hold no usable dialogue"
     counts = sorted(rejected_by.items(), key=lambda item: -item[1])
-    return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)})"
+    advice = f"; {LAYOUT_ADVICE}" if "layout" in rejected_by else ""
+    return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)}){advice}"
 
 
 # --- files ---

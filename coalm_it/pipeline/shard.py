@@ -17,7 +17,7 @@ from coalm_it.dataset.tables import TableBuilder
 from coalm_it.pipeline.shard_cache import store_table
 from coalm_it.readers import READERS
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import Renderer, Row
+from coalm_it.rendering import LayoutError, Renderer, Row
 from coalm_it.samples.targets import (
     count_context,
     list_targets,
@@ -198,13 +198,14 @@ def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) ->
 
 
 def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row:
-    """The row of a sample; an empty row, and one more finding, if its layout cannot write one of its calls."""
+    """The row of a sample; an empty row, and one more finding, if its layout cannot hold it or write its calls."""
     try:
         return renderer.render_row(sample)
     except TemplateError:
         raise
     except ValueError as error:
-        found.append(Finding(check="rendering", where="row", message=str(error)))
+        check = "layout" if isinstance(error, LayoutError) else "rendering"
+        found.append(Finding(check=check, where="row", message=str(error)))
         return Row("", "", "", [], None, "{}")
 
 
