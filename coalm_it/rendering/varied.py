@@ -23,6 +23,7 @@ from coalm_it.draw import stable_hash
 from coalm_it.rendering.columns import Columns, ServicesText, describe_services, format_clock, format_state
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import QualifiedNames, dump_json, format_tools
+from coalm_it.rendering.signatures import write_signature
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
 from coalm_it.templates import list_macros, read_yaml, render_macro, template_cache
 
@@ -187,33 +188,4 @@ def _write_tools(tools: Sequence[Tool], names: QualifiedNames, style: ToolStyle)
     if style == "schema":
         listed = [f'{{"name": {dump_json(name)}, {tool.signature_json}}}' for name, tool in named]
         return f"[{', '.join(listed)}]"
-    return "\n".join(_write_signature(name, tool) for name, tool in named)
-
-
-def _write_signature(name: str, tool: Tool) -> str:
-    """`name(required: type, optional: type = default, other?: type)`, followed by the descriptions."""
-    required = set(tool.required)
-    parameters = [_write_parameter(key, entry, key in required) for key, entry in tool.properties.items()]
-    lines = [f"{name}({', '.join(parameters)})"]
-    lines += [f"    {' '.join(tool.description.split())}"] * bool(tool.description)
-    for key, entry in tool.properties.items():
-        if entry.get("description"):
-            lines.append(f"    - {key}: {' '.join(str(entry['description']).split())}")
-    return "\n".join(lines)
-
-
-def _write_parameter(name: str, entry: Mapping[str, Any], required: bool) -> str:
-    kind = _write_type(entry)
-    if "default" in entry:
-        return f"{name}: {kind} = {dump_json(entry['default'])}"
-    return f"{name}: {kind}" if required else f"{name}?: {kind}"
-
-
-def _write_type(entry: Mapping[str, Any]) -> str:
-    """`string`, `integer | null`, `array of string`, or the values that are allowed."""
-    if entry.get("enum"):
-        return " | ".join(map(dump_json, entry["enum"]))
-    kinds = entry.get("type", "any")
-    kind = kinds if isinstance(kinds, str) else " | ".join(kinds)
-    items = entry.get("items")
-    return f"array of {_write_type(items)}" if kind == "array" and isinstance(items, dict) and items else kind
+    return "\n".join(write_signature(name, tool) for name, tool in named)
