@@ -74,6 +74,9 @@ _GENERAL_PURPOSE = "ask bing browse chatbot chatgpt duckduckgo execute google gp
 """Words of functions that may answer any request."""
 _COMMON_PARAMETERS = frozenset("id is_id page limit offset count size name query q format lang language".split())
 """Parameters that functions for quite different purposes have."""
+_FREE_TEXT = frozenset(
+    "content description input keyword keywords message prompt q query question search subject term text topic".split()
+)
 _OTHER_LETTER = re.compile(r"[^\W\d_\u0000-\u024f]")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD = re.compile(r"[a-z][a-z0-9]+")
@@ -122,6 +125,25 @@ def may_serve(tool: Tool, removed: Sequence[Tool], excluded_words: Words) -> boo
         return True
     names = tool.properties.keys()
     return not names <= _COMMON_PARAMETERS and any(names == other.properties.keys() for other in removed)
+
+
+def read_parameter_words(tool: Tool, name: str) -> Words:
+    """The stems of the words of a parameter: of its name and of its description."""
+    entry = tool.properties.get(name, {})
+    return read_words(f"{name} {entry.get('description', '')}")
+
+
+def is_callable(tool: Tool, values: Words, said: Words) -> bool:
+    """Whether a request may state all values that a function requires, as far as words tell.
+
+    `values` are the words of the values that the request is known to state; `said` are all its words, where it may
+    state other values too, else none. A parameter that takes free text may take the request itself.
+    """
+    for name in tool.required:
+        words = read_words(name)
+        if _FREE_TEXT.isdisjoint(split_words(name)) and words.isdisjoint(values) and words.isdisjoint(said):
+            return False
+    return True
 
 
 _TOKEN = re.compile(r"[A-Za-z][\w'’-]*|[^\sA-Za-z]")
