@@ -267,6 +267,13 @@ class Recipe(_Section):
         description="How many functions of other services are shown among the tools; for corpora with one list of "
         "functions for all dialogues.",
     )
+    near_misses: int = Field(
+        0,
+        ge=0,
+        description="How many functions that look right and are wrong are added at most to those of a request; for "
+        "corpora whose records have their own functions. They share words with the request or with the right "
+        "function, and make a change that nobody asked for or require a value that nobody stated.",
+    )
     limit: int | None = Field(None, gt=0, description="Read only the first N dialogues of each part, for a quick look.")
     reasoning: Reasoning = Field(
         Reasoning(), description="Who writes the thoughts of ReAct rows; default: templates, from the annotation."

@@ -126,6 +126,10 @@ def is_safe_path(path: str) -> bool:
     return not outside and ":" not in place.parts[0] and "\0" not in path
 
 
+NoCall = Literal["unsaid", "irrelevant"]
+"""What it means that a corpus answers a request by no call: nothing is said, or no function fits."""
+
+
 class Columns(_Model):
     """Where a corpus of messages has what a record consists of, where that is not as usual (see readers/messages).
 
@@ -177,6 +181,9 @@ class Source(_Model):
     """The layouts of its files, in order of preference."""
     columns: Columns = Columns()
     """For the reader `messages`: names of columns."""
+    no_call: NoCall = "unsaid"
+    """What it means that the answer to a request is no call (`[]`). irrelevant: none of its functions fits the request,
+    which the replies of layout `varied` then say. unsaid: a value may be missing as well."""
     counts: dict[str, dict[str, int]] = {}
     """Split -> unit -> published number; the unit that the reader makes dialogues of comes first."""
     notes: str = ""

@@ -98,6 +98,8 @@ PROVENANCE: dict[str, str] = {
     "rejected.",
     "mask": "New name -> original name of `functions` and `parameters`, `defaults` that were changed, and the original "
     "`order` of the tools. Only masked rows.",
+    "near_misses": "Original names of functions that look right and are wrong for the request, shown beside those of "
+    "its record. Only rows that have some.",
     "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus says so "
     "itself), with what was taken. Only such rows.",
     "repeat_of": "Id of the row that this one repeats. Only second copies.",

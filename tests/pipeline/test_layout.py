@@ -27,14 +27,14 @@ SOURCE = {
 }
 PARAMETERS = {"type": "object", "properties": {"harbour": {"type": "string"}}, "required": ["harbour"]}
 TOOLS = [{"name": "get_tide", "description": "Tide at a harbour.", "parameters": PARAMETERS}]
-ASK = {"role": "user", "content": "When is high water in Oban?"}
-CALL = {
+ASK: dict[str, Any] = {"role": "user", "content": "When is high water in Oban?"}
+CALL: dict[str, Any] = {
     "role": "assistant",
     "content": None,
     "tool_calls": [{"type": "function", "function": {"name": "get_tide", "arguments": {"harbour": "Oban"}}}],
 }
-RESULT = {"role": "tool", "name": "get_tide", "content": '{"high": "06:10"}'}
-TELL = {"role": "assistant", "content": "High water is at 06:10."}
+RESULT: dict[str, Any] = {"role": "tool", "name": "get_tide", "content": '{"high": "06:10"}'}
+TELL: dict[str, Any] = {"role": "assistant", "content": "High water is at 06:10."}
 
 
 def build_own(folder: Path, talk: list[dict[str, Any]], layout: str = "hammer") -> BuildResult:
@@ -71,7 +71,10 @@ def test_only_a_single_request_and_its_first_calls_are_a_row(
 
 
 def test_a_corpus_without_calls_has_no_row(tmp_path: Path) -> None:
-    talk = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hello."}]
+    talk: list[dict[str, Any]] = [
+        {"role": "user", "content": "Hello."},
+        {"role": "assistant", "content": "Hello."},
+    ]
     with pytest.raises(SourceError, match=r"layout 1.*toolace and varied hold conversations"):
         build_own(tmp_path, talk)
 

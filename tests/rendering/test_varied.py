@@ -108,7 +108,7 @@ def test_names_that_bracket_cannot_write_are_written_in_another_syntax() -> None
     plain = Tool(name="find_ferry", parameters={"properties": {"pier": {}}})
     odd = Tool(name="find_ferry", parameters={"properties": {"pier[]": {}}})
     assert list_syntaxes([plain]) == get_args(Syntax)
-    others = ("python", "json", "openai")
+    others: tuple[Syntax, ...] = ("python", "json", "openai")
     assert list_syntaxes([plain, odd]) == others
     assert {draw_form(f"s/train/{n}/0/function_call", "agent", others).syntax for n in range(30)} == set(others)
 

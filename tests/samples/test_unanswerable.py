@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from coalm_it.assets import asset
 from coalm_it.calls import decode_calls
+from coalm_it.corpora.sources import NoCall
 from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.samples.unanswerable import MAX_DISTRACTORS, remove_tool, remove_value
+from coalm_it.samples.unanswerable import MAX_DISTRACTORS, decline, remove_tool, remove_value
 from coalm_it.samples.unanswerable.phrases import name_parameter
 from coalm_it.samples.unanswerable.topics import find_topic, read_words
 from coalm_it.schema import Call, Sample, Step, Tool, Turn
@@ -178,15 +179,90 @@ def test_distractors_come_from_the_pool_and_cannot_answer_either() -> None:
         ("Give me a list of the top paid apps, please.", "top paid apps", "the top paid apps"),
         ("Find the pit stop data for the race.", "pit stops", "the pit stop data"),
         ("Find the pit stop crew.", "pit stops", ""),
-        ("Find the sum of cubes.", "sum cubes", "the sum of cubes"),
+        ("Find the price of cubes.", "price cubes", "the price of cubes"),
         ("Show the stock price of data.", "stock price", "the stock price"),
         ("The stock price is high.", "stock price", ""),
         ("Show me stock prices.", "stock price", ""),
         ("Show me the stock.", "stock price", ""),
+        ("Find a movie directed by Ang Lee.", "movies directed by somebody", ""),
+        ("I like the stock price. How is the weather?", "stock price", ""),
+        ("Find the musical instrument 'Violin'.", "musical instrument", ""),
+        ("Book a table at the Whole Foods.", "whole foods", ""),
     ],
 )
 def test_a_topic_is_a_complete_phrase_of_the_request(query: str, about: str, topic: str) -> None:
-    assert find_topic(query, read_words(about)) == topic
+    assert find_topic(query, read_words(about), read_words(about)) == topic
+
+
+def test_a_topic_has_a_word_of_the_name_of_the_function() -> None:
+    assert find_topic("Find the stock price.", read_words("stock price"), read_words("QueryStock")) == "the stock price"
+    assert find_topic("Find the stock price.", read_words("stock price"), read_words("get_quote")) == ""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_tool("lookup", "Returns it.", code="The code of a stock."),
+        make_tool("lookup", "Returns it.", stock="A code."),
+        make_tool("lookup", "Returns it.", kind={"type": "string", "enum": ["bond", "stock"]}),
+    ],
+)
+def test_a_function_whose_parameters_are_about_the_request_may_serve(other: Tool) -> None:
+    assert remove_tool(make_sample(tools=(STOCK, JOKE, other))) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "needs_none"),
+    [
+        ("Calculate 5 * 3.", "Calculator", True),
+        ("Tell me a joke.", "get_joke", True),
+        ("Translate 'Hello' to French.", "translate_text", True),
+        ("What are synonyms of 'happy'?", "get_synonyms", True),
+        ("Convert 5 miles to km.", "convert_units", True),
+        ("Who was the first king of Norway?", "find_kings", True),
+        ("Convert 5 dollars to yen.", "convert_money", False),
+        ("Delete the scene Dawn.", "delete_scene", False),
+        ("When is my next meeting?", "get_meetings", False),
+        ("What is the weather in Oban?", "get_weather", False),
+    ],
+)
+def test_what_a_model_can_answer_itself_is_not_refused(user: str, name: str, needs_none: bool) -> None:
+    tool = make_tool(name, user)
+    made = remove_tool(make_sample(user, (tool, make_tool("count_birds", "Counts birds.")), (Call(name=name),)))
+    assert (made is None) is needs_none
+
+
+# The corpus makes no call
+
+
+def decline_without_call(user: str, tools: tuple[Tool, ...], no_call: NoCall = "unsaid") -> str:
+    made = decline(make_sample(user, tools, ()), no_call)
+    assert made.provenance["unanswerable"] == {"taken": "nothing"}
+    return str(made.current.reply)
+
+
+def test_that_no_function_fits_is_said_only_where_the_corpus_says_so() -> None:
+    user = "Find a blog with pictures of Oslo."
+    assert decline_without_call(user, (JOKE,), "irrelevant") in WORDINGS["no_function"]
+    assert decline_without_call(user, (JOKE,)) in WORDINGS["no_call"]
+    assert decline_without_call(user, ()) in WORDINGS["no_functions_at_all"]
+    assert decline_without_call(user, (), "irrelevant") in WORDINGS["no_functions_at_all"]
+    assert decline_without_call("What is 5 times 3, a sum?", (JOKE,), "irrelevant") in WORDINGS["no_function_of_use"]
+
+
+@pytest.mark.parametrize(
+    ("user", "value"),
+    [
+        ("Please delete a scene.", "the name of the scene"),
+        ("Delete the scene Dawn.", None),
+        ("Delete scene 5.", None),
+        ("Delete the scene of the garden.", None),
+        ("Hello!", None),
+    ],
+)
+def test_a_value_is_asked_for_where_the_request_states_none(user: str, value: str | None) -> None:
+    wordings = WORDINGS["no_call"] if value is None else [one.format(value=value) for one in WORDINGS["no_value"]]
+    assert decline_without_call(user, (SCENE, JOKE)) in wordings
 
 
 # A value is taken away
@@ -389,7 +465,8 @@ def test_a_parameter_is_asked_for_in_the_words_of_its_description(name: str, des
 
 
 @pytest.mark.parametrize(
-    ("situation", "slot"), [("no_function", ""), ("no_function_topic", "topic"), ("no_value", "value")]
+    ("situation", "slot"),
+    [(situation, {"no_function_topic": "topic", "no_value": "value"}.get(situation, "")) for situation in WORDINGS],
 )
 def test_wordings_are_many_and_filled(situation: str, slot: str) -> None:
     wordings = WORDINGS[situation]
@@ -449,5 +526,5 @@ def test_real_rows_give_both_kinds(corpora: Path) -> None:
                 made["value"] += 1
                 assert str(without_value.provenance["unanswerable"]["value"]) not in without_value.current.user
     # Their lists are of similar functions, so that nearly always another one may answer.
-    assert made["tool"] >= 5
+    assert made["tool"] >= 1
     assert made["value"] >= 110

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coalm_it.corpora.sources import NoCall
 from coalm_it.draw import draw_items, stable_hash
 from coalm_it.samples.unanswerable.phrases import Cut, cut_value, has_more_values, name_parameter
 from coalm_it.samples.unanswerable.topics import (
@@ -28,6 +29,8 @@ from coalm_it.samples.unanswerable.topics import (
     is_callable,
     is_readable,
     may_serve,
+    needs_no_function,
+    read_all_words,
     read_parameter_words,
     read_tool_words,
     read_words,
@@ -53,7 +56,7 @@ def remove_tool(sample: Sample, *, pool: Sequence[Tool] = (), seed: int = 0) -> 
         return None
     query = sample.current.user
     topics = Words().union(*map(read_tool_words, removed))
-    if not is_readable(query) or topics.isdisjoint(read_words(query)):
+    if not is_readable(query) or topics.isdisjoint(read_words(query)) or needs_no_function(query, removed):
         return None
     excluded_words = topics.union(*(read_words(turn.user) for turn in sample.turns))
     remaining = tuple(tool for tool in sample.tools if tool.name not in called)
@@ -62,7 +65,7 @@ def remove_tool(sample: Sample, *, pool: Sequence[Tool] = (), seed: int = 0) -> 
     drawn = () if remaining else _draw_distractors(pool, removed, excluded_words, seed, sample.id)
     if not remaining + drawn:
         return None
-    topic = find_topic(query, topics) if len(called) == 1 else ""
+    topic = find_topic(query, topics, read_words(removed[0].name)) if len(called) == 1 else ""
     reply = _write_reply("no_function_topic" if topic else "no_function", seed, sample.id, topic=topic)
     change = {"taken": "tool", "tools": sorted(called), "distractors": [tool.name for tool in drawn]}
     turn = sample.current.model_copy(update={"steps": (), "thought": None, "reply": reply})
@@ -111,13 +114,40 @@ def _describe_cut(cut: Cut) -> dict[str, Any]:
     return {"words": cut.words, "place": cut.position, "instead": cut.instead}
 
 
-def decline(sample: Sample, *, seed: int = 0) -> Sample:
-    """A sample whose target is only the decision not to call, with a reply that says so as its target."""
-    reply = _write_reply("no_function", seed, sample.id)
-    steps = sample.steps
-    turn = sample.current.model_copy(update={"steps": steps, "thought": sample.thought, "reply": reply})
+def decline(sample: Sample, no_call: NoCall = "unsaid", *, seed: int = 0) -> Sample:
+    """A sample whose target is only the decision not to call, with a reply as its target.
+
+    That no function fits is said only where the corpus says so. Otherwise the reply asks for the values that a function
+    requires, if the request names the function and nothing else, or it leaves open what is missing.
+    """
+    request = sample.current.user
+    values = {}
+    if not sample.tools:
+        situation = "no_functions_at_all"
+    elif no_call == "irrelevant":
+        situation = "no_function_of_use" if needs_no_function(request, ()) else "no_function"
+    elif value := _name_missing(sample):
+        situation, values = "no_value", {"value": value}
+    else:
+        situation = "no_call"
+    reply = _write_reply(situation, seed, sample.id, **values)
+    turn = sample.current.model_copy(update={"steps": sample.steps, "thought": sample.thought, "reply": reply})
     provenance = {**sample.provenance, "unanswerable": {"taken": "nothing"}}
     return sample.model_copy(update={"turns": (*sample.history, turn), "step": None, "provenance": provenance})
+
+
+def _name_missing(sample: Sample) -> str:
+    """The values that the only function of the topic requires, if the request states none; "" if that is unsure."""
+    request = sample.current.user
+    said = read_words(request)
+    related = [tool for tool in sample.tools if not said.isdisjoint(read_tool_words(tool))]
+    if sample.history or len(related) != 1 or not is_readable(request) or has_more_values(request, []):
+        return ""
+    (tool,) = related
+    required = [name for name in tool.required if "default" not in tool.properties[name]]
+    if not said <= read_all_words(tool) or not 1 <= len(required) <= 2:
+        return ""
+    return " and ".join(name_parameter(name, tool.properties[name]) for name in required)
 
 
 def _retarget(sample: Sample, suffix: str, tools: tuple[Tool, ...], turn: Turn, change: dict[str, Any]) -> Sample:

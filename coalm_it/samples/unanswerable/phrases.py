@@ -108,7 +108,9 @@ def _reads_well(rest: str, cut: Span, query: str, name: str) -> bool:
 def has_more_values(rest: str, known: list[str]) -> bool:
     """Whether a request seems to state values besides the known ones: numbers, texts in quotes, names."""
     for value in known:
-        rest = re.sub(re.escape(value), "", rest, flags=re.IGNORECASE)
+        place = rest.lower().find(value.lower())
+        if place >= 0:
+            rest = rest[:place] + rest[place + len(value) :]
     return bool(find_values(rest)) or re.search(r"""["“]\w|(?<=[a-z,] )'?[A-Z][a-z]""", rest) is not None
 
 
