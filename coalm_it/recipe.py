@@ -31,6 +31,11 @@ class Mask(_Section):
     probability: float = Field(
         2 / 3, ge=0, le=1, description="Share of the part's samples that are masked; each copy is drawn for itself."
     )
+    descriptions: bool = Field(
+        True,
+        description="Whether names are replaced in descriptions and examples too; a name that cannot be replaced there "
+        "stays everywhere. false: descriptions stay as they are and may say the original names, as in Hammer's rows.",
+    )
 
 
 class Unanswerable(_Section):

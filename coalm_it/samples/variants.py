@@ -42,7 +42,7 @@ def copy_sample(sample: Sample, settings: VariantSettings) -> Iterator[Sample]:
         if part.layout == "varied" and copy.step is not None and not copy.calls:
             copy = decline(copy, settings.no_call, seed=seed)
         if part.mask and draw_mask(copy.id, probability=part.mask.probability, seed=seed):
-            copy = mask_sample(copy, style=part.mask.style, seed=seed)
+            copy = mask_sample(copy, style=part.mask.style, in_texts=part.mask.descriptions, seed=seed)
         yield copy
 
 
