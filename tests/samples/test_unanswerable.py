@@ -325,6 +325,7 @@ def cut(user: str, name: str, value: Any, tool: Tool = BLOG) -> str | None:
         ("Find a blog in the town of Oslo.", "town", "Oslo", "Find a blog."),
         ("Give details of the blog with ID 70.", "blog_id", 70, "Give details of a blog."),
         ("Give details of blogs with ID 70.", "blog_id", 70, "Give details of blogs."),
+        ("Show my fashion for blog ID 70.", "blog_id", 70, "Show my fashion."),
         ("Get details of blog with ID 70.", "blog_id", 70, "Get details of a blog."),
         ("Tell me about the 'Oslo' town and its blog.", "town", "Oslo", "Tell me about a town and its blog."),
         ("Find a fashion blog. My town is Oslo.", "town", "Oslo", "Find a fashion blog."),

@@ -17,63 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from coalm_it.samples.unanswerable.topics import Words, split_words, stem
+from coalm_it.samples.unanswerable.clauses import cut_clause, cut_item
+from coalm_it.samples.unanswerable.places import WORD, Place, Span
+from coalm_it.samples.unanswerable.topics import split_words, stem
 
-
-class Place(NamedTuple):
-    """Where a value stands in a request, its quotes and unit included."""
-
-    query: str
-    start: int
-    stop: int
-    known: Words
-    """Stems of the words that name the parameter or describe it."""
-
-    @property
-    def value(self) -> str:
-        return self.query[self.start : self.stop]
-
-    @property
-    def left(self) -> str:
-        return self.query[: self.start]
-
-    @property
-    def right(self) -> str:
-        return self.query[self.stop :]
-
-    @property
-    def is_quoted(self) -> bool:
-        return self.value[0] in QUOTES
-
-    @property
-    def is_name(self) -> bool:
-        """Whether it is in quotes, or a name or code: no common word, which may describe instead of naming."""
-        return self.is_quoted or any(mark.isdigit() or mark.isupper() for mark in self.value)
-
-    @property
-    def is_code(self) -> bool:
-        """Whether it is in quotes or has digits: no word of the sentence."""
-        return self.is_quoted or any(map(str.isdigit, self.value))
-
-    def is_label(self, words: str) -> bool:
-        """Whether all words name the parameter: "the user ID"."""
-        return all(word in _NAMED or stem(word) in self.known for word in split_words(words))
-
-
-class Span(NamedTuple):
-    """The part of a request that is replaced, and by what."""
-
-    start: int
-    stop: int
-    instead: str = ""
-
-
-QUOTES = "\"'“”‘’"
 _PREPOSITIONS = "about|as|at|by|during|for|from|in|into|of|on|through|to|under|using|via|with|within"
 _DETERMINERS = frozenset("a all an any each every her his its my our some that the their these this those your".split())
-_NAMED = frozenset("a an code id identifier my name named number our the their title".split())
 _NOT_NOUNS = frozenset(
     """a about after all am an and any apply are arrive as ask at available back based be been before belong belongs
     both buy by call can change check convert delete depart did do does down equal find for from get give go going had
@@ -96,106 +46,24 @@ _MASS = frozenset(
 )
 """Nouns that take no article."""
 _PLURALS = frozenset("children criteria men people phenomena women".split())
-_UNIT = re.compile(
-    r"\s?(?:%|percent|°[CF]?|(?:(?:square|cubic) )?(?:pixels|meters|metres|kilometers|miles|feet|inches|cm|km|mm|mg|kg"
-    r"|grams|kilograms|pounds|liters|degrees(?: Celsius| Fahrenheit)?|years|months|weeks|days|hours|minutes|seconds"
-    r"|dollars|euros|USD|EUR|calories|people|guests|participants)(?: per (?:second|hour|minute|day))?)(?!\w)"
-)
-_W = r"[A-Za-z][A-Za-z'’-]*"
-_SENTENCE_START = re.compile(r"(?:^|(?<=[.!?])\s+|\n\s*)(?=\S)")
-_END = r"(?=[.?!](?:\s|$)|$)"
-
-
-def widen(query: str, start: int, stop: int) -> tuple[int, int]:
-    """The span of a value with the quotes around it and the unit after it."""
-    if unit := _UNIT.match(query, stop):
-        stop = unit.end()
-    if start and query[start - 1] in QUOTES and query[stop : stop + 1] and query[stop] in QUOTES:
-        return start - 1, stop + 1
-    return start, stop
 
 
 def list_cuts(place: Place) -> Iterator[Span]:
     """The spans that could be replaced, the best first; the caller looks at what is left."""
-    for rule in (_cut_clause, _cut_item, _cut_noun, _cut_phrase, _cut_adjective, _cut_object):
+    last = split_words(place.left[-20:])[-1:]
+    # ` for user ID 5` goes as a whole: "for a user" would be about another user
+    is_phrase = last and last[0] in _GENERIC and _LINK.search(place.left, max(0, place.start - 60)) is None
+    nouns = (_cut_phrase, _cut_noun) if is_phrase else (_cut_noun, _cut_phrase)
+    for rule in (cut_clause, cut_item, *nouns, _cut_adjective, _cut_object):
         span = rule(place)
         if span is not None:
             yield span
 
 
-# --- sentences, clauses, items of a list ---
-
-_CLAUSE = re.compile(
-    rf"(?:(?P<lead>,?\s+and\s+|[,;]\s+)|(?P<first>^|(?<=[.!?])\s+))(?P<clause>(?:(?:my|the|its|his|her|our)\s+)?"
-    rf"(?P<label>{_W}(?:\s{_W}){{0,2}})\s*(?:\b(?:is|are|will be|should be)|:)\s+)$",
-    re.IGNORECASE,
-)
-_CLAUSE_END = re.compile(r"(?P<stop>[.!?]?\s*$|[.!?]\s+)|(?P<more>,?\s+and\s+|,\s+)(?=\w)")
-_CLAUSE_START = re.compile(rf"(?:my|the|its|i|it|please|could|can|{_W}(?:\s{_W})?\s+is)\b", re.IGNORECASE)
-_INTERJECTION = re.compile(r"^\W*(?:yes|yeah|sure|okay|ok|hi|hello|hey|thanks|thank you|please)\W*$", re.IGNORECASE)
-
-
-def _cut_clause(place: Place) -> Span | None:
-    """A statement of the value: "my user ID is 5", as a sentence or as a part of one."""
-    before = _CLAUSE.search(place.left, max(0, place.start - 60))
-    after = _CLAUSE_END.match(place.right)
-    if before is None or after is None or not place.is_label(before["label"].split()[-1]):
-        return None
-    is_last = after["stop"] is not None
-    if before["first"] is not None:
-        if is_last:
-            return _cut_sentence(place, before.start(), place.stop + after.end())
-        stop = place.stop + after.end()
-        if not _CLAUSE_START.match(place.query, stop):
-            return None
-        return Span(before.start("clause"), stop + 1, place.query[stop].upper())
-    sentence = place.left[_find_sentence(place.left) : before.start()]
-    if _INTERJECTION.match(sentence):  # "Yes, my name is Ann and my password is x1."
-        return None if is_last else Span(before.start("clause"), place.stop + after.end())
-    if "and" in before["lead"]:
-        is_pair = "," not in re.sub(r"^\w+,", "", sentence)
-        return Span(before.start(), place.stop) if is_last and is_pair else None
-    is_middle = not is_last and "," in after["more"]
-    return Span(before.start(), place.stop) if is_middle or is_last else None
-
-
-def _find_sentence(left: str) -> int:
-    """Where the last sentence begins."""
-    return max((match.end() for match in _SENTENCE_START.finditer(left)), default=0)
-
-
-def _cut_sentence(place: Place, start: int, stop: int) -> Span | None:
-    if start == 0:
-        return Span(0, stop) if place.query[stop:].strip() else None
-    return Span(start, stop - (len(place.query[:stop]) - len(place.query[:stop].rstrip())))
-
-
-_ITEM = re.compile(rf"(?P<lead>,?\s+and\s+|,\s+)(?:(?:an?|the)\s+)?(?P<label>{_W}(?:\s{_W}){{0,3}}?)(?:\s+of)?\s+$")
-_FIRST_ITEM = re.compile(rf"\b(?:with|of|for)\s+(?P<item>(?:an?|the)\s+(?P<label>{_W}(?:\s{_W}){{0,3}}?)\s+of\s+)$")
-_NEXT_ITEM = re.compile(r"\s+and\s+(?=(?:an?|the)\s)")
-
-
-def _cut_item(place: Place) -> Span | None:
-    """One of two or more: "a width of 3 m and a height of 2 m"."""
-    if first := _FIRST_ITEM.search(place.left, max(0, place.start - 60)):
-        after = _NEXT_ITEM.match(place.right)
-        if after and place.is_label(first["label"].split()[-1]):
-            return Span(first.start("item"), place.stop + after.end())
-    before = _ITEM.search(place.left, max(0, place.start - 60))
-    if before is None or not place.is_label(before["label"].split()[-1]):
-        return None
-    if "and" in before["lead"]:
-        sentence = place.left[_find_sentence(place.left) : before.start()]
-        is_last = re.match(_END, place.right) and "," not in before["lead"] and ", " not in sentence
-        return Span(before.start(), place.stop) if is_last else None
-    is_middle = re.match(r",\s", place.right)
-    return Span(before.start(), place.stop) if is_middle else None
-
-
 # --- a noun that the value tells apart ---
 
 _LINK = re.compile(
-    rf"\s+(?:(?:with|having|by|under)\s+(?:(?:the|an?|its)\s+)?(?P<label>{_W}(?:\s{_W}){{0,2}}?)(?:\s+of)?"
+    rf"\s+(?:(?:with|having|by|under)\s+(?:(?:the|an?|its)\s+)?(?P<label>{WORD}(?:\s{WORD}){{0,2}}?)(?:\s+of)?"
     rf"|named|called|titled|entitled|labeled|known\s+as)\s+$"
 )
 _GENERIC = frozenset("code id identifier key name number title".split())
@@ -225,7 +93,7 @@ def _find_noun_phrase(before: str, place: Place | None) -> Span | None:
 
     With `place` the value follows directly, and words such as ID at the end of the phrase go with it.
     """
-    words = [(match[0], match.start()) for match in re.finditer(rf"(?:(?<=\s)|^){_W}(?=\s|$)", before[-80:])]
+    words = [(match[0], match.start()) for match in re.finditer(rf"(?:(?<=\s)|^){WORD}(?=\s|$)", before[-80:])]
     offset = max(0, len(before) - 80)
     nouns: list[str] = []
     if not words or words[-1][1] + len(words[-1][0]) < len(before[-80:]):
@@ -279,7 +147,7 @@ def _add_article(phrase: str) -> str:
 # --- phrases that may be absent ---
 
 _FRAME = re.compile(
-    rf"(?<=[A-Za-z0-9\"'”’]) (?P<link>{_PREPOSITIONS})(?P<between>(?: (?!(?:{_PREPOSITIONS}) ){_W}){{0,3}})(?: of)? $"
+    rf"(?<=[A-Za-z0-9\"'”’]) (?P<link>{_PREPOSITIONS})(?P<between>(?: (?!(?:{_PREPOSITIONS}) ){WORD}){{0,3}})(?: of)? $"
 )
 _AFTER_PHRASE = re.compile(
     rf"(?P<tail>(?: [a-z-]+){{0,2}}?)(?=[.?!](?:\s|$)|$| (?:{_PREPOSITIONS}|between|that|which) "

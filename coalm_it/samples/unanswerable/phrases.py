@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from coalm_it.samples.unanswerable.cuts import QUOTES, Place, Span, list_cuts, widen
+from coalm_it.samples.unanswerable.cuts import list_cuts
+from coalm_it.samples.unanswerable.places import QUOTES, Place, Span, widen
 from coalm_it.samples.unanswerable.topics import read_tool_words, read_words, split_words, stem
 from coalm_it.schema import Sample, Tool
 from coalm_it.values import find_values, mentions, read_value, value_text
