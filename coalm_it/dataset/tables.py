@@ -101,8 +101,8 @@ PROVENANCE: dict[str, str] = {
     "near_misses": "Original names of functions that look right and are wrong for the request, shown beside those of "
     "its record. Only rows that have some.",
     "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus makes "
-    "no call), with what was taken; of a value the `words` that stood at `place`, where `instead` stands now. Only such "
-    "rows.",
+    "no call), with what was taken; of a value the `words` that stood at `place`, where `instead` stands now. Only "
+    "such rows.",
     "repeat_of": "Id of the row that this one repeats. Only second copies.",
 }
 """Key of `provenance` -> its meaning."""

@@ -191,11 +191,13 @@ def _make_samples(
     samples = [sample.model_copy(update={"part": task.part}) for sample in contents.samples]
     for frame, one in zip(framed, with_thoughts, strict=True):
         samples += make_samples(one.dialogue, task.part, part, frame.tools, one.provenance)
+    near_misses = 0 if task.inventory.tools else task.recipe.near_misses
+    searched = framed if near_misses or part.unanswerable else ()
     settings = VariantSettings(
         part=part,
         seed=task.recipe.seed,
-        index=ToolIndex(tool for frame in framed for tool in frame.tools if not task.inventory.tools),
-        near_misses=0 if task.inventory.tools else task.recipe.near_misses,
+        index=ToolIndex(tool for frame in searched for tool in frame.tools),
+        near_misses=near_misses,
         no_call=task.no_call,
     )
     return [copy for sample in samples for copy in copy_sample(sample, settings)]
