@@ -78,12 +78,13 @@ _OWN_KNOWLEDGE = """algebra anagram antonym area arithmetic average calculate ca
     hypotenuse idiom integral itinerary joke knowledge logarithm math mathematics matrix mean median meaning melody
     multiply palindrome paraphrase percentage perimeter philosophy physics plants poem poker prime probability pronounce
     proverb quiz recipe
-    recommend regex regression remainder reverse rewrite rhyme riddle root sentiment solve sort spell square statistics suggest
-    suitable sum summarize symptom synonym theorem translate translation triangle trivia volume wiki wikipedia word"""
+    recommend regex regression remainder reverse rewrite rhyme riddle root sentiment solve sort spell square statistics
+    suggest suitable sum summarize symptom synonym theorem translate translation triangle trivia volume wiki
+    wikipedia word"""
 """Words of requests that a model can answer without a function."""
 _BOOK_QUESTION = re.compile(
-    r"^\W*(?:(?:can|could) you (?:please )?tell me )?(?:who|when|where|why|how) (?:to|is|are|was|were|did|does|do|invented"
-    r"|discovered|wrote|won) (?!my|our|i|we)\b|\bwhat (?:does|did) .* mean\b",
+    r"^\W*(?:(?:can|could) you (?:please )?tell me )?(?:who|when|where|why|how) (?:to|is|are|was|were|did|does|do"
+    r"|invented|discovered|wrote|won) (?!my|our|i|we)\b|\bwhat (?:does|did) .* mean\b",
     re.IGNORECASE,
 )
 """Questions that books answer."""
