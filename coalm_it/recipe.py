@@ -31,6 +31,11 @@ class Mask(_Section):
     probability: float = Field(
         2 / 3, ge=0, le=1, description="Share of the part's samples that are masked; each copy is drawn for itself."
     )
+    descriptions: bool = Field(
+        True,
+        description="Whether names are replaced in descriptions and examples too; a name that cannot be replaced there "
+        "stays everywhere. false: descriptions stay as they are and may say the original names, as in Hammer's rows.",
+    )
 
 
 class Unanswerable(_Section):
@@ -104,7 +109,8 @@ class Part(_Section):
     layout: Literal["hammer", "toolace", "varied"] = Field(
         "toolace",
         description="How the three columns are written. hammer, toolace: the published wordings, of function_call "
-        "rows only. varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
+        "rows only; hammer has a single request and its first calls, and samples of conversations are rejects. "
+        "varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
     )
     filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
     copies: int = Field(
@@ -270,6 +276,13 @@ class Recipe(_Section):
         ge=0,
         description="How many functions of other services are shown among the tools; for corpora with one list of "
         "functions for all dialogues.",
+    )
+    near_misses: int = Field(
+        0,
+        ge=0,
+        description="How many functions that look right and are wrong are added at most to those of a request; for "
+        "corpora whose records have their own functions. They share words with the request or with the right "
+        "function, and make a change that nobody asked for or require a value that nobody stated.",
     )
     limit: int | None = Field(None, gt=0, description="Read only the first N dialogues of each part, for a quick look.")
     reasoning: Reasoning = Field(

@@ -63,8 +63,9 @@ def describe_recipe() -> Lines:
     yield ""
     yield from write_table(["check", "meaning"], [[f"`{name}`", describe_check(name)] for name in CHECKS])
     yield ""
-    yield "Two more reasons are no checks and cannot be turned off: `reasoning`, no thought of a model was accepted"
-    yield "(with `fallback: reject`), and `rendering`, the layout cannot write one of the calls."
+    yield "Three more reasons are no checks and cannot be turned off: `reasoning`, no thought of a model was accepted"
+    yield "(with `fallback: reject`); `layout`, the sample has parts that the layout does not show (`hammer`: earlier"
+    yield "turns, earlier calls, or a text as the answer); and `rendering`, the layout cannot write one of the calls."
 
 
 def describe_check(name: str) -> str:

@@ -102,6 +102,8 @@ def build(
 
 def _print_counts(built: BuildResult) -> None:
     """A table of the parts, and below it what was rejected, and who wrote the thoughts."""
+    from coalm_it.rendering import LAYOUT_ADVICE
+
     parts = built.manifest.parts
     optional = {
         "repeated": {name: count.repeated for name, count in parts.items()},
@@ -131,6 +133,8 @@ def _print_counts(built: BuildResult) -> None:
             print_line(f"{name}: {values} of arguments mended, as the provenance of the rows says")
         if count.rejects:
             print_line(f"{name}, rejected by check: {_list_counts(count.rejected_by)}")
+        if count.rejected_by.get("layout"):
+            print_line(f"{name}: {LAYOUT_ADVICE}")
         if built.manifest.answers.requests and count.thoughts:
             print_line(f"{name}, thoughts: {_list_counts(count.thoughts)}")
     print_line(f"{built.out}: done in {built.timings['total']:.1f} s")

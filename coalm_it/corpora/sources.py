@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -127,6 +127,10 @@ def is_safe_path(path: str) -> bool:
     return not outside and ":" not in place.parts[0] and "\0" not in path
 
 
+NoCall = Literal["unsaid", "irrelevant"]
+"""What it means that a corpus answers a request by no call: nothing is said, or no function fits."""
+
+
 class Source(_Model):
     """The description of a corpus: what it is, how its files are recognised, where they are published."""
 
@@ -152,6 +156,9 @@ class Source(_Model):
     lacks. Otherwise only one layout is read, as a test dialogue of one may be a train dialogue of another."""
     columns: Columns = Columns()
     """For the reader `messages`: names of columns."""
+    no_call: NoCall = "unsaid"
+    """What it means that the answer to a request is no call (`[]`). irrelevant: none of its functions fits the request,
+    which the replies of layout `varied` then say. unsaid: a value may be missing as well."""
     counts: dict[str, dict[str, int]] = {}
     """Split -> unit -> published number; the unit that the reader makes dialogues of comes first."""
     notes: str = ""

@@ -181,4 +181,6 @@ def _get_first(item: dict[str, Any], keys: tuple[str, ...]) -> Any:
 def _is_padded(parameters: dict[str, Any]) -> bool:
     """Whether a parameter is null: an object of a table, in which every object has the keys of all."""
     described = parameters.get("properties")
-    return None in (described if isinstance(described, dict) else parameters).values()
+    if isinstance(described, dict) and all(item is None or isinstance(item, dict) for item in described.values()):
+        return None in described.values()
+    return None in parameters.values()  # a plain map, in which a parameter may be called properties

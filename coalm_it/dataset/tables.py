@@ -97,10 +97,13 @@ PROVENANCE: dict[str, str] = {
     "score": "By a model: the judge's score, if there is a judge.",
     "instead_of": "The model's rejected thought that a grounded one replaces: the same keys, and `because`, why it was "
     "rejected.",
-    "mask": "New name -> original name of `functions` and `parameters`, `defaults` that were changed, and the original "
-    "`order` of the tools. Only masked rows.",
-    "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus says so "
-    "itself), with what was taken. Only such rows.",
+    "mask": "New name -> original name of `functions` and `parameters`, `defaults` that were changed, the original "
+    "`order` of the tools, and `in_texts` where descriptions have the new names too. Only masked rows.",
+    "near_misses": "Original names of functions that look right and are wrong for the request, shown beside those of "
+    "its record. Only rows that have some.",
+    "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus makes "
+    "no call), with what was taken; of a value the `words` that stood at `place`, where `instead` stands now. Only "
+    "such rows.",
     "repeat_of": "Id of the row that this one repeats. Only second copies.",
 }
 """Key of `provenance` -> its meaning."""

@@ -11,6 +11,7 @@ from coalm_it.dataset.summary import ShardSummary
 from coalm_it.pipeline.mix import Mix, MixCounts
 from coalm_it.pipeline.plan import PartSource, list_versions
 from coalm_it.recipe import Recipe
+from coalm_it.rendering import LAYOUT_ADVICE
 
 
 def list_faults(summaries: Mapping[str, ShardSummary]) -> tuple[FaultEntry, ...]:
@@ -100,7 +101,9 @@ def explain_no_rows(
         return f"scale={recipe.scale:g} leaves none of {total.rows:,} candidates"
     if total.rejected_by:
         counts = sorted(total.rejected_by.items(), key=lambda item: -item[1])
-        return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)})"
+        advice = f"; {LAYOUT_ADVICE}" if "layout" in total.rejected_by else ""
+        listed = ", ".join(f"{check} {count:,}" for check, count in counts)
+        return f"the checks rejected every sample ({listed}){advice}"
     if total.filtered:
         left_out = f"{total.filtered:,} of their {total.dialogues:,} dialogues"
         return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"

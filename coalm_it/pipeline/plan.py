@@ -26,7 +26,7 @@ from coalm_it.templates import fingerprint_own_templates, list_templates_in_use,
 from coalm_it.templates.own import read_own_templates
 
 BUILD_WITHOUT = "; --allow-short builds without it"
-SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
+SHARD_SETTINGS = {"seed", "observation_results", "distractors", "near_misses", "reasoning", "checks"}
 PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
 """The settings of a recipe and its parts that a shard's table depends on; the others concern only the mixture."""
 
@@ -204,6 +204,7 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
         "layout": part_source.corpus.layout,
         "columns": part_source.corpus.columns.model_dump(),
         "licence": part_source.source.licence,
+        "no_call": part_source.source.no_call,
     }
     code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]
     common = [settings, shared, part_source.inventory.fingerprint, *code]
@@ -219,6 +220,7 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
             inventory=part_source.inventory,
             shard=shard,
             recipe=recipe,
+            no_call=part_source.source.no_call,
             key=hash_json([common, shard.file.name, [file.sha256 for file in read], shard.index, shard.of]),
             limit=recipe.limit,
             templates=list_templates_in_use(),

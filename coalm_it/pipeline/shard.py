@@ -12,12 +12,14 @@ from pathlib import Path
 
 from coalm_it.checks import CHECKS, run_checks
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.sources import NoCall
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder
 from coalm_it.pipeline.shard_cache import store_table
 from coalm_it.readers import READERS, read_notes
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import Renderer, Row
+from coalm_it.rendering import LayoutError, Renderer, Row
+from coalm_it.samples.near_misses import ToolIndex
 from coalm_it.samples.targets import (
     count_context,
     list_targets,
@@ -26,7 +28,7 @@ from coalm_it.samples.targets import (
     shorten_observations,
     show_tools,
 )
-from coalm_it.samples.variants import copy_sample
+from coalm_it.samples.variants import VariantSettings, copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, LeftOut, Place, Sample
 from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
@@ -48,6 +50,8 @@ class ShardTask:
     """Hash of everything that the shard's table depends on; its name in the cache."""
     limit: int | None = None
     """Maximum number of dialogues, not counting those that the part's filter excludes."""
+    no_call: NoCall = "unsaid"
+    """What the corpus means where it makes no call."""
     ledger: Path | None = None
     """The ledger with the model's answers, if a model writes the part's thoughts."""
     dialogues: frozenset[str] | None = None
@@ -191,8 +195,16 @@ def _make_samples(
         samples += make_samples(
             one.dialogue, task.part, part, frame.tools, one.provenance, has_inventory=bool(task.inventory.tools)
         )
-    pool = [tool for frame in framed for tool in frame.tools] if part.unanswerable else []
-    return [copy for sample in samples for copy in copy_sample(sample, part, pool, task.recipe.seed)]
+    near_misses = 0 if task.inventory.tools else task.recipe.near_misses
+    searched = framed if near_misses or part.unanswerable else ()
+    settings = VariantSettings(
+        part=part,
+        seed=task.recipe.seed,
+        index=ToolIndex(tool for frame in searched for tool in frame.tools),
+        near_misses=near_misses,
+        no_call=task.no_call,
+    )
+    return [copy for sample in samples for copy in copy_sample(sample, settings)]
 
 
 def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) -> list[Finding]:
@@ -202,13 +214,14 @@ def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) ->
 
 
 def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row:
-    """The row of a sample; an empty row, and one more finding, if its layout cannot write one of its calls."""
+    """The row of a sample; an empty row, and one more finding, if its layout cannot hold it or write its calls."""
     try:
         return renderer.render_row(sample)
     except TemplateError:
         raise
     except ValueError as error:
-        found.append(Finding(check="rendering", where="row", message=str(error)))
+        check = "layout" if isinstance(error, LayoutError) else "rendering"
+        found.append(Finding(check=check, where="row", message=str(error)))
         return Row("", "", "", [], None, "{}")
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from operator import is_not
 from typing import Any, NamedTuple
 
-from coalm_it.rendering.columns import LAYOUTS, Columns, CorpusText, write_turn_lines
+from coalm_it.rendering.columns import (
+    LAYOUT_ADVICE,
+    LAYOUTS,
+    Columns,
+    CorpusText,
+    LayoutError,
+    write_turn_lines,
+)
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import (
     MESSAGE_KEYS,
@@ -28,7 +35,7 @@ from coalm_it.rendering.varied import VariedColumns
 from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool
 from coalm_it.templates import fingerprint_templates
 
-__all__ = ["MESSAGE_KEYS", "Message", "Renderer", "Row", "decode_messages"]
+__all__ = ["LAYOUT_ADVICE", "MESSAGE_KEYS", "LayoutError", "Message", "Renderer", "Row", "decode_messages"]
 
 
 class Row(NamedTuple):

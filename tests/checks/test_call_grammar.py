@@ -123,7 +123,7 @@ def test_a_call_is_read_back_with_quotes_and_escapes() -> None:
 def test_a_name_that_no_syntax_can_write_is_found() -> None:
     sample = with_call(action(0), name="Find(Rest", service="", arguments={"city": "a\nb"})
     tool = Tool(name="Find(Rest", parameters={"type": "object"})
-    assert messages(sample.model_copy(update={"tools": (tool,)})) == [
+    assert messages(sample.model_copy(update={"tools": (tool,), "layout": "toolace"})) == [
         "the call of Find(Rest is not read back as it was written"
     ]
 

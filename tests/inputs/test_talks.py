@@ -225,6 +225,14 @@ def test_null_is_a_value_where_the_schema_allows_it(build_own: Any, parameter: A
     assert build_own([{"messages": talk, "tools": [tool("plot", p=parameter)]}]).outputs == ["Done.", "[plot(p=None)]"]
 
 
+@pytest.mark.parametrize("name", ["next=ferry(", "next\nferry"])
+def test_a_name_that_the_syntax_of_the_row_cannot_hold_is_a_reject(build_own: Any, name: str) -> None:
+    odd = {"messages": [ASK, calls(call(name, {})), result("ok"), says("Done.")], "tools": [tool(name)]}
+    built = build_own([odd, GOOD])
+    assert [built.rows[row] for row in sorted(built.rows)][-2:] == GOOD_ROWS[::-1]
+    assert any("rendering: " in finding for finding in built.rejects["own_0/0/function_call"])
+
+
 # --- numbers and texts ---
 
 
