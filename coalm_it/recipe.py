@@ -255,8 +255,14 @@ class Recipe(_Section):
         0,
         ge=0,
         lt=1,
-        description="Share held out as the split `validation`: of dialogues, or of functions for function_call rows "
-        "(see [evaluation](evaluation.md#validation-rows)).",
+        description="Share held out as the split `validation` (see `validation_by`).",
+    )
+    validation_by: Literal["functions", "dialogues"] = Field(
+        "functions",
+        description="What is held out for the function_call rows. functions: a share of the functions, so that no call "
+        "of a validation row is one that train teaches. dialogues: a share of the dialogues, for conversations that "
+        "all use the same functions. Rows of other tasks are held out by dialogue in any case (see "
+        "[evaluation](evaluation.md#validation-rows)).",
     )
     observation_results: int = Field(
         2, ge=0, description="How many results of a search an observation shows beside those that the agent uses."

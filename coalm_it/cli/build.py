@@ -104,6 +104,7 @@ def _print_counts(built: BuildResult) -> None:
     optional = {
         "repeated": {name: count.repeated for name, count in parts.items()},
         "held out": {name: count.validation for name, count in parts.items()},
+        "in neither split": {name: count.mixed for name, count in parts.items()},
     }
     shown = {title: counts for title, counts in optional.items() if any(counts.values())}
     print_rows(
@@ -114,7 +115,7 @@ def _print_counts(built: BuildResult) -> None:
                 "candidates": f"{count.candidates:,}",
                 "rows": f"{count.rows:,}",
                 **{title: f"{counts[name]:,}" for title, counts in shown.items()},
-                "left out": f"{count.left_out:,}",
+                "left out": f"{count.left_out - count.mixed:,}",
                 "rejects": f"{count.rejects:,}",
                 "faults": f"{count.faults:,}",
             }

@@ -36,6 +36,7 @@ from coalm_it.pipeline.accounting import describe_timings, list_faults, make_man
 from coalm_it.pipeline.engine import RunTasks, start_engine
 from coalm_it.pipeline.mix import Mix, Tables, list_candidates, mix_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
+from coalm_it.pipeline.notes import describe_faults, describe_split, explain_no_rows
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
 from coalm_it.pipeline.portable import make_portable
 from coalm_it.pipeline.selection import Selection, outline_shard
@@ -126,12 +127,15 @@ def build(
         tables = make_tables(answers.tasks)
         shards_done = time.perf_counter()
         summaries = {name: sum(map(read_summary, paths), ShardSummary()) for name, paths in tables.items()}
-        _report_faults(summaries, listener)
+        for line in describe_faults(list_faults(summaries)):
+            listener.say(line)
         _refuse_empty_parts(recipe, summaries)
         unasked = {name: summary.unasked for name, summary in summaries.items()}
         mix = mix_candidates(recipe, part_sources, tables, unasked)
         if not mix.train:
-            raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
+            raise SourceError(f"no row to write: {explain_no_rows(recipe, mix, summaries)}")
+        if note := describe_split(recipe, mix):
+            listener.say(note)
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
         files += write_attachments(folder.path, portable.files)
@@ -195,12 +199,6 @@ def _make_tables(
     return tables
 
 
-def _report_faults(summaries: Mapping[str, ShardSummary], listener: Listener) -> None:
-    for fault in list_faults(summaries):
-        record = f", record {fault.record}" if fault.record else ""
-        listener.say(f"fault: {fault.file}{record}: {fault.reason}")
-
-
 def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -> None:
     """Raises ConfigError if the dialogues of a part yield no sample of its tasks."""
     for name, summary in summaries.items():
@@ -208,14 +206,6 @@ def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -
         if dialogues and not summary.rows + summary.rejects:
             tasks, sources = ", ".join(recipe.parts[name].task), ", ".join(recipe.parts[name].source)
             raise ConfigError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
-
-
-def _explain_no_rows(summaries: Mapping[str, ShardSummary]) -> str:
-    rejected_by = sum(summaries.values(), ShardSummary()).rejected_by
-    if not rejected_by:
-        return "the corpora hold no usable dialogue"
-    counts = sorted(rejected_by.items(), key=lambda item: -item[1])
-    return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)})"
 
 
 # --- files ---

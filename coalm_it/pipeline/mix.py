@@ -60,7 +60,7 @@ class Candidates(NamedTuple):
     kept: dict[str, list[Candidate]]
     """Part -> the rows that passed all checks."""
     functions: dict[str, Functions]
-    """Dialogue -> the functions of its calls, if validation rows are held out."""
+    """Dialogue -> the functions of its calls, if validation rows are held out by function."""
     rejects: list[Pick]
 
 
@@ -71,7 +71,7 @@ def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
     for index, (part, path) in enumerate((part, path) for part, paths in tables.items() for path in paths):
         with open_table(path) as table:
             ids, passed = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
-            if recipe.validation and "function_call" in recipe.parts[part].task:
+            if splits_by_function(recipe) and "function_call" in recipe.parts[part].task:
                 functions += read_functions(table)
         for row, (row_id, good) in enumerate(zip(ids, passed, strict=True)):
             if good:
@@ -79,6 +79,11 @@ def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
             else:
                 rejects.append(Pick(index, row))
     return Candidates(kept, join_functions(functions), rejects)
+
+
+def splits_by_function(recipe: Recipe) -> bool:
+    """Whether function_call rows are held out by function."""
+    return recipe.validation > 0 and recipe.validation_by == "functions"
 
 
 def split_kept(recipe: Recipe, candidates: Candidates) -> Sides:
