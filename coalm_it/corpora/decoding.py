@@ -104,7 +104,7 @@ def decode_document(content: bytes, text: str | None = None) -> Any:
 def decode_lines(content: bytes) -> list[Any]:
     """The records of JSON lines, or of JSON objects one after another, each over several lines.
 
-    Raises ValueError: no line is JSON.
+    Raises ValueError: no line is an object or a list in JSON.
     """
     records: list[Any] = []
     is_json = False
@@ -112,8 +112,9 @@ def decode_lines(content: bytes) -> list[Any]:
         if not line.strip():
             continue
         try:
-            records.append(_decode_bytes(line))
-            is_json = True
+            value = _decode_bytes(line)
+            records.append(value)
+            is_json = is_json or isinstance(value, dict | list)
         except (ValueError, RecursionError) as error:
             almost = _find_unusable(line)
             if not records and almost is None and (objects := _decode_objects(content)):
@@ -121,7 +122,7 @@ def decode_lines(content: bytes) -> list[Any]:
             is_json = is_json or almost is not None
             records.append(BrokenRecord(f"line {number}: {almost.reason}" if almost else _describe(error, number)))
     if records and not is_json:
-        raise ValueError("no line is JSON")
+        raise ValueError("no line is an object or a list in JSON")
     return records
 
 

@@ -92,3 +92,29 @@ def test_where_nothing_is_left_for_train_the_split_is_named_and_not_the_corpus(m
             line,
         )
         assert "no usable dialogue" not in line
+
+
+# --- faults ---
+
+
+def test_of_many_faults_the_first_are_told_and_the_others_counted(mine: Path) -> None:
+    done = build(mine, "expect.rejects_at_most=1")
+    assert "fault" not in done.stderr
+    broken = [{**make_talk(number), "tools": []} for number in range(1000)]
+    write_lines(mine.parent / "corpora" / "chats.jsonl", [make_talk(0), *broken])
+    again = {"parcels2": {"source": "parcels.yaml", "task": "function_call", "layout": "hammer"}}
+    done = build(mine, "expect.rejects_at_most=1", f"parts.again={json.dumps(again['parcels2'])}")
+    faults = [line for line in done.stderr.splitlines() if line.startswith("fault: ")]
+    assert len(faults) == 11
+    assert faults[0].startswith("fault: chats.jsonl, record chats_1: message 1: a call of 'find_parcel', but no")
+    assert faults[-1] == "fault: and 990 more; the manifest.json of the finished build lists them all"
+
+
+def test_a_reason_that_every_file_gives_is_told_ten_times(mine: Path) -> None:
+    for number in range(40):
+        write_lines(mine.parent / "corpora" / f"chats-{number}.jsonl", [{"talk": []}])
+    write_source(mine.parent, "chats*.jsonl")
+    done = build(mine, "expect.rejects_at_most=1")
+    faults = [line for line in done.stderr.splitlines() if line.startswith("fault: ")]
+    assert len(faults) == 11
+    assert faults[-1].startswith("fault: and 30 more; ")
