@@ -132,13 +132,14 @@ def _print_counts(built: BuildResult) -> None:
 
 
 def _suggest_next(built: BuildResult) -> None:
-    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject."""
+    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject or a fault."""
     from coalm_it.dataset.finished import open_build
 
     finished = open_build(built.out)
-    rejected = finished.find_example("rejects")
-    if built.shortfall and rejected:
-        suggest(write_command("show", built.out, rejected))
+    if built.shortfall:
+        faults = [fault.record for fault in finished.manifest.faults if fault.record]
+        lost = finished.find_example("rejects") or next(iter(faults), None)
+        suggest(write_command("show", built.out, lost or finished.find_example("data/samples")))
         return
     suggest(
         write_command("show", built.out, finished.find_example("data/samples")),
