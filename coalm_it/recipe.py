@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from coalm_it.assets import list_assets
-from coalm_it.configs import find_config_file, load_config
+from coalm_it.configs import ConfigError, find_config_file, load_config
+from coalm_it.configs.validation import name_nearest
 from coalm_it.model_settings import Settings
 from coalm_it.schema import Task
 
@@ -335,20 +336,27 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     """
     recipe = load_config("recipes", name, Recipe, changes)
     path = find_config_file("recipes", name)
-    return recipe if path in list_assets("recipes", ".yaml") else _resolve_paths(recipe, path.parent)
-
-
-def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
-    def resolve(source: str) -> str:
-        beside = folder / source
-        return str(beside) if is_own_source(source) and beside.is_file() else source
-
+    folders = (Path(),) if path in list_assets("recipes", ".yaml") else (path.parent, Path())
+    templates = str(path.parent / recipe.templates) if recipe.templates and len(folders) > 1 else recipe.templates
     parts = {
-        name: part.model_copy(update={"source": tuple(map(resolve, part.source))})
+        name: part.model_copy(update={"source": tuple(_resolve_source(name, one, folders) for one in part.source)})
         for name, part in recipe.parts.items()
     }
-    templates = str(folder / recipe.templates) if recipe.templates else ""
     return recipe.model_copy(update={"parts": parts, "templates": templates})
+
+
+def _resolve_source(part: str, source: str, folders: Sequence[Path]) -> str:
+    """The path of a user's YAML file, looked for in these folders; a name in sources/ stays. Raises ConfigError."""
+    if not is_own_source(source):
+        return source
+    for folder in folders:
+        if (folder / source).exists():
+            return str(folder / source)
+    places = dict.fromkeys(str((folder / source).resolve().parent) for folder in folders)
+    there = [path.name for place in places for path in sorted(Path(place).glob("*.y*ml"))]
+    near = name_nearest(Path(source).name, there)
+    hint = f"; {near}" if near.startswith("did you mean") else ""
+    raise ConfigError(f"part {part}: no file {Path(source).name} in {' or '.join(places)}{hint}")
 
 
 def is_own_source(source: str) -> bool:

@@ -164,6 +164,8 @@ def _print_shortages(error: ShortError, as_json: bool) -> None:
                 "wanted": f"{short.wanted:,}",
                 "have": f"{short.have:,}",
                 "missing": f"{short.wanted - short.have:,}",
+                "rejects": f"{short.rejects:,}",
+                "faults": f"{short.faults:,}",
                 "remedy": error.remedies[short.part],
             }
             for short in error.shortages

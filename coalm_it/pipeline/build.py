@@ -130,8 +130,7 @@ def build(
         for line in describe_faults(list_faults(summaries)):
             listener.say(line)
         _refuse_empty_parts(recipe, summaries)
-        unasked = {name: summary.unasked for name, summary in summaries.items()}
-        mix = mix_candidates(recipe, part_sources, tables, unasked)
+        mix = mix_candidates(recipe, part_sources, tables, summaries)
         if not mix.train:
             raise SourceError(f"no row to write: {explain_no_rows(recipe, mix, summaries)}")
         if note := describe_split(recipe, mix):

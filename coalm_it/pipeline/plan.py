@@ -15,12 +15,13 @@ from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards, pin_file
-from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.find import find_corpora, list_files
+from coalm_it.corpora.listing import describe_missing
 from coalm_it.corpora.sources import Source, SourceError, describe_download, load_source
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS, depends_on_earlier_files
-from coalm_it.recipe import Recipe, load_recipe
+from coalm_it.recipe import Recipe, is_own_source, load_recipe
 from coalm_it.schema import Inventory
 from coalm_it.templates import fingerprint_own_templates, list_templates_in_use, use_templates
 from coalm_it.templates.own import read_own_templates
@@ -58,13 +59,12 @@ def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
 def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listener) -> list[PartSource]:
     """The corpora of every part, in the recipe's order, found in `data` or else among the bundled samples.
 
-    A missing corpus of a part with a quota is left out: the table of shortages will name it. Raises SourceError for
-    any other missing corpus, a missing split, or an unknown reader.
+    A missing corpus of the package, of a part with a quota, is left out: the table of shortages will name it. Raises
+    SourceError for any other missing corpus, a missing split, or an unknown reader.
     """
-    data = asset("sources", "samples") if data is None else Path(data)
-    wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
-    sources = {name: load_source(name) for name in wanted}
-    found = find_corpora(data, list(sources.values()))
+    folder = asset("sources", "samples") if data is None else Path(data)
+    sources = _load_sources(recipe)
+    found = find_corpora(folder, list(sources.values()))
     corpora = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
     for entry in found:
         if not entry.used:
@@ -76,10 +76,11 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
         for name_in_recipe in part.source:
             source = sources[name_in_recipe]
             corpus = corpora.get(source.name)
-            if corpus is None and (part.rows or part.share):
+            may_be_short = (part.rows or part.share) and (recipe.allow_short or not is_own_source(name_in_recipe))
+            if corpus is None and may_be_short:
                 continue
             if corpus is None:
-                raise SourceError(f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}")
+                raise SourceError(f"part {name}: {_describe_missing(name_in_recipe, source, folder, data is None)}")
             if not corpus.splits.get(part.split):
                 found_splits = ", ".join(split for split, files in corpus.splits.items() if files)
                 raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {found_splits}")
@@ -90,6 +91,18 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
             inventory = READERS[source.reader].read_inventory(corpus, part.split)
             part_sources.append(PartSource(name, name_in_recipe, source, corpus, inventory))
     return part_sources
+
+
+def _load_sources(recipe: Recipe) -> dict[str, Source]:
+    """Name in the recipe -> source. Raises SourceError, which names the part."""
+    sources: dict[str, Source] = {}
+    for name, part in recipe.parts.items():
+        for source in part.source:
+            try:
+                sources[source] = sources.get(source) or load_source(source)
+            except SourceError as error:
+                raise SourceError(f"part {name}: {error}") from None
+    return sources
 
 
 def _pin_inputs(corpus: Corpus, split: str, hashed: dict[tuple[Path, str | None], str | None]) -> Corpus:
@@ -114,9 +127,16 @@ def _list_files(corpus: Corpus, split: str) -> dict[str, RawFile]:
     return {name: file for name, file in sorted(corpus.files.items()) if name not in others}
 
 
-def _describe_layouts(source: Source) -> str:
-    globs = [next(iter(layout.splits.values())) for layout in source.layouts]
-    return f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
+def _describe_missing(name: str, source: Source, folder: Path, bundled: bool) -> str:
+    """Why there is no corpus for a source, and what to do. `bundled`: `folder` has the samples of the package."""
+    if not is_own_source(name):
+        globs = [next(iter(layout.splits.values())) for layout in source.layouts]
+        recognised = f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
+        return f"no corpus {source.name!r} in {folder}: {recognised}"
+    if bundled:
+        return f"{name} describes a corpus of your own: say where its files are, with --data FOLDER"
+    why = describe_missing(source, sorted(list_files(folder)[0]))
+    return f"no corpus {source.name!r} in {folder}: {why}; its `layouts` in {name} say which files it consists of"
 
 
 def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, str]:

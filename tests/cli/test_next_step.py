@@ -103,7 +103,7 @@ def test_what_was_fetched_is_listed_and_built_from(site: str, tmp_path: Path) ->
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(source))
     data = tmp_path / "data"
     listed, built = read_next(run("fetch", tmp_path / "mine.yaml", "--data", data))
-    assert listed == f"coalm-it sources --data {data}"
+    assert listed == f"coalm-it sources {tmp_path / 'mine.yaml'} --data {data}"
     assert built == f"coalm-it build RECIPE --data {data} --out OUT"
 
 

@@ -194,7 +194,10 @@ def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
     assert "for 10.0% of the samples by removing the function that is called, for 20.0% by removing a" in made
     assert "Thoughts by" not in made
     sgd = card.partition("- **sgd**")[2].partition("- **")[0]
-    assert "Thoughts by `grounded`: the corpus's own, and where it has none, written by templates from its annotation" in sgd
+    assert (
+        "Thoughts by `grounded`: the corpus's own, and where it has none, written by templates from its annotation"
+        in sgd
+    )
     published = (mix / "README.md").read_text()
     assert "Each sample is a candidate 3 times." in published
     assert "Part snips is short: 86 of 13,084 rows." in published

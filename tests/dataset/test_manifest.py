@@ -11,8 +11,8 @@ import pytest
 from coalm_it.dataset.finished import open_build
 from coalm_it.dataset.folder import FolderError
 from coalm_it.dataset.manifest import MANIFEST, ManifestError, find_shortfall, parse_manifest
-from coalm_it.recipe import Expect
 from coalm_it.dataset.summary import ShardSummary
+from coalm_it.recipe import Expect
 from coalm_it.schema import Fault
 
 

@@ -73,9 +73,10 @@ def test_candidates_in_neither_split_are_named_and_have_a_column(mine: Path) -> 
     header, row, *_ = done.stdout.splitlines()
     assert "in neither split" in header
     assert row.split() == "parcels 30 60 20 20 20 0 0 0".split()
-    assert "candidates = rows - second copies + validation + left out + in neither split + rejects." in Path(
-        "out/README.md"
-    ).read_text()
+    assert (
+        "candidates = rows - second copies + validation + left out + in neither split + rejects."
+        in Path("out/README.md").read_text()
+    )
 
 
 def test_where_nothing_is_left_for_train_the_split_is_named_and_not_the_corpus(mine: Path) -> None:
