@@ -15,9 +15,9 @@ _LINES = (".jsonl", ".ndjson")
 
 
 def read_records(file: RawFile) -> Sequence[Any]:
-    """Every record of a JSON list, JSON lines, objects one after another, or a Parquet or Arrow table. Raises SourceError.
+    """Every record of a JSON list, JSON lines, JSON objects one after another, or a Parquet or Arrow table.
 
-    A record that cannot be decoded is a BrokenRecord. The last file stays in memory, since a large file is read in
+    Raises SourceError. A record that cannot be decoded is a BrokenRecord. The last file stays in memory, since a large file is read in
     several shards.
     """
     return _parse_file(file, file.version)

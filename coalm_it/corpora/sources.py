@@ -176,8 +176,8 @@ class Source(_Model):
     """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is
     for one corpus."""
     licence: str
-    """Licence of the corpus, an SPDX identifier; part of every row. "" if none is stated: the card then says that nobody
-    has permission to use its rows, and `coalm-it publish --public` warns."""
+    """Licence of the corpus, an SPDX identifier; part of every row. "" if none is stated: the card then says that
+    nobody has permission to use its rows, and `coalm-it publish --public` warns."""
     citation: str = ""
     """BibTeX, for the data set card; without it, the card names title and homepage."""
     homepage: str

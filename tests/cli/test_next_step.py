@@ -59,7 +59,7 @@ def test_after_faults_alone_one_of_them_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "talks.json").write_text(json.dumps([said, {"messages": []}]))
     recipe = {"name": "mine", "parts": {"mine": {"source": "mine.yaml", "task": "function_call"}}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    words = ["build", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "out", "--workers", "1"]
+    words = ["build", f"{tmp_path}/recipe.yaml", "--data", f"{tmp_path}", "--out", f"{tmp_path}/out", "--workers", "1"]
     result = run(*words)
     assert result.exit_code == 1
     *_, fell_short, named = result.stderr.splitlines()

@@ -36,7 +36,7 @@ def complain(*options: object) -> str:
 
 @pytest.mark.parametrize("rows", [None, 5], ids=["all", "quota"])
 def test_without_data_the_option_is_named(folder: Path, rows: int | None) -> None:
-    write_recipe(folder, **({"rows": rows} if rows else {}))
+    write_recipe(folder, rows=rows)
     assert complain() == (
         "part parcels: parcels.yaml describes a corpus of your own: say where its files are, with --data FOLDER"
     )
