@@ -21,7 +21,10 @@ class _Section(BaseModel):
 
 class Mask(_Section):
     """Function masking: some samples get random names for their functions and parameters, in tools and calls alike, so
-    that a model learns to read descriptions instead of guessing from names. The originals stay in `provenance`.
+    that a model learns to read descriptions instead of guessing from names. The originals stay in `provenance`. Names
+    stay that somebody says in the conversation or the system text (`user_id`, `getWeather`; a plain word such as
+    `search` does not count), as the text would contradict the row otherwise; those without a description of their own,
+    as nothing else would tell them apart; and those inside nested objects.
     """
 
     style: Literal["plain", "hammer"] = Field(
@@ -104,15 +107,17 @@ class Part(_Section):
     )
     layout: Literal["hammer", "toolace", "varied"] = Field(
         "toolace",
-        description="How the three columns are written. hammer, toolace: the published wordings, of function_call "
-        "rows only. varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
+        description="How the three columns are written. toolace (the default) and hammer: one published wording for "
+        "function_call rows; rows of the other tasks then have the published wording of their task. varied: every row "
+        "has one of 14 wordings, 4 call formats and 3 forms of the list of functions, drawn by its id; for all tasks.",
     )
     filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
     copies: int = Field(
         1,
         ge=1,
         description="How many times each sample is a candidate; of use with `mask`, which gives each copy other "
-        "names. The copies of a dialogue are on one side of the validation split.",
+        "names, and with `layout: varied`, which draws a wording and formats for each copy. Else copies are identical. "
+        "The copies of a dialogue are on one side of the validation split.",
     )
     checks: dict[str, bool] = Field(
         {},

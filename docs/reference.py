@@ -63,6 +63,18 @@ def describe_recipe() -> Lines:
     yield ""
     yield from write_table(["check", "meaning"], [[f"`{name}`", describe_check(name)] for name in CHECKS])
     yield ""
+    yield "What a check looks at decides which rows it can reject. Every row: `structure`. Rows with functions:"
+    yield "`call_grammar`. The calls of the turn, and tracked values: `grounding`. Replies, of function_call and"
+    yield "react_response rows: `reply_facts`, `outcome`, `database`. Thoughts before calls, also those that a function_call"
+    yield "row shows in `samples` alone: `leak`. The thoughts of ReAct rows: `thoughts`, `agreement`, `thought_facts`, and"
+    yield "`substance` where a model wrote them."
+    yield ""
+    yield "For conversations without annotation (your own, xLAM, ToolACE), `database` finds nothing, as it compares"
+    yield "annotated acts; all others read the texts, calls and results. A value is grounded if it is said in the"
+    yield "conversation or the system text, stands in an earlier call or result, or is given by the function's description:"
+    yield "a default, a value that the schema lists. What else may be known to the agent (a login, a table of codes) the"
+    yield "check cannot see: put it into the system text, or turn `grounding` off for that part."
+    yield ""
     yield "Two more reasons are no checks and cannot be turned off: `reasoning`, no thought of a model was accepted"
     yield "(with `fallback: reject`), and `rendering`, the layout cannot write one of the calls."
 

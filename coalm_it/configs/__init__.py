@@ -63,6 +63,11 @@ def find_config_file(kind: Kind, name: str) -> Path:
         raise ConfigError(f"{name} is a folder; give a name ({', '.join(known)}) or the path of a YAML file")
     if stem not in known and os.path.isfile(name) and not is_path:
         raise ConfigError(f"{name}: the name of a YAML file ends in .yaml or .yml")
+    if stem not in known and is_path:
+        beside = [path.name for path in sorted(Path(name).parent.glob("*.y*ml"))]
+        near = name_nearest(Path(name).name, beside)
+        if near.startswith("did you mean"):
+            raise ConfigError(f"no {name}; {near}")
     if stem not in known:
         raise ConfigError(
             f"no {name if is_path else f'{kind}/{name}.yaml'}; {name_nearest(Path(stem).name, list(known))}"

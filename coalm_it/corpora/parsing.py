@@ -17,8 +17,8 @@ _LINES = (".jsonl", ".ndjson")
 def read_records(file: RawFile) -> Sequence[Any]:
     """Every record of a JSON list, JSON lines, JSON objects one after another, or a Parquet or Arrow table.
 
-    Raises SourceError. A record that cannot be decoded is a BrokenRecord. The last file stays in memory, since a large file is read in
-    several shards.
+    Raises SourceError. A record that cannot be decoded is a BrokenRecord. The last file stays in memory, since a large
+    file is read in several shards.
     """
     return _parse_file(file, file.version)
 

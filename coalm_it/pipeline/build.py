@@ -86,9 +86,9 @@ def build(
     listener = listener or Silent()
     recipe, answer_source = prepare_recipe(recipe, changes), answer_source or AnswerSource()
     check_model_pass(recipe, answer_source, listener)
+    part_sources = find_part_sources(recipe, data, listener)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
-    part_sources = find_part_sources(recipe, data, listener)
     inputs = hash_inputs(recipe, part_sources)
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
     portable = make_portable(recipe)

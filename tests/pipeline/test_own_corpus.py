@@ -30,7 +30,7 @@ def complain(*options: object) -> str:
     """The one line of a build that is refused."""
     done = run("build", "mine.yaml", "--out", "out", "--workers", 1, *options)
     assert done.exit_code == 2, done.output
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("coalm-it: ")]
+    (line,) = done.stderr.splitlines()
     return line.removeprefix("coalm-it: ")
 
 
@@ -85,6 +85,20 @@ def test_a_source_file_that_is_missing_names_the_part_and_where_it_was_looked_fo
 def test_what_is_no_source_is_said_to_be_what_it_is(folder: Path, source: str, message: str) -> None:
     write_recipe(folder, source)
     assert complain("--data", "corpora").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (".", ". is a folder; give a name (coalm_it, coalm_it_plus, tod) or the path of a YAML file"),
+        ("corpora/post/chats.jsonl", "corpora/post/chats.jsonl: the name of a YAML file ends in .yaml or .yml"),
+        ("mine.yml", "no mine.yml; did you mean 'mine.yaml'?"),
+        ("corpora/mine.yaml", "no corpora/mine.yaml; there are: coalm_it, coalm_it_plus, tod"),
+    ],
+)
+def test_what_is_no_recipe_is_one_line(folder: Path, name: str, message: str) -> None:
+    done = run("build", name, "--out", "out")
+    assert (done.exit_code, done.stderr) == (2, f"coalm-it: {message}\n")
 
 
 def test_a_corpus_is_no_recipe(folder: Path) -> None:
