@@ -51,7 +51,8 @@ MEANINGS: dict[str, str] = {
     "instruction": "What the model is told: its task, the corpus's own system text if it has one, and in most layouts "
     "the tools, the date and the conversation so far. The wording depends on the layout of the part.",
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
-    "output": "What it is to write: calls, a reply or a state; in ReAct rows of the layout `varied`, the thought before it.",
+    "output": "What it is to write: calls, a reply or a state; in ReAct rows of the layout `varied`, the thought "
+    "before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
     "copy of the sample, `~rN` a second copy that fills a shortage.",
     "part": "Part of the recipe that the row belongs to.",
