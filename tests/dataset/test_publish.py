@@ -406,7 +406,7 @@ def test_without_the_hubs_library_it_says_what_to_install(demo: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (
         2,
-        "coalm-it: publishing needs huggingface_hub: pip install 'coalm-it[hub]'\n",
+        "coalm-it: publishing needs huggingface_hub: pip install 'coalm-it[hub]', or '.[hub]' in a checkout (26 MB)\n",
     )
 
 
