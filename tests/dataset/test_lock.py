@@ -65,9 +65,7 @@ def test_a_cache_folder_that_cannot_be_written_is_one_line(tmp_path: Path, monke
     (tmp_path / "cache" / "locks").touch()
     monkeypatch.setenv("COALM_IT_CACHE", str(tmp_path / "cache"))
     with (
-        pytest.raises(
-            OutputError, match=r"/cache/locks cannot be written: .*; COALM_IT_CACHE can name another folder"
-        ),
+        pytest.raises(OutputError, match=r"/cache/locks cannot be written: .*; COALM_IT_CACHE can name another folder"),
         hold_folder(tmp_path / "out", "a build of tod"),
     ):
         pass
