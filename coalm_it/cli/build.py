@@ -108,6 +108,7 @@ def _print_counts(built: BuildResult) -> None:
     optional = {
         "repeated": {name: count.repeated for name, count in parts.items()},
         "held out": {name: count.validation for name, count in parts.items()},
+        "in neither split": {name: count.mixed for name, count in parts.items()},
     }
     shown = {title: counts for title, counts in optional.items() if any(counts.values())}
     print_rows(
@@ -118,7 +119,7 @@ def _print_counts(built: BuildResult) -> None:
                 "candidates": f"{count.candidates:,}",
                 "rows": f"{count.rows:,}",
                 **{title: f"{counts[name]:,}" for title, counts in shown.items()},
-                "left out": f"{count.left_out:,}",
+                "left out": f"{count.left_out - count.mixed:,}",
                 "rejects": f"{count.rejects:,}",
                 "faults": f"{count.faults:,}",
                 **({"not found": ", ".join(count.absent)} if any(one.absent for one in parts.values()) else {}),
@@ -141,13 +142,14 @@ def _print_counts(built: BuildResult) -> None:
 
 
 def _suggest_next(built: BuildResult) -> None:
-    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject."""
+    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject or a fault."""
     from coalm_it.dataset.finished import open_build
 
     finished = open_build(built.out)
-    rejected = finished.find_example("rejects")
-    if built.shortfall and rejected:
-        suggest(write_command("show", built.out, rejected))
+    if built.shortfall:
+        faults = [fault.record for fault in finished.manifest.faults if fault.record]
+        lost = finished.find_example("rejects") or next(iter(faults), None)
+        suggest(write_command("show", built.out, lost or finished.find_example("data/samples")))
         return
     suggest(
         write_command("show", built.out, finished.find_example("data/samples")),
@@ -172,6 +174,8 @@ def _print_shortages(error: ShortError, as_json: bool) -> None:
                 "wanted": f"{short.wanted:,}",
                 "have": f"{short.have:,}",
                 "missing": f"{short.wanted - short.have:,}",
+                "rejects": f"{short.rejects:,}",
+                "faults": f"{short.faults:,}",
                 "remedy": error.remedies[short.part],
             }
             for short in error.shortages

@@ -21,6 +21,10 @@ class SourceError(RequestError):
     """A source, a folder or a file cannot be used; the message is one line for the user."""
 
 
+_OF_DATA = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".csv", ".txt", ".gz", ".zst", ".zip")
+"""Endings of names that people take for sources."""
+
+
 # --- the content of a YAML file ---
 
 
@@ -142,9 +146,10 @@ class Source(_Model):
     """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is
     for one corpus."""
     licence: str
-    """Licence of the corpus, an SPDX identifier; part of every row."""
-    citation: str
-    """BibTeX, for the data set card."""
+    """Licence of the corpus, an SPDX identifier; part of every row. "" if none is stated: the card then says that
+    nobody has permission to use its rows, and `coalm-it publish --public` warns."""
+    citation: str = ""
+    """BibTeX, for the data set card; without it, the card names title and homepage."""
     homepage: str
     """Address of a page about the corpus, for the data set card."""
     fetch: tuple[Fetch, ...] = ()
@@ -183,8 +188,12 @@ def load_source(name_or_path: str | Path) -> Source:
     if text.endswith((".yaml", ".yml")):
         return _read_source(Path(name_or_path))
     known = _known_names()
+    if text not in known and PurePosixPath(text).suffix.lower() in _OF_DATA:
+        raise SourceError(f"source {text} is a data file: describe its corpus in a YAML file (docs/own_corpus.md)")
     if text not in known:
-        raise SourceError(f"no source is called {text!r}; {name_nearest(text, known)}")
+        hint = name_nearest(text, known)
+        own = "; a corpus of your own is named by the path of its YAML file" if hint.startswith("there are") else ""
+        raise SourceError(f"no source is called {text!r}; {hint}{own}")
     return _read_source(asset("sources", f"{text}.yaml"))
 
 
@@ -211,8 +220,12 @@ def _known_names() -> list[str]:
 
 def _read_source(path: Path) -> Source:
     try:
-        return Source.model_validate(read_yaml(path))
+        raw = read_yaml(path)
     except YamlError as error:
         raise SourceError(f"{path}: {error}") from None
+    if isinstance(raw, dict) and "parts" in raw and "reader" not in raw:
+        raise SourceError(f"{path}: this is a recipe; the file that describes a corpus has reader and layouts")
+    try:
+        return Source.model_validate(raw)
     except ValidationError as error:
         raise SourceError(f"{path}: {'; '.join(describe_errors(error, Source))}") from None

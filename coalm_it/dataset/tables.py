@@ -51,7 +51,8 @@ MEANINGS: dict[str, str] = {
     "instruction": "What the model is told: its task, the corpus's own system text if it has one, and in most layouts "
     "the tools, the date and the conversation so far. The wording depends on the layout of the part.",
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
-    "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
+    "output": "What it is to write: calls, a reply or a state; in ReAct rows of the layout `varied`, the thought "
+    "before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
     "copy of the sample, `~rN` a second copy that fills a shortage. Dialogue `a~2` is the second record of the id `a`.",
     "part": "Part of the recipe that the row belongs to.",
@@ -61,7 +62,8 @@ MEANINGS: dict[str, str] = {
     "dialogue_id": "Id of the dialogue in its corpus; all its rows are on one side of the validation split.",
     "turn": "Index of the turn that the target belongs to, from 0.",
     "licence": "Licence of the corpus, an SPDX identifier.",
-    "thought": "Thought of the target; null where it has none.",
+    "thought": "Thought of the target, also of a function_call row, whose `output` does not show it; null where it has "
+    "none.",
     "messages": "The conversation up to and including the target, which is the last message. "
     "`coalm_it.decode_messages(row)` gives messages and tools as chat templates take them.",
     "messages.role": "`system` (the corpus's own text, if it has one, else the task), `user`, `assistant` or `tool`.",

@@ -11,7 +11,6 @@ from coalm_it.dataset.summary import ShardSummary
 from coalm_it.pipeline.mix import Mix, MixCounts
 from coalm_it.pipeline.plan import PartSource, list_versions
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import LAYOUT_ADVICE
 
 
 def list_faults(summaries: Mapping[str, ShardSummary]) -> tuple[FaultEntry, ...]:
@@ -83,33 +82,6 @@ def _describe_source(part_source: PartSource) -> SourceEntry:
         limits=source.limits,
         gated=source.gated,
     )
-
-
-def explain_no_rows(
-    recipe: Recipe, part_sources: Sequence[PartSource], summaries: Mapping[str, ShardSummary], mix: Mix
-) -> str:
-    """Why a build has no train row."""
-    total = sum(summaries.values(), ShardSummary())
-    held = sum(count.validation for count in mix.counts.values())
-    mixed = sum(count.mixed for count in mix.counts.values())
-    if held or mixed:
-        return (
-            f"with validation={recipe.validation:g}, {held:,} of {held + mixed:,} candidates are held out, and "
-            f"{mixed:,} fit on neither side: their functions are held out; try a smaller share, or another seed"
-        )
-    if total.rows:
-        return f"scale={recipe.scale:g} leaves none of {total.rows:,} candidates"
-    if total.rejected_by:
-        counts = sorted(total.rejected_by.items(), key=lambda item: -item[1])
-        advice = f"; {LAYOUT_ADVICE}" if "layout" in total.rejected_by else ""
-        listed = ", ".join(f"{check} {count:,}" for check, count in counts)
-        return f"the checks rejected every sample ({listed}){advice}"
-    if total.filtered:
-        left_out = f"{total.filtered:,} of their {total.dialogues:,} dialogues"
-        return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"
-    if total.faults:
-        return f"the corpora hold no usable dialogue; see the {'faults' if len(total.faults) > 1 else 'fault'} above"
-    return "the corpora hold no usable dialogue" if part_sources else "none of the corpora was found"
 
 
 def describe_timings(

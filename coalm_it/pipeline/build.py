@@ -32,10 +32,11 @@ from coalm_it.dataset.tables import (
     write_parquet,
 )
 from coalm_it.listener import Listener, Silent
-from coalm_it.pipeline.accounting import describe_timings, explain_no_rows, list_faults, make_manifest
+from coalm_it.pipeline.accounting import describe_timings, list_faults, make_manifest
 from coalm_it.pipeline.engine import RunTasks, start_engine
 from coalm_it.pipeline.mix import Mix, Tables, list_candidates, mix_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
+from coalm_it.pipeline.notes import describe_faults, describe_split, explain_no_rows
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
 from coalm_it.pipeline.portable import make_portable
 from coalm_it.pipeline.selection import Selection, outline_shard
@@ -88,9 +89,9 @@ def build(
     listener = listener or Silent()
     recipe, answer_source = prepare_recipe(recipe, changes), answer_source or AnswerSource()
     check_model_pass(recipe, answer_source, listener)
+    part_sources = find_part_sources(recipe, data, listener)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
-    part_sources = find_part_sources(recipe, data, listener)
     inputs = hash_inputs(recipe, part_sources)
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
     portable = make_portable(recipe)
@@ -128,12 +129,15 @@ def build(
         tables = make_tables(answers.tasks)
         shards_done = time.perf_counter()
         summaries = {name: sum(map(read_summary, paths), ShardSummary()) for name, paths in tables.items()}
-        _report_faults(summaries, listener)
+        notes = dict.fromkeys(note for summary in summaries.values() for note in summary.notes)
+        for line in (*describe_faults(list_faults(summaries)), *(f"note: {note}" for note in notes)):
+            listener.say(line)
         _refuse_empty_parts(recipe, summaries)
-        unasked = {name: summary.unasked for name, summary in summaries.items()}
-        mix = mix_candidates(recipe, part_sources, tables, unasked)
+        mix = mix_candidates(recipe, part_sources, tables, summaries)
         if not mix.train:
-            raise SourceError(f"no row to write: {explain_no_rows(recipe, part_sources, summaries, mix)}")
+            raise SourceError(f"no row to write: {explain_no_rows(recipe, mix, summaries)}")
+        if note := describe_split(recipe, mix):
+            listener.say(note)
         folder.remove_manifest()
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
@@ -196,25 +200,6 @@ def _make_tables(
     for task in tasks:
         tables.setdefault(task.part, []).append(paths[task.key])
     return tables
-
-
-def _report_faults(summaries: Mapping[str, ShardSummary], listener: Listener) -> None:
-    """A line for each fault, and one for all records of a file with the same; the manifest names each of these."""
-    alike: dict[tuple[str, str], list[str | None]] = {}
-    for fault in list_faults(summaries):
-        alike.setdefault((fault.file, fault.reason), []).append(fault.record)
-    for (file, reason), records in alike.items():
-        listener.say(f"fault: {file}{_name_records([name for name in records if name])}: {reason}")
-    for note in dict.fromkeys(note for summary in summaries.values() for note in summary.notes):
-        listener.say(f"note: {note}")
-
-
-def _name_records(names: Sequence[str]) -> str:
-    """Which records of a file a line is about: the first of many, and how many there are."""
-    if len(names) <= 1:
-        return f", record {names[0]}" if names else ""
-    more = ", ..." if len(names) > FAULTS_NAMED else ""
-    return f", {len(names):,} records ({', '.join(names[:FAULTS_NAMED])}{more})"
 
 
 def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -> None:

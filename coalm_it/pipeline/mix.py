@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coalm_it.corpora.sources import describe_download, load_source
+from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import Pick, open_table, read_functions
 from coalm_it.mixture.quotas import (
     Candidate,
@@ -21,7 +22,7 @@ from coalm_it.mixture.quotas import (
 from coalm_it.mixture.row_names import RowNames
 from coalm_it.mixture.split import Functions, Side, allot_validation, join_functions, split_candidates
 from coalm_it.pipeline.plan import PartSource
-from coalm_it.recipe import Part, Recipe
+from coalm_it.recipe import Part, Recipe, is_own_source
 from coalm_it.schema import parse_dialogue_name
 
 Tables = Mapping[str, Sequence[Path]]
@@ -63,7 +64,7 @@ class Candidates(NamedTuple):
     kept: dict[str, list[Candidate]]
     """Part -> the rows that passed all checks."""
     functions: dict[str, Functions]
-    """Dialogue -> the functions of its calls, if validation rows are held out."""
+    """Dialogue -> the functions of its calls, if validation rows are held out by function."""
     rejects: list[Pick]
 
 
@@ -75,7 +76,7 @@ def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
     for index, (part, path) in enumerate((part, path) for part, paths in tables.items() for path in paths):
         with open_table(path) as table:
             ids, passed = table["id"].to_pylist(), table["findings"].is_null().to_pylist()
-            if recipe.validation and "function_call" in recipe.parts[part].task:
+            if splits_by_function(recipe) and "function_call" in recipe.parts[part].task:
                 functions += read_functions(table)
         for row, (old_id, good) in enumerate(zip(ids, passed, strict=True)):
             row_id = names.name_row(part, index, old_id)
@@ -87,20 +88,26 @@ def list_candidates(recipe: Recipe, tables: Tables) -> Candidates:
     return Candidates(kept, join_functions(functions), rejects)
 
 
+def splits_by_function(recipe: Recipe) -> bool:
+    """Whether function_call rows are held out by function."""
+    return recipe.validation > 0 and recipe.validation_by == "functions"
+
+
 def split_kept(recipe: Recipe, candidates: Candidates) -> Sides:
     return split_candidates(candidates.kept, candidates.functions, recipe.validation, recipe.seed)
 
 
 def mix_candidates(
-    recipe: Recipe, part_sources: Sequence[PartSource], tables: Tables, unasked: Mapping[str, int]
+    recipe: Recipe, part_sources: Sequence[PartSource], tables: Tables, summaries: Mapping[str, ShardSummary]
 ) -> Mix:
     """Draws every part's rows, fills shortages, and orders all.
 
-    `unasked` (part -> samples about which no model was asked) count as available when shares are computed. Quotas are
-    of train rows. Raises ShortError if a part has too few rows, unless the recipe allows it.
+    `summaries` are by part: samples about which no model was asked count as available when shares are computed. Quotas
+    are of train rows. Raises ShortError if a part has too few rows, unless the recipe allows it.
     """
     candidates = list_candidates(recipe, tables)
     sides = split_kept(recipe, candidates)
+    unasked = {name: summary.unasked for name, summary in summaries.items()}
     wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in sides["train"].items()})
     absent = {name: _list_absent(name, part, part_sources) for name, part in recipe.parts.items()}
     train: list[Candidate] = []
@@ -118,7 +125,7 @@ def mix_candidates(
         missing = tuple(load_source(source).name for source in absent[name])
         counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed, missing)
     if not recipe.allow_short:
-        _refuse_shortages(recipe, counts, absent)
+        _refuse_shortages(recipe, counts, absent, summaries)
     return Mix(
         tables=[path for paths in tables.values() for path in paths],
         train=_order_picks(train, recipe),
@@ -142,17 +149,33 @@ def _hold_out(recipe: Recipe, name: str, drawn: int, sides: Sides) -> Sequence[C
     return draw_candidates(held_out, allot_validation(drawn, recipe.validation), recipe.seed)
 
 
-def _refuse_shortages(recipe: Recipe, counts: Mapping[str, MixCounts], absent: Mapping[str, Sequence[str]]) -> None:
+def _refuse_shortages(
+    recipe: Recipe,
+    counts: Mapping[str, MixCounts],
+    absent: Mapping[str, Sequence[str]],
+    summaries: Mapping[str, ShardSummary],
+) -> None:
     """Raises ShortError if a part has too few rows."""
-    shortages = [
-        Shortage(name, count.wanted, count.rows - count.repeated)
-        for name, count in counts.items()
-        if count.rows < count.wanted
-    ]
+    shortages, remedies = [], {}
+    for name, count in counts.items():
+        if count.rows < count.wanted:
+            lost = summaries.get(name, ShardSummary())
+            have = count.rows - count.repeated
+            shortages.append(Shortage(name, count.wanted, have, lost.rejects, len(lost.faults)))
+            remedies[name] = _suggest_remedy(recipe.parts[name], absent[name], count)
     if shortages:
-        sources = {name: absent[name] or part.source for name, part in recipe.parts.items()}
-        remedies = {name: describe_download([*map(load_source, names)]) for name, names in sources.items()}
         raise ShortError(shortages, remedies)
+
+
+def _suggest_remedy(part: Part, absent: Sequence[str], count: MixCounts) -> str:
+    """How a part gets more rows: from a corpus that is missing, or that may be there in part only."""
+    published = [source for source in absent or part.source if not is_own_source(source)]
+    steps = [describe_download([*map(load_source, published)])] if published else []
+    if not absent and not published:
+        steps.append("mend what was rejected, ask for fewer rows, or set fill: repeat")
+    if count.validation or count.mixed:
+        steps.append(f"validation takes {count.validation:,}, and {count.mixed:,} are in neither split")
+    return "; ".join(steps)
 
 
 def _order_picks(candidates: Sequence[Candidate], recipe: Recipe) -> list[Pick]:

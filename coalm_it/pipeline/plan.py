@@ -15,12 +15,13 @@ from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards, pin_file
-from coalm_it.corpora.find import CorpusMatch, find_corpora
+from coalm_it.corpora.find import CorpusMatch, find_corpora, list_files
+from coalm_it.corpora.listing import describe_missing
 from coalm_it.corpora.sources import Source, SourceError, describe_download, load_source
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS, depends_on_earlier_files
-from coalm_it.recipe import Recipe, load_recipe
+from coalm_it.recipe import Recipe, is_own_source, load_recipe
 from coalm_it.schema import Inventory
 from coalm_it.templates import fingerprint_own_templates, list_templates_in_use, use_templates
 from coalm_it.templates.own import read_own_templates
@@ -59,14 +60,13 @@ def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
 def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listener) -> list[PartSource]:
     """The corpora of every part, in the recipe's order, found in `data` or else among the bundled samples.
 
-    A missing corpus of a part with a quota is left out: the table of shortages will name it; so is any missing corpus
-    or split if the recipe allows short parts. Raises SourceError for any other missing corpus or split, or an unknown
-    reader.
+    A missing corpus of the package, of a part with a quota, is left out: the table of shortages will name it; so is any
+    missing corpus or split if the recipe allows short parts. Raises SourceError for any other missing corpus or split,
+    or an unknown reader.
     """
-    data = asset("sources", "samples") if data is None else Path(data)
-    wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
-    sources = {name: load_source(name) for name in wanted}
-    found = find_corpora(data, list(sources.values()))
+    folder = asset("sources", "samples") if data is None else Path(data)
+    sources = _load_sources(recipe)
+    found = find_corpora(folder, list(sources.values()))
     for entry in found:
         if not entry.used:
             what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
@@ -80,12 +80,12 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
                 message = "is a benchmark (evaluation: true in its YAML), which must not be trained on"
                 raise SourceError(f"part {name}: {source.name} {message}")
             corpora = _list_usable(source, found)
-            if not corpora and (part.rows or part.share or recipe.allow_short):
+            has_quota = bool(part.rows or part.share) and not is_own_source(name_in_recipe)
+            if not corpora and (has_quota or recipe.allow_short):
                 continue
             if not corpora:
-                raise SourceError(
-                    f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}{BUILD_WITHOUT}"
-                )
+                why = _describe_missing(name_in_recipe, source, folder, data is None)
+                raise SourceError(f"part {name}: {why}")
             having = [corpus for corpus in corpora if corpus.splits.get(part.split)]
             if not having and recipe.allow_short:
                 continue
@@ -127,6 +127,18 @@ def _open_first(
     raise SourceError(f"no corpus {source.name!r}")
 
 
+def _load_sources(recipe: Recipe) -> dict[str, Source]:
+    """Name in the recipe -> source. Raises SourceError, which names the part."""
+    sources: dict[str, Source] = {}
+    for name, part in recipe.parts.items():
+        for source in part.source:
+            try:
+                sources[source] = sources.get(source) or load_source(source)
+            except SourceError as error:
+                raise SourceError(f"part {name}: {error}") from None
+    return sources
+
+
 def _pin_inputs(corpus: Corpus, split: str, hashed: dict[tuple[Path, str | None], str | None]) -> Corpus:
     """The corpus with each file that this split reads tied to its present content; `hashed` are the hashes so far."""
 
@@ -149,9 +161,16 @@ def _list_files(corpus: Corpus, split: str) -> dict[str, RawFile]:
     return {name: file for name, file in sorted(corpus.files.items()) if name not in others}
 
 
-def _describe_layouts(source: Source) -> str:
-    globs = [next(iter(layout.splits.values())) for layout in source.layouts]
-    return f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
+def _describe_missing(name: str, source: Source, folder: Path, bundled: bool) -> str:
+    """Why there is no corpus for a source, and what to do. `bundled`: `folder` has the samples of the package."""
+    if not is_own_source(name):
+        globs = [next(iter(layout.splits.values())) for layout in source.layouts]
+        recognised = f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
+        return f"no corpus {source.name!r} in {folder}: {recognised}{BUILD_WITHOUT}"
+    if bundled:
+        return f"{name} describes a corpus of your own: say where its files are, with --data FOLDER"
+    why = describe_missing(source, sorted(list_files(folder)[0]))
+    return f"no corpus {source.name!r} in {folder}: {why}; its `layouts` in {name} say which files it consists of"
 
 
 def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, str]:

@@ -179,11 +179,11 @@ def test_sources_are_a_block_for_each_corpus(bundled: Path, columns: int) -> Non
 def test_rejects_stand_in_lines_below_the_table(bundled: Path, tmp_path: Path) -> None:
     data = Path(shutil.copytree(bundled, tmp_path / "data"))
     for path in (data / "sgd" / "train").iterdir():
-        path.write_text(path.read_text().replace('"GetForecast"', '"Get=Forecast("'))  # no row can hold such a call
+        path.write_text(path.read_text().replace("Goodbye", "Good\\u001bbye"))
     options = ["--data", data, "--out", tmp_path / "out", "--set", "expect.rejects_at_most=1"]
     printed = CliRunner().invoke(app, ["build", "tod", *map(str, options)]).stdout.splitlines()
     (table,) = (line.split() for line in printed[:3] if line.startswith("sgd "))
     rejects = int(table[5])
     below = next(line for line in printed[3:] if line.startswith("sgd, rejected by check: "))
-    assert re.search(rf"\brendering {rejects}\b", below)
+    assert re.search(rf"\bstructure {rejects}\b", below)
     assert max(map(len, printed[:3])) <= 80

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard, cut_shards
-from coalm_it.corpora.find import CorpusMatch, describe_sources, find_corpora
+from coalm_it.corpora.find import CorpusMatch, find_corpora
+from coalm_it.corpora.listing import describe_sources
 from coalm_it.corpora.sources import SourceError, list_sources, load_source
 
 # The least that is recognised of each layout.

@@ -51,6 +51,9 @@ def name(record: Any, number: int) -> str:
         ("a.json", ' [{"n": 1}, {"n": 2}]'),
         ("a.jsonl", '{"n": 1}\n\n{"n": 2}\n'),
         ("a.json", '{"n": 1}\r\n{"n": 2}'),  # lines under the name of a list, as BFCL has them
+        ("a.jsonl", '[{"n": 1}, {"n": 2}]\n'),  # a list under the name of lines
+        ("a.jsonl", '[\n  {\n    "n": 1\n  },\n  {"n": 2}\n]'),
+        ("a.jsonl", '{\n  "n": 1\n}\n{\n  "n": 2\n}\n'),
     ],
 )
 def test_a_list_and_lines_give_the_same_records(tmp_path: Path, file_name: str, content: str) -> None:
@@ -95,6 +98,7 @@ def test_a_file_is_parsed_once_until_it_changes(tmp_path: Path) -> None:
             '{\n"m": [\n"x"\n]\n"n": 1\n}',
             r"^a\.json: neither .*: Expecting ',' delimiter at line 5, character 1$",
         ),
+        ("a.jsonl", '[\n  {"n": 1},\n  {"n": 2},\n  {"n"', r"^a\.jsonl: not JSON, or cut off: .*line 4 column 7"),
         ("a.jsonl", "n,m\n1,2", r"^a\.jsonl: neither a list .*: Expecting value at line 1, character 1$"),
         ("a.json", b'[{"n": "\xff"}]', r"^a\.json: not UTF-8: "),
         ("a.parquet", b"PAR1....PAR1", r"^a\.parquet: not Parquet, or cut off: "),

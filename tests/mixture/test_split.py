@@ -222,7 +222,9 @@ def test_the_table_has_a_column_for_it(tmp_path: Path) -> None:
 def test_too_few_validation_rows_are_a_shortage(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3, expect={"validation_at_least": 10_000})
     held_out = built.manifest.parts["sgd"].validation
-    assert built.shortfall == f"{held_out} validation rows: validation_at_least is 10,000"
+    assert built.shortfall == (
+        f"{held_out} validation rows: validation_at_least is 10,000; --set validation=SHARE holds out more"
+    )
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "2"])

@@ -116,8 +116,8 @@ def test_a_build_whose_functions_are_all_held_out_says_so(bundled: Path, data: P
     result = run(data, {"own": {"source": str(own), "task": "function_call", "layout": "varied"}}, validation=0.999)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
-        "coalm-it: no row to write: with validation=0.999, 4 of 4 candidates are held out, and 0 fit on neither side: "
-        "their functions are held out; try a smaller share, or another seed"
+        "coalm-it: no row to write: validation 0.999 leaves no candidate for train: 4 are held out, and 0 are in "
+        "neither split; hold out less"
     )
 
 
