@@ -20,6 +20,12 @@ EXTRAS: dict[Extra, tuple[str, ...]] = {
     "train": ("accelerate", "datasets", "peft", "torch", "transformers", "trl"),
 }
 """Extra -> the modules that it brings and the package imports."""
+SIZES: dict[Extra, str] = {
+    "hub": "26 MB",
+    "llm": "47 MB",
+    "train": "1.3 GB with PyTorch for the CPU, 6 GB with that for GPUs: see docs/index.md",
+}
+"""Extra -> what it adds once installed, as measured for docs/index.md."""
 
 
 class MissingExtraError(RequestError):
@@ -33,7 +39,9 @@ def require_extra(extra: Extra, purpose: str, modules: Sequence[str] | None = No
     """
     missing = [name for name in modules or EXTRAS[extra] if find_spec(name) is None]
     if missing:
-        raise MissingExtraError(f"{purpose} needs {', '.join(missing)}: pip install 'coalm-it[{extra}]'")
+        install = f"pip install 'coalm-it[{extra}]', or '.[{extra}]' in a checkout"
+        size = f" ({SIZES[extra]})" if extra in SIZES else ""
+        raise MissingExtraError(f"{purpose} needs {', '.join(missing)}: {install}{size}")
 
 
 def import_hub(purpose: str) -> Any:

@@ -11,16 +11,22 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from coalm_it.errors import OutsideError
+from coalm_it.errors import OutsideError, RequestError
 
 
 def cache_folder() -> Path:
     """Where finished shards, locks and model answers are kept between runs.
 
-    The folder that the variable COALM_IT_CACHE names, else the platform's: ~/.cache/coalm-it on Linux.
+    The folder that the variable COALM_IT_CACHE names, else the platform's: ~/.cache/coalm-it on Linux. Raises
+    RequestError if the variable names a file, or something below one.
     """
     named = os.environ.get("COALM_IT_CACHE")
-    return Path(named) if named else user_cache_path("coalm-it", appauthor=False)
+    if not named:
+        return user_cache_path("coalm-it", appauthor=False)
+    for place in (Path(named), *Path(named).parents):
+        if place.exists() and not place.is_dir():
+            raise RequestError(f"COALM_IT_CACHE={named}: {place} is a file; the variable names a folder")
+    return Path(named)
 
 
 class OutputError(OutsideError):

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from coalm_it.assets import list_assets
-from coalm_it.configs import find_config_file, load_config
+from coalm_it.configs import ConfigError, find_config_file, load_config
+from coalm_it.configs.validation import name_nearest
 from coalm_it.model_settings import Settings
 from coalm_it.schema import Task
 
@@ -20,7 +21,10 @@ class _Section(BaseModel):
 
 class Mask(_Section):
     """Function masking: some samples get random names for their functions and parameters, in tools and calls alike, so
-    that a model learns to read descriptions instead of guessing from names. The originals stay in `provenance`.
+    that a model learns to read descriptions instead of guessing from names. The originals stay in `provenance`. Names
+    stay that somebody says in the conversation or the system text (`user_id`, `getWeather`; a plain word such as
+    `search` does not count), as the text would contradict the row otherwise; those without a description of their own,
+    as nothing else would tell them apart; and those inside nested objects.
     """
 
     style: Literal["plain", "hammer"] = Field(
@@ -30,6 +34,11 @@ class Mask(_Section):
     )
     probability: float = Field(
         2 / 3, ge=0, le=1, description="Share of the part's samples that are masked; each copy is drawn for itself."
+    )
+    descriptions: bool = Field(
+        True,
+        description="Whether names are replaced in descriptions and examples too; a name that cannot be replaced there "
+        "stays everywhere. false: descriptions stay as they are and may say the original names, as in Hammer's rows.",
     )
 
 
@@ -103,15 +112,18 @@ class Part(_Section):
     )
     layout: Literal["hammer", "toolace", "varied"] = Field(
         "toolace",
-        description="How the three columns are written. hammer, toolace: the published wordings, of function_call "
-        "rows only. varied: for all tasks, each row in one of many wordings, call formats and tool formats.",
+        description="How the three columns are written. toolace (the default) and hammer: one published wording for "
+        "function_call rows; rows of the other tasks then have the published wording of their task. hammer has a "
+        "single request and its first calls, and samples of conversations are rejects. varied: every row has one of 14 "
+        "wordings, 4 call formats and 3 forms of the list of functions, drawn by its id; for all tasks.",
     )
     filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
     copies: int = Field(
         1,
         ge=1,
         description="How many times each sample is a candidate; of use with `mask`, which gives each copy other "
-        "names. The copies of a dialogue are on one side of the validation split.",
+        "names, and with `layout: varied`, which draws a wording and formats for each copy. Else copies are identical. "
+        "The copies of a dialogue are on one side of the validation split.",
     )
     checks: dict[str, bool] = Field(
         {},
@@ -250,13 +262,23 @@ class Recipe(_Section):
     scale: float = Field(
         1, gt=0, le=1, description="Builds this share of what each part would give: 0.01 for a hundredth."
     )
-    allow_short: bool = Field(False, description="Build even if a part has too few rows; the manifest says so.")
+    allow_short: bool = Field(
+        False,
+        description="Build even if a part has too few rows, or its corpus is not there; table, manifest and card say "
+        "so.",
+    )
     validation: float = Field(
         0,
         ge=0,
         lt=1,
-        description="Share held out as the split `validation`: of dialogues, or of functions for function_call rows "
-        "(see [evaluation](evaluation.md#validation-rows)).",
+        description="Share held out as the split `validation` (see `validation_by`).",
+    )
+    validation_by: Literal["functions", "dialogues"] = Field(
+        "functions",
+        description="What is held out for the function_call rows. functions: a share of the functions, so that no call "
+        "of a validation row is one that train teaches. dialogues: a share of the dialogues, for conversations that "
+        "all use the same functions. Rows of other tasks are held out by dialogue in any case (see "
+        "[evaluation](evaluation.md#validation-rows)).",
     )
     observation_results: int = Field(
         2, ge=0, description="How many results of a search an observation shows beside those that the agent uses."
@@ -266,6 +288,13 @@ class Recipe(_Section):
         ge=0,
         description="How many functions of other services are shown among the tools; for corpora with one list of "
         "functions for all dialogues.",
+    )
+    near_misses: int = Field(
+        0,
+        ge=0,
+        description="How many functions that look right and are wrong are added at most to those of a request; for "
+        "corpora whose records have their own functions. They share words with the request or with the right "
+        "function, and make a change that nobody asked for or require a value that nobody stated.",
     )
     limit: int | None = Field(None, gt=0, description="Read only the first N dialogues of each part, for a quick look.")
     reasoning: Reasoning = Field(
@@ -329,20 +358,27 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     """
     recipe = load_config("recipes", name, Recipe, changes)
     path = find_config_file("recipes", name)
-    return recipe if path in list_assets("recipes", ".yaml") else _resolve_paths(recipe, path.parent)
-
-
-def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
-    def resolve(source: str) -> str:
-        beside = folder / source
-        return str(beside) if is_own_source(source) and beside.is_file() else source
-
+    folders = (Path(),) if path in list_assets("recipes", ".yaml") else (path.parent, Path())
+    templates = str(path.parent / recipe.templates) if recipe.templates and len(folders) > 1 else recipe.templates
     parts = {
-        name: part.model_copy(update={"source": tuple(map(resolve, part.source))})
+        name: part.model_copy(update={"source": tuple(_resolve_source(name, one, folders) for one in part.source)})
         for name, part in recipe.parts.items()
     }
-    templates = str(folder / recipe.templates) if recipe.templates else ""
     return recipe.model_copy(update={"parts": parts, "templates": templates})
+
+
+def _resolve_source(part: str, source: str, folders: Sequence[Path]) -> str:
+    """The path of a user's YAML file, looked for in these folders; a name in sources/ stays. Raises ConfigError."""
+    if not is_own_source(source):
+        return source
+    for folder in folders:
+        if (folder / source).exists():
+            return str(folder / source)
+    places = dict.fromkeys(str((folder / source).resolve().parent) for folder in folders)
+    there = [path.name for place in places for path in sorted(Path(place).glob("*.y*ml"))]
+    near = name_nearest(Path(source).name, there)
+    hint = f"; {near}" if near.startswith("did you mean") else ""
+    raise ConfigError(f"part {part}: no file {Path(source).name} in {' or '.join(places)}{hint}")
 
 
 def is_own_source(source: str) -> bool:

@@ -161,6 +161,18 @@ class Place(NamedTuple):
     step: int | None
 
 
+class Mended(NamedTuple):
+    """An argument that a reader brought into the form of its schema: where, its path in the call, what it was before.
+
+    An optional argument that was "" or null is left out of the call.
+    """
+
+    turn: int
+    step: int
+    path: str
+    was: Any
+
+
 class Dialogue(Model):
     """One conversation of a corpus. `file` is relative to the corpus folder; `record` is its index in the file."""
 
@@ -175,7 +187,8 @@ class Dialogue(Model):
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...]
     context_only: tuple[Place, ...] = ()
-    """Steps and replies that the corpus marks as not to be learnt: they are no targets."""
+    """Steps and replies that the corpus marks as not to be learnt, or does not annotate: they are no targets."""
+    mended: tuple[Mended, ...] = ()
     file: str = ""
     record: int = 0
 

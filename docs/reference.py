@@ -72,8 +72,21 @@ def describe_recipe() -> Lines:
     yield ""
     yield from write_table(["check", "meaning"], [[f"`{name}`", describe_check(name)] for name in CHECKS])
     yield ""
-    yield "Two more reasons are no checks and cannot be turned off: `reasoning`, no thought of a model was accepted"
-    yield "(with `fallback: reject`), and `rendering`, the layout cannot write one of the calls."
+    yield "What a check looks at decides which rows it can reject. Every row: `structure`. Rows with functions:"
+    yield "`call_grammar`. The calls of the turn, and tracked values: `grounding`. Replies, of function_call and"
+    yield "react_response rows: `reply_facts`, `outcome`, `database`. Thoughts before calls, also those that a"
+    yield "function_call row shows in `samples` alone: `leak`. The thoughts of ReAct rows: `thoughts`, `agreement`,"
+    yield "`thought_facts`, and `substance` where a model wrote them."
+    yield ""
+    yield "For conversations without annotation (your own, xLAM, ToolACE), `database` finds nothing, as it compares"
+    yield "annotated acts; all others read the texts, calls and results. A value is grounded if it is said in the"
+    yield "conversation or the system text, stands in an earlier call or result, or is given by the function's"
+    yield "description: a default, a value that the schema lists. What else the agent may know (a login, a table of"
+    yield "codes) the check cannot see: put it into the system text, or turn `grounding` off for that part."
+    yield ""
+    yield "Three more reasons are no checks and cannot be turned off: `reasoning`, no thought of a model was accepted"
+    yield "(with `fallback: reject`); `layout`, the sample has parts that the layout does not show (`hammer`: earlier"
+    yield "turns, earlier calls, or a text as the answer); and `rendering`, the layout cannot write one of the calls."
 
 
 def describe_check(name: str) -> str:
@@ -197,7 +210,7 @@ def describe_data_set() -> Lines:
     yield "# Data set"
     yield ""
     yield "What `coalm-it build` writes: a folder that `datasets.load_dataset` opens, with three configs. `coalm_it`"
-    yield "(the default: three columns of text) and `samples` (prompt, completion and tools, for trainers) have the same"
+    yield "(the default: three columns of text) and `samples` (prompt, completion, tools, for trainers) have the same"
     yield "rows in the same order; `dialogues` has each dialogue of these rows once."
     yield ""
     yield "## Files"

@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 from pathlib import Path
+from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,12 +17,15 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 import coalm_it
+from coalm_it.calls import Syntax
 from coalm_it.checks import CHECKS
 from coalm_it.cli import app
 from coalm_it.dataset.folder import FILES
-from coalm_it.dataset.tables import COALM_IT, MEANINGS, PROVENANCE, REJECTS
+from coalm_it.dataset.tables import COALM_IT, DIALOGUES, MEANINGS, PROVENANCE, REJECTS
 from coalm_it.pipeline.build import build
-from coalm_it.recipe import list_recipes
+from coalm_it.recipe import Part, list_recipes
+from coalm_it.rendering.varied import ToolStyle
+from coalm_it.templates import list_macros
 
 ROOT = Path(coalm_it.__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -132,7 +136,7 @@ def test_every_key_and_column_has_its_meaning_there(page: str, rows: int) -> Non
 
 
 def test_every_column_and_every_file_of_a_build_is_described(demo: Path) -> None:
-    columns = {field.name for schema in (COALM_IT, REJECTS) for field in schema}
+    columns = {field.name for schema in (COALM_IT, REJECTS, DIALOGUES) for field in schema}
     assert {name for name in MEANINGS if "." not in name} == columns
     files = [path.relative_to(demo) for path in demo.rglob("*") if path.is_file() and ".work" not in path.parts]
     for file in files:
@@ -147,6 +151,12 @@ def test_every_key_of_provenance_is_described(plus: Path) -> None:
     keys = {key for row in rows for key in json.loads(row)}
     assert keys >= {"mask", "unanswerable", "writer"}
     assert keys <= set(PROVENANCE)
+
+
+def test_the_numbers_of_wordings_and_formats_are_those_that_there_are() -> None:
+    layout = Part.model_fields["layout"].description or ""
+    counts = len(list_macros("rows/varied/agent")), len(get_args(Syntax)), len(get_args(ToolStyle))
+    assert "one of {} wordings, {} call formats and {} forms of the list of functions".format(*counts) in layout
 
 
 def test_every_check_stands_in_the_reference_with_its_meaning() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from coalm_it.extras import EXTRAS
+from coalm_it.extras import EXTRAS, SIZES
 
 MODEL = ["--set", "reasoning.writer=annotate", "--set", "reasoning.model=small"]
 OUT = ["--out", "out"]
@@ -62,9 +63,27 @@ def test_a_missing_extra_is_one_line_before_any_work(
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**source, "name": "mine"}))
     ran = run_without(missing, tmp_path, *arguments)
     needs, extra = line.removesuffix("]").split(" [")
-    assert ran.stderr == f"coalm-it: {needs} pip install 'coalm-it[{extra}]'\n"
+    install = f"pip install 'coalm-it[{extra}]', or '.[{extra}]' in a checkout"
+    assert re.fullmatch(re.escape(f"coalm-it: {needs} {install} (") + r"[\d.]+ [GM]B.*\)\n", ran.stderr)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_the_sizes_are_those_of_the_first_page() -> None:
+    """The page gives the whole with everything that it needs, the line what the extra adds to the core."""
+    page = (Path(__file__).parents[1] / "docs" / "index.md").read_text(encoding="utf-8")
+    core, hub, llm = (int(size) for size in re.findall(r"^\| `pip install .*\| (\d+) MB \|$", page, re.MULTILINE))
+    assert (SIZES["hub"], SIZES["llm"]) == (f"{hub - core} MB", f"{llm - core} MB")
+    for size in re.findall(r"\| ([\d.]+ GB) \|$", page, re.MULTILINE):
+        assert size in SIZES["train"]
+
+
+def test_an_estimate_without_a_model_asks_for_no_package(tmp_path: Path) -> None:
+    ran = run_without("genai_prices json_repair", tmp_path, "estimate", "tod")
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "coalm-it: tod: no model writes thoughts: --set reasoning.writer=annotate --set reasoning.model=NAME\n"
+    )
 
 
 def test_what_needs_no_extra_works_without_any(tmp_path: Path) -> None:

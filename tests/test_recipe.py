@@ -120,7 +120,16 @@ def test_the_walk_over_the_keys_reaches_the_parts() -> None:
         ("parts.sgd.rows=0", r"parts\.sgd\.rows: should be greater than 0 \(found 0\)"),
         ("parts.sgd.rows=many", r"parts\.sgd\.rows: .* \(found 'many'\)"),
         ("parts.sgd.split=dev", r"parts\.sgd\.split: .*'train', 'validation' or 'test' \(found 'dev'\)"),
-        ("parts.sgd.task=act", r"parts\.sgd\.task\.0: .*'react_action'.* \(found 'act'\)"),
+        ("parts.sgd.task=act", r"parts\.sgd\.task\.0: .*'react_action'.* \(found 'act'\)$"),
+        ("parts.sgd.task=function_cal", r"task\.0: .* \(found 'function_cal'\); did you mean 'function_call'\?$"),
+        ("parts.sgd.layout=varid", r"layout: .* \(found 'varid'\); did you mean 'varied'\?$"),
+        ("checks=null", r"checks: should be a mapping of keys to values \(found None\), such as {grounding: false}$"),
+        ("checks=false", r"checks: should be a mapping of keys to values \(found False\), such as {grounding: false}$"),
+        (
+            "checks={grounding:false}",
+            r"checks\.grounding:false: should be true or false \(found None\); in YAML a blank follows the colon: "
+            r"grounding: false$",
+        ),
         ("parts.sgd.source=[]", r"parts\.sgd\.source: .*at least one entry"),
         ("parts.sgd.task=[]", r"parts\.sgd\.task: .*at least one entry"),
         ("parts={}", r"parts: .*at least one entry"),

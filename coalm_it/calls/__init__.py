@@ -1,6 +1,7 @@
 """The call syntaxes: read and written, never evaluated.
 
     python     FindBus(from_location='Paris', n=2)                       one call per line
+               functions['Get Joke'](n=1, **{'sort-by': 'day'})          names that are no Python names
     bracket    [Market Trends API(trend_type="GAINERS"), Get Joke()]     as in ToolACE and BFCL
     json       [{"name": "FindBus", "arguments": {"from_location": "Paris"}}]
     openai     {"tool_calls": [{"type": "function", "function": {"name": "FindBus", "arguments": {...}}}]}
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coalm_it.calls.grammar import read_bracket, read_python
+from coalm_it.calls.grammar import is_python_name, read_bracket, read_python
 from coalm_it.calls.json_forms import decode_calls, read_json
 from coalm_it.calls.limits import MAX_DEPTH, SURROGATE, CallSyntaxError, Syntax, locate_error
 from coalm_it.calls.lookup import find_tool
@@ -29,6 +30,7 @@ __all__ = [
     "find_tool",
     "format_calls",
     "format_value",
+    "is_python_name",
     "parse_calls",
 ]
 

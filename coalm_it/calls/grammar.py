@@ -8,6 +8,8 @@
 - Values are JSON values in Python or JSON spelling: True and true, None and null, both quotes, the escapes
   of both; a tuple is read as a list. Any other expression is an error. So are NaN and infinity (JSON has
   neither), half a surrogate pair (no file can hold it), and lists and dicts nested deeper than MAX_DEPTH.
+- A name that is no Python name may stand in quotes: `functions['Get Joke'](n=1, **{'sort-by': 'day'})`. Any text is
+  a name there. This is part of python syntax alone, which is written so (`is_python_name` says for which names).
 - A positional argument takes the name of the tool's parameter at the same position.
 
 Reading takes time linear in the length of the text.
@@ -15,8 +17,10 @@ Reading takes time linear in the length of the text.
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,6 +33,7 @@ _NAME_PART = rf"""[^()\[\]{{}}="{_LINE_BREAK}]*+"""
 _NAME_GROUP = rf"""\([^()\[\]{{}}="'{_LINE_BREAK}]*+\)(?=[ \t]*+[^\s,)\]])"""
 _NAME = re.compile(rf"{_NAME_PART}(?:{_NAME_GROUP}{_NAME_PART})*+")
 _KEYWORD = re.compile(rf"""([^()\[\]{{}}=,"'{_LINE_BREAK}]*+)=""")
+_QUOTED_NAME = re.compile(r"functions\s*+\[\s*+(?=[\"'])")
 _BLANKS = re.compile(r"\s*+")
 _EXPONENT = r"[eE][-+]?[0-9]++"
 _VALUE = re.compile(
@@ -47,7 +52,7 @@ _ESCAPED |= {mark: mark for mark in "\\'\"/"}
 
 def read_python(text: str, tools: Sequence[Tool]) -> Iterator[Call]:
     """The calls of a text, one per line. Raises CallSyntaxError."""
-    return _Reader(text, tools).lines()
+    return _Reader(text, tools, quoted_names=True).lines()
 
 
 def read_bracket(text: str, tools: Sequence[Tool]) -> Iterator[Call]:
@@ -65,12 +70,23 @@ def is_argument_name(name: str) -> bool:
     return bool(name) and name == name.strip() and match_end(_KEYWORD, name + "=", 0) == len(name) + 1
 
 
+def is_python_name(name: str, *, dotted: bool = False) -> bool:
+    """Whether Python reads this as a name that is no keyword, or, if `dotted`, as such names with dots between them.
+
+    Python takes some letters for others (NFKC), and a name with such letters for another name.
+    """
+    parts = name.split(".") if dotted else [name]
+    plain = name.isascii() or unicodedata.normalize("NFKC", name) == name
+    return plain and all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
+
+
 class _Reader:
     """Reads a text in python or bracket syntax in one pass; `position` is the next character to read."""
 
-    def __init__(self, text: str, tools: Sequence[Tool]) -> None:
+    def __init__(self, text: str, tools: Sequence[Tool], *, quoted_names: bool = False) -> None:
         self.text = text
         self.tools = tools
+        self.quoted_names = quoted_names
         self.position = 0
 
     def lines(self) -> Iterator[Call]:
@@ -95,8 +111,15 @@ class _Reader:
 
     def call(self) -> Call:
         start = self.position
-        self.position = match_end(_NAME, self.text, start)
-        name = self.text[start : self.position].strip()
+        if self.quoted_names and (quoted := _QUOTED_NAME.match(self.text, start)):
+            self.position = quoted.end()
+            name = self.value(0)
+            self.skip_blanks()
+            self.take("]", "expected ']' after the name of a function in quotes")
+            self.skip_blanks()
+        else:
+            self.position = match_end(_NAME, self.text, start)
+            name = self.text[start : self.position].strip()
         self.take("(", "expected the name of a function and '(' after it")
         if not name:
             raise self.error("expected the name of a function", start)
@@ -107,20 +130,32 @@ class _Reader:
         named = False
         for _ in self.items(")"):
             start = self.position
-            if keyword := _KEYWORD.match(self.text, start):
+            if self.quoted_names and self.text.startswith("**", start):
                 named = True
-                name = keyword[1].strip()
-                self.position = keyword.end()
+                given = self.unpacked()
+            elif label := _KEYWORD.match(self.text, start):
+                named = True
+                self.position = label.end()
+                given = {label[1].strip(): self.value(MAX_DEPTH)}
             elif named:
                 raise self.error("expected name=value, as after every argument with a name")
             else:
-                name = self.parameter(function, len(arguments))
-            if not name:
+                given = {self.parameter(function, len(arguments)): self.value(MAX_DEPTH)}
+            if "" in given:
                 raise self.error("expected the name of an argument before '='", start)
-            if name in arguments:
-                raise self.error(f"the argument {name} is given twice", start)
-            arguments[name] = self.value(MAX_DEPTH)
+            if doubled := arguments.keys() & given.keys():
+                raise self.error(f"the argument {min(doubled)} is given twice", start)
+            arguments |= given
         return arguments
+
+    def unpacked(self) -> dict[str, Any]:
+        """The arguments of `**{'sort-by': 1}`."""
+        self.position += 2
+        start = self.position
+        given = self.value(MAX_DEPTH + 1)
+        if not isinstance(given, dict):
+            raise self.error("expected a dict after '**'", start)
+        return given
 
     def parameter(self, function: str, index: int) -> str:
         tool = find_tool(Call(name=function), self.tools)

@@ -40,7 +40,7 @@ _TAIL = re.compile(r"(?:<\|python_tag\|>|\[TOOL_CALLS\]|<\|tool_call\|>)(.*)", r
 # The blanks before a fence are taken from their first one only: a long run of them is read once, not once a blank.
 FENCE = re.compile(r"(?:(?<!\s)\s++)?```[\w+-]*+\s*+")
 _SEEMS_CALL = re.compile(
-    r"""\s*(?:[\[{<]|```|Action:|[\w.]+\()|<tool_call|<\|python_tag|\[TOOL_CALLS|"tool_calls"\s*:"""
+    r"""\s*(?:[\[{<]|```|Action:|[\w.]+\(|functions\[)|<tool_call|<\|python_tag|\[TOOL_CALLS|"tool_calls"\s*:"""
 )
 
 
@@ -143,4 +143,5 @@ def _names_call(body: str, functions: Collection[str]) -> bool:
     if not functions:
         return False
     names = "|".join(map(re.escape, sorted(functions, key=len, reverse=True)))
-    return re.search(rf"""(?<![\w.])(?:{names})\(|"(?:name|tool)"\s*:\s*"(?:{names})\"""", body) is not None
+    called = rf"""(?<![\w.])(?:{names})\(|functions\[["'](?:{names})["']\]\("""
+    return re.search(rf"""{called}|"(?:name|tool)"\s*:\s*"(?:{names})\"""", body) is not None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
-from coalm_it.calls.grammar import is_argument_name, is_function_name
+from coalm_it.calls.grammar import is_argument_name, is_function_name, is_python_name
 from coalm_it.calls.limits import MAX_DEPTH, Syntax, check_value
 from coalm_it.schema import Call
 
@@ -14,9 +15,11 @@ from coalm_it.schema import Call
 def format_calls(calls: Sequence[Call], syntax: Syntax) -> str:
     """Writes calls; `bracket` puts texts in double quotes, as ToolACE does, `python` as `repr` does.
 
-    Raises ValueError for what could not be read back: in python and bracket a name that the grammar would
-    cut elsewhere; everywhere an argument that `format_value` refuses; in python no calls, which that syntax
-    cannot express.
+    In python a name that is no Python name is quoted: `functions['Get Joke'](n=1, **{'sort-by': 'day'})`.
+
+    Raises ValueError for what could not be read back: in bracket a name that the grammar would cut elsewhere; in
+    python an empty name; everywhere an argument that `format_value` refuses; in python no calls, which that
+    syntax cannot express.
     """
     if syntax in ("json", "openai"):
         for call in calls:
@@ -27,10 +30,10 @@ def format_calls(calls: Sequence[Call], syntax: Syntax) -> str:
         tool_calls = [{"type": "function", "function": function} for function in objects]
         return json.dumps({"tool_calls": tool_calls}, ensure_ascii=False)
     if syntax == "bracket":
-        return f"[{', '.join(_format_call(call, _format_double_quoted) for call in calls)}]"
+        return f"[{', '.join(map(_format_bracket, calls))}]"
     if not calls:
         raise ValueError("python syntax cannot say that there is no call; bracket and json can, by []")
-    return "\n".join(_format_call(call, format_value) for call in calls)
+    return "\n".join(map(_format_python, calls))
 
 
 def format_value(value: Any) -> str:
@@ -48,13 +51,27 @@ def format_value(value: Any) -> str:
     return text
 
 
-def _format_call(call: Call, write: Callable[[Any], str]) -> str:
+def _format_python(call: Call) -> str:
+    """A call that Python can parse: names that are no Python names are quoted."""
+    if not call.name or "" in call.arguments:
+        raise ValueError(f"python cannot hold an empty name in a call of {call.name!r}")
+    function = call.name if is_python_name(call.name, dotted=True) else f"functions[{format_value(call.name)}]"
+    written = []
+    for is_plain, group in groupby(call.arguments.items(), key=lambda item: is_python_name(item[0])):
+        if is_plain:
+            written += [f"{key}={format_value(value)}" for key, value in group]
+        else:
+            written.append(f"**{{{', '.join(f'{format_value(key)}: {format_value(value)}' for key, value in group)}}}")
+    return f"{function}({', '.join(written)})"
+
+
+def _format_bracket(call: Call) -> str:
     if not is_function_name(call.name):
-        raise ValueError(f"only json can hold the function name {call.name!r}")
+        raise ValueError(f"only json and python can hold the function name {call.name!r}")
     for key in call.arguments:
         if not is_argument_name(key):
-            raise ValueError(f"only json can hold the argument name {key!r} of {call.name}")
-    return f"{call.name}({', '.join(f'{key}={write(value)}' for key, value in call.arguments.items())})"
+            raise ValueError(f"only json and python can hold the argument name {key!r} of {call.name}")
+    return f"{call.name}({', '.join(f'{key}={_format_double_quoted(value)}' for key, value in call.arguments.items())})"
 
 
 def _format_double_quoted(value: Any) -> str:

@@ -6,18 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, Syntax, find_tool, format_calls, parse_calls
-from coalm_it.schema import DONT_CARE, Call, Finding, Layout, Sample, Tool
+from coalm_it.checks.arguments import find_argument_faults
+from coalm_it.schema import Call, Finding, Layout, Sample, Tool
 
 _SYNTAX: dict[Layout, Syntax] = {"react_action": "python", "toolace": "bracket", "hammer": "json", "varied": "json"}
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list, tuple),
-    "object": (dict,),
-    "null": (type(None),),
-}
 
 
 def check_call_grammar(sample: Sample) -> list[Finding]:
@@ -45,43 +37,7 @@ def _check_call(call: Call, tools: tuple[Tool, ...]) -> Iterator[str]:
         of = f" of {call.service}" if call.service else ""
         yield f"{call.name}{of} is not among the {len(tools)} tools shown"
         return
-    yield from _check_object(call.name, call.arguments, tool.parameters)
-
-
-def _check_object(path: str, value: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
-    properties: dict[str, Any] = schema.get("properties", {})
-    for name in schema.get("required", ()):
-        if name not in value:
-            yield f"{path} needs {name}, which is missing"
-    for name, item in value.items():
-        if name in properties:
-            yield from _check_value(f"{path}.{name}", item, properties[name])
-        elif "properties" in schema and not schema.get("additionalProperties"):
-            yield f"{path} has no parameter {name}"
-
-
-def _check_value(path: str, value: Any, schema: dict[str, Any]) -> Iterator[str]:
-    kinds = schema.get("type", ())
-    names = (kinds,) if isinstance(kinds, str) else tuple(kinds)
-    if value == DONT_CARE:
-        return
-    if names and not any(_has_type(value, name) for name in names):
-        yield f"{path} must be {' or '.join(names)}, not {value!r}"
-    elif "enum" in schema and value not in schema["enum"]:
-        allowed = ", ".join(map(str, schema["enum"]))
-        yield f"{path} is {value!r}, which is none of {allowed}"
-    elif isinstance(value, dict):
-        yield from _check_object(path, value, schema)
-    elif isinstance(value, list) and "items" in schema:
-        for index, item in enumerate(value):
-            yield from _check_value(f"{path}[{index}]", item, schema["items"])
-
-
-def _has_type(value: Any, name: str) -> bool:
-    known = _TYPES.get(name)
-    if known is None:
-        return True
-    return isinstance(value, known) and (name == "boolean" or not isinstance(value, bool))
+    yield from find_argument_faults(call, tool)
 
 
 def _reads_back(sample: Sample) -> bool:

@@ -3,8 +3,8 @@
 If there is an annotated state, an argument must agree with it for its slot and service: as spoken, in another form of
 the same value, or in the canonical form that an act so far gives ("Chi-town" -> Chicago). So an outdated value, or one
 that belongs to another slot, is not grounded. If the state does not have the slot, the argument must be the default of
-the schema or be in an earlier observation. If there is no state at all, it may also be in the text of the dialogue, in
-what the system tells the agent, or be one of the values that the schema lists.
+the schema or be in an earlier observation. Before the first state it may also be in the text of the dialogue, in what
+the system tells the agent, or be one of the values that the schema lists. Dialogues without annotation: see `tracing`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import ValueOrigin, find_speaker, is_observed, is_public, read_acts, read_leaves
+from coalm_it.checks.tracing import find_untraced, is_annotated_dialogue, trace_leaves
 from coalm_it.schema import DONT_CARE, Call, Finding, Sample
 from coalm_it.values import same_value, value_text
 
@@ -23,6 +24,13 @@ def check_grounding(sample: Sample) -> list[Finding]:
     if sample.task == "state_tracking":
         return list(_check_state(sample))
     steps = sample.current.steps[: None if sample.step is None else sample.step + 1]
+    if not is_annotated_dialogue(sample):
+        return [
+            Finding(check="grounding", where=f"step {index}", message=message)
+            for index, step in enumerate(steps)
+            for call in step.calls
+            for message in _check_untraced(sample, call, index)
+        ]
     return [
         Finding(check="grounding", where=f"step {index}", message=_describe_ungrounded(sample, call, slot))
         for index, step in enumerate(steps)
@@ -30,6 +38,13 @@ def check_grounding(sample: Sample) -> list[Finding]:
         for slot in call.arguments
         if not _is_wanted(sample, call, slot) and _find_origin(sample, call, slot, index) is None
     ]
+
+
+def _check_untraced(sample: Sample, call: Call, step: int) -> Iterator[str]:
+    for slot in call.arguments:
+        for leaf in find_untraced(sample, call, slot, step):
+            where, value = f"{call.name}.{leaf.path}", value_text(leaf.value)
+            yield f"{where} is {value!r}, which nobody said, no result holds and is no default"
 
 
 def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> ValueOrigin | None:
@@ -40,6 +55,9 @@ def trace_argument(sample: Sample, call: Call, slot: str, step: int = 0) -> Valu
     default: the default of the schema; dontcare: the user accepts any value; observed: in an earlier result or call;
     chosen: one of the values that the schema lists; told: in the system text.
     """
+    if not is_annotated_dialogue(sample):
+        origins = [origin for _, origin in trace_leaves(sample, call, slot, step)]
+        return None if None in origins else origins[0] if origins else "chosen"
     if not _is_wanted(sample, call, slot):
         return _find_origin(sample, call, slot, step)
     text, default = value_text(call.arguments[slot]), value_text(_schema(sample, call, slot).get("default"))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from coalm_it.calls import find_tool
 from coalm_it.checks.claims import Claim, read_claims, read_counts, says_booked, says_nothing_found
 from coalm_it.checks.evidence import read_leaves
+from coalm_it.checks.tracing import is_annotated_dialogue
 from coalm_it.observations import BookingStatus, booking_outcome, count_matches, find_differing_slots, read_records
 from coalm_it.schema import Call, Finding, Sample, Turn
 from coalm_it.values import value_text
@@ -32,7 +33,7 @@ def check_outcome(sample: Sample) -> list[Finding]:
     if outcomes:
         faults += [("thought", fault) for fault in _compare_claims(read_claims(_cut_names(sample, thought)), outcomes)]
         faults += [("reply", fault) for fault in _compare_claims(_read_reply(sample), outcomes)]
-    elif sample.tools and says_booked(thought) and not _has_booked(sample):
+    elif _knows_bookings(sample) and says_booked(thought) and not _has_booked(sample):
         faults.append(("thought", "takes something for booked, and nothing has been booked so far"))
     if sample.current.steps:
         faults += [("thought", fault) for fault in _check_search(sample, thought)]
@@ -57,6 +58,11 @@ def _describe_outcome(call: Call, observation: Any, kind: BookingStatus) -> str:
     slot = find_differing_slots(call, record)[0]
     asked, returned = value_text(call.arguments[slot]), value_text(record[slot])
     return f"{call.name} was asked for {slot} {asked!r} and returned {returned!r}"
+
+
+def _knows_bookings(sample: Sample) -> bool:
+    """Whether it can be told which calls book: a corpus without annotation does not say."""
+    return bool(sample.tools) and is_annotated_dialogue(sample)
 
 
 def _has_booked(sample: Sample) -> bool:

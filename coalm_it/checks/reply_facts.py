@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from coalm_it.checks.evidence import find_facts, find_speaker, is_annotated, is_observed, read_acts
+from coalm_it.checks.plain_replies import find_unfounded
+from coalm_it.checks.tracing import is_annotated_dialogue
 from coalm_it.observations import count_matches, read_records
 from coalm_it.schema import DONT_CARE, Act, ActName, Call, Finding, Sample
 from coalm_it.values import contains, mentions, same_value, value_text
@@ -109,6 +111,10 @@ def _is_from_elsewhere(sample: Sample, act: Act, canonical: str) -> bool:
 
 
 def _check_text(sample: Sample, reply: str) -> Iterator[str]:
+    if not is_annotated_dialogue(sample):
+        for words in find_unfounded(sample, reply):
+            yield f"{words!r} stands in no result so far and nobody said it"
+        return
     for act in sample.current.labels.system_acts:
         for value in act.values:
             if len(value) > 2:  # a shorter one may be a part of another value

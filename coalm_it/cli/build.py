@@ -39,7 +39,9 @@ def build(
     workers: Workers = CORES,
     limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N dialogues of each part.")] = None,
     scale: Annotated[float | None, typer.Option(help="Build this share of each part, e.g. 0.01.")] = None,
-    allow_short: Annotated[bool, typer.Option("--allow-short", help="Build even if a part has too few rows.")] = False,
+    allow_short: Annotated[
+        bool, typer.Option("--allow-short", help="Build even if a part has too few rows, or its corpus is not there.")
+    ] = False,
     changes: Changes = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a finished build of another recipe, or of real corpora.")
@@ -100,10 +102,13 @@ def build(
 
 def _print_counts(built: BuildResult) -> None:
     """A table of the parts, and below it what was rejected, and who wrote the thoughts."""
+    from coalm_it.rendering import LAYOUT_ADVICE
+
     parts = built.manifest.parts
     optional = {
         "repeated": {name: count.repeated for name, count in parts.items()},
         "held out": {name: count.validation for name, count in parts.items()},
+        "in neither split": {name: count.mixed for name, count in parts.items()},
     }
     shown = {title: counts for title, counts in optional.items() if any(counts.values())}
     print_rows(
@@ -114,30 +119,37 @@ def _print_counts(built: BuildResult) -> None:
                 "candidates": f"{count.candidates:,}",
                 "rows": f"{count.rows:,}",
                 **{title: f"{counts[name]:,}" for title, counts in shown.items()},
-                "left out": f"{count.left_out:,}",
+                "left out": f"{count.left_out - count.mixed:,}",
                 "rejects": f"{count.rejects:,}",
                 "faults": f"{count.faults:,}",
+                **({"not found": ", ".join(count.absent)} if any(one.absent for one in parts.values()) else {}),
             }
             for name, count in parts.items()
         ],
         as_json=False,
     )
     for name, count in parts.items():
+        if count.mended:
+            values = "1 value" if count.mended == 1 else f"{count.mended:,} values"
+            print_line(f"{name}: {values} of arguments mended, as the provenance of the rows says")
         if count.rejects:
             print_line(f"{name}, rejected by check: {_list_counts(count.rejected_by)}")
+        if count.rejected_by.get("layout"):
+            print_line(f"{name}: {LAYOUT_ADVICE}")
         if built.manifest.answers.requests and count.thoughts:
             print_line(f"{name}, thoughts: {_list_counts(count.thoughts)}")
     print_line(f"{built.out}: done in {built.timings['total']:.1f} s")
 
 
 def _suggest_next(built: BuildResult) -> None:
-    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject."""
+    """After a build: look at it, publish it, train on it; after one that fell short, look at a reject or a fault."""
     from coalm_it.dataset.finished import open_build
 
     finished = open_build(built.out)
-    rejected = finished.find_example("rejects")
-    if built.shortfall and rejected:
-        suggest(write_command("show", built.out, rejected))
+    if built.shortfall:
+        faults = [fault.record for fault in finished.manifest.faults if fault.record]
+        lost = finished.find_example("rejects") or next(iter(faults), None)
+        suggest(write_command("show", built.out, lost or finished.find_example("data/samples")))
         return
     suggest(
         write_command("show", built.out, finished.find_example("data/samples")),
@@ -162,6 +174,8 @@ def _print_shortages(error: ShortError, as_json: bool) -> None:
                 "wanted": f"{short.wanted:,}",
                 "have": f"{short.have:,}",
                 "missing": f"{short.wanted - short.have:,}",
+                "rejects": f"{short.rejects:,}",
+                "faults": f"{short.faults:,}",
                 "remedy": error.remedies[short.part],
             }
             for short in error.shortages

@@ -2,40 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from coalm_it.cli.app import Data, Json, app, complain, print_line, print_rows, suggest, write_command
 
+FILES_SHOWN = 10
+"""How many files of a corpus are named."""
+
 
 @app.command()
-def sources(data: Data = None, as_json: Json = False) -> None:
+def sources(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...",
+            help="Names, or YAML files of your own: with --data, also which files are read; default: all names.",
+        ),
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
     """List the known corpora and, with --data, which of them are in that folder."""
-    from coalm_it.corpora.find import describe_sources
+    from coalm_it.corpora.listing import describe_sources
 
-    rows = describe_sources(data)
+    rows = describe_sources(data, names or ())
     if as_json:
         print_rows(rows, as_json)
         return
     _print_sources(rows)
-    if any(row["status"] == "used" for row in rows):
+    if any(str(row["status"]).startswith("used") for row in rows):
         suggest(write_command("build", "RECIPE", "--data", data, "--out", "OUT"), write_command("recipes"))
-    else:
+    elif not names:
         suggest(write_command("fetch", "snips", "--data", data or "CORPORA"))
+    elif data is None:
+        suggest(write_command("sources", *names, "--data", "CORPORA"))
 
 
-def _print_sources(rows: list[dict[str, object]]) -> None:
-    """A block for each corpus: what it is, then a line for each place where it was found."""
+def _print_sources(rows: list[dict[str, Any]]) -> None:
+    """A block for each corpus: what it is, then a line for each place where it was found, and for its files."""
     lines = []
     for name, places in groupby(rows, lambda row: str(row["source"])):
         listed = list(places)
-        lines.append(f"{name}: {listed[0]['title']} ({listed[0]['licence']})" if name else "not a known corpus:")
-        lines += [f"    {_describe_place(place)}" for place in listed]
+        about = f"{name}: {listed[0]['title']} ({listed[0]['licence'] or 'no licence stated'})"
+        lines.append(about if name else "not a known corpus:")
+        for place in listed:
+            lines.append(f"    {_describe_place(place)}")
+            lines += [f"        {line}" for line in _list_files(place)] if place["status"] == "used" else []
     print_line("\n".join(lines))
+
+
+def _list_files(place: dict[str, Any]) -> Iterator[str]:
+    """Which files of a folder are read, and which are passed over, for a source that was named."""
+    if read := place.get("read"):
+        others = place["not_read"]
+        yield f"read, {len(read):,} of {len(read) + len(others):,} files: {_name_some(read)}"
+        if others:
+            yield f"passed over, since no glob of the layout matches them: {_name_some(others)}"
+
+
+def _name_some(files: list[str]) -> str:
+    more = f" and {len(files) - FILES_SHOWN:,} more" if len(files) > FILES_SHOWN else ""
+    return ", ".join(files[:FILES_SHOWN]) + more
 
 
 def _describe_place(row: dict[str, object]) -> str:
@@ -43,7 +76,7 @@ def _describe_place(row: dict[str, object]) -> str:
         status = f"{row['status']}; " if row["status"] else ""
         return f"{status}layouts: {row['layout']}"
     layout = f" (layout {row['layout']})" if row["layout"] else ""
-    files = f"; files: {row['files']}" if row["files"] else ""
+    files = f": {row['files']}" if row["files"] else ""
     return f"{row['folder']}{layout}{files}; {row['status']}"
 
 
@@ -61,6 +94,7 @@ def fetch(
     """Download corpora. Complete files are kept, interrupted downloads are resumed."""
     from coalm_it.cli.terminal import show_progress
     from coalm_it.corpora.fetch import fetch_corpora
+    from coalm_it.recipe import is_own_source
 
     with show_progress() as listener:
         fetched = fetch_corpora(names or (), data, listener=listener)
@@ -72,8 +106,10 @@ def fetch(
     if failed:
         raise typer.Exit(3)
     if not as_json:
+        own = [name for name in names or () if is_own_source(name)]
         suggest(
-            write_command("sources", "--data", data), write_command("build", "RECIPE", "--data", data, "--out", "OUT")
+            write_command("sources", *own, "--data", data),
+            write_command("build", "RECIPE", "--data", data, "--out", "OUT"),
         )
 
 

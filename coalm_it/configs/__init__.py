@@ -39,6 +39,9 @@ def load_config(kind: Kind, name: str, model: type[Config], changes: Sequence[st
     if not isinstance(raw, dict):
         keys = [name for name, field in model.model_fields.items() if field.is_required()] or list(model.model_fields)
         raise ConfigError(f"{path.name}: a mapping with {', '.join(keys)} is expected")
+    if kind == "recipes" and "parts" not in raw and {"reader", "layouts"} <= raw.keys():
+        part = f"{{{raw.get('name', 'mine')}: {{source: {path.name}, task: function_call}}}}"
+        raise ConfigError(f"{path.name}: this describes a corpus; a recipe names it, as in parts: {part}")
     added: dict[Place, str] = {}
     for change in changes:
         _apply_change(raw, change, model, added)
@@ -56,6 +59,15 @@ def find_config_file(kind: Kind, name: str) -> Path:
     is_path = name.endswith((".yaml", ".yml"))
     if is_path and os.path.isfile(name):
         return Path(name)
+    if stem not in known and os.path.isdir(name):
+        raise ConfigError(f"{name} is a folder; give a name ({', '.join(known)}) or the path of a YAML file")
+    if stem not in known and os.path.isfile(name) and not is_path:
+        raise ConfigError(f"{name}: the name of a YAML file ends in .yaml or .yml")
+    if stem not in known and is_path:
+        beside = [path.name for path in sorted(Path(name).parent.glob("*.y*ml"))]
+        near = name_nearest(Path(name).name, beside)
+        if near.startswith("did you mean"):
+            raise ConfigError(f"no {name}; {near}")
     if stem not in known:
         raise ConfigError(
             f"no {name if is_path else f'{kind}/{name}.yaml'}; {name_nearest(Path(stem).name, list(known))}"

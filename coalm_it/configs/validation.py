@@ -98,11 +98,19 @@ def describe_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[
     if missing:
         named = ", ".join(repr(place) for place in missing[:_MAX_MISSING])
         yield f"missing key{'s' * (len(missing) > 1)} {named}{', ...' * (len(missing) > _MAX_MISSING)}"
-    problems = [problem for problem in problems if problem["type"] != "missing"]
+    problems = [problem for problem in problems if problem["type"] != "missing" and not _follows(problem, problems)]
     for problem in problems[:MAX_ERRORS]:
         yield _describe_error(problem, model)
     if len(problems) > MAX_ERRORS:
         yield f"and {len(problems) - MAX_ERRORS:,} more errors"
+
+
+def _follows(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
+    """Whether it only says that a list without its wrong items is too short."""
+    where = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        len(other["loc"]) > len(where) and other["loc"][: len(where)] == where for other in problems
+    )
 
 
 def _describe_error(problem: ErrorDetails, model: type[BaseModel]) -> str:
@@ -123,7 +131,24 @@ def _describe_error(problem: ErrorDetails, model: type[BaseModel]) -> str:
         if isinstance(problem["input"], Mapping) or problem["type"] == SECRET
         else f" (found {show_value(problem['input'])})"
     )
-    return f"{place}: {message}{found}" if where else f"{message}{found if problem['type'] in EXPLANATIONS else ''}"
+    if not where:
+        return f"{message}{found if problem['type'] in EXPLANATIONS else ''}"
+    return f"{place}: {message}{found}{_hint_at_meaning(problem, model, where)}"
+
+
+def _hint_at_meaning(problem: ErrorDetails, model: type[BaseModel], where: Sequence[str]) -> str:
+    """What was probably meant: the nearest of the allowed values, a blank after a colon, the form of a mapping."""
+    value, last = problem["input"], where[-1]
+    if problem["type"] == "literal_error" and isinstance(value, str):
+        near = name_nearest(value, re.findall("'([^']*)'", problem["ctx"]["expected"]))
+        return f"; {near}" if near.startswith("did you mean") else ""
+    if value is None and ":" in last:
+        key, _, text = last.partition(":")
+        return f"; in YAML a blank follows the colon: {key}: {text.strip()}"
+    if EXPLANATIONS.get(problem["type"]) == f"should be {_MAPPING}":
+        example = re.search(r"`(\{.+?\})`", _find_description(model, where) or "")
+        return f", such as {example[1]}" if example else ""
+    return ""
 
 
 def format_place(where: Sequence[object]) -> str:

@@ -20,6 +20,7 @@ MAX_DEPTH = 64
 """Maximum nesting of lists and mappings."""
 
 _DATE = "tag:yaml.org,2002:timestamp"
+_TAB = repr("\t")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TOO_DEEP = f"lists and mappings are nested deeper than {MAX_DEPTH} levels"
 
@@ -84,6 +85,8 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
         text = f"{error.problem}, in line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
+        if _TAB in error.problem:
+            text = f"{text}: indent with spaces, not with tabs"
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 

@@ -7,14 +7,16 @@ follow it; the text of the assistant is its reply. Less regular conversations ar
 - Consecutive messages of the assistant with calls, whose results come after the last, are one step.
 - Text of the assistant that is followed by calls, not by the user, is the thought of these calls.
 - Only the last calls of a conversation may lack results; every other call has exactly one.
+- Line breaks of other systems (CRLF, a lone CR, U+0085, U+2028, U+2029, form feeds) become plain ones; tabs stay.
 - An assistant message without text and calls is an empty reply: one lost target, which the checks reject.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
@@ -78,6 +80,7 @@ def build_content(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> Dial
 
     Raises BadRecord, as `build_turns` does.
     """
+    messages = [_unify_breaks(message) for message in messages]
     turns = _collect_turns(messages, tools)
     first = next((number for number, message in enumerate(messages) if message.role == "user"), len(messages))
     system = join_texts(message.text for message in messages[:first] if message.role == "system")
@@ -121,6 +124,16 @@ def _collect_turns(messages: Sequence[RawMessage], tools: Sequence[Tool]) -> lis
     if not any(turn.has_answer for turn in turns):
         raise BadRecord("no message of the assistant")
     return turns
+
+
+_BREAKS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+
+
+def _unify_breaks(message: RawMessage) -> RawMessage:
+    if not _BREAKS.search(message.text) and not _BREAKS.search(message.thought or ""):
+        return message
+    thought = message.thought and _BREAKS.sub("\n", message.thought)
+    return replace(message, text=_BREAKS.sub("\n", message.text), thought=thought)
 
 
 def _add_user(turns: list[_OpenTurn], message: RawMessage) -> None:

@@ -104,7 +104,7 @@ def decode_document(content: bytes, text: str | None = None) -> Any:
 def decode_lines(content: bytes) -> list[Any]:
     """The records of JSON lines, or of JSON objects one after another, each over several lines.
 
-    Raises ValueError: no line is JSON.
+    Raises ValueError, which says where the first object ends early, if no line is an object.
     """
     records: list[Any] = []
     is_json = False
@@ -113,31 +113,45 @@ def decode_lines(content: bytes) -> list[Any]:
             continue
         try:
             records.append(_decode_bytes(line))
-            is_json = True
+            # In an object over several lines that is cut off, some lines are values.
+            is_json = is_json or (bool(records[-1]) and isinstance(records[-1], dict))
         except (ValueError, RecursionError) as error:
             almost = _find_unusable(line)
             if not records and almost is None and (objects := _decode_objects(content)):
                 return objects
             is_json = is_json or almost is not None
             records.append(BrokenRecord(f"line {number}: {almost.reason}" if almost else _describe(error, number)))
-    if records and not is_json:
-        raise ValueError("no line is JSON")
+    if not is_json and any(isinstance(record, BrokenRecord) for record in records):
+        raise ValueError(_describe_first_error(content))
     return records
 
 
 def _find_unusable(line: bytes) -> BrokenRecord | None:
-    """The fault of a line that is JSON but for values that JSON does not have; None if it is no JSON at all."""
+    """The fault of a line that is an object but for values that JSON does not have; None if it is none."""
     try:
-        value = _check_record(json.loads(line))
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, BrokenRecord) else None
+    checked = _check_record(value)
+    return checked if isinstance(value, dict) and isinstance(checked, BrokenRecord) else None
 
 
 def _describe(error: Exception, number: int) -> str:
     where = f", at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
     return f"line {number} is not JSON, or cut off: {reason}{where}"
+
+
+def _describe_first_error(content: bytes) -> str:
+    """Why a content is not one object after another."""
+    try:
+        for _ in _split_objects(content.decode()):
+            pass
+    except json.JSONDecodeError as error:
+        return f"{error.msg} at line {error.lineno}, character {error.colno}"
+    except (ValueError, RecursionError) as error:
+        return str(error)
+    return "no object"
 
 
 def _decode_objects(content: bytes) -> list[Any]:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from coalm_it.corpora.corpus import Corpus, RawFile
-from coalm_it.corpora.sources import Layout, Source, SourceError, list_sources
+from coalm_it.corpora.sources import Layout, Source, SourceError
 from coalm_it.corpora.zip_files import ZipError, list_members
 
 
@@ -28,26 +28,33 @@ class CorpusMatch:
     reason: str = ""
     corpus: Corpus | None = None
     """None if only the file names match."""
+    splits: tuple[str, ...] = ()
+    """The splits that are read from it."""
 
 
 def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
     """Every corpus of `sources` in the folder (or zip file) `data`, in an order independent of the file system.
 
-    One corpus per source is used: that of the first layout in the YAML, then of the first root by name. Raises
-    SourceError if there is no such folder, or if `data` is a file that is no corpus.
+    One corpus per source is used: that of the first layout in the YAML, then of the first root by name. If the source
+    has the same splits in all layouts, the next ones are used for splits that the first lacks. Raises SourceError if
+    there is no such folder, or if `data` is a file that is no corpus.
     """
-    paths, skipped = _list_files(data)
+    paths, skipped = list_files(data)
     found = []
     for source in sources:
-        used: Corpus | None = None
+        read_from: dict[str, Corpus] = {}
         for layout in source.layouts:
             for corpus in _match_layout(source, layout, paths):
                 reason = _check_first_bytes(corpus, layout)
                 fits = None if reason else corpus
-                if fits and used:
+                wanted = fits and (source.same_splits or not read_from)
+                splits = tuple(split for split in corpus.splits if split not in read_from) if wanted else ()
+                if fits and not splits:
+                    used = next(iter(read_from.values()))
                     reason = f"{source.name} is read from {used.root} (layout {used.layout})"
-                found.append(CorpusMatch(source.name, layout.name, corpus.root, not reason, reason, fits))
-                used = used or fits
+                    reason += _suggest_joining(source, layout, used, corpus)
+                found.append(CorpusMatch(source.name, layout.name, corpus.root, not reason, reason, fits, splits))
+                read_from |= dict.fromkeys(splits, corpus)
     # A folder with the files of one source is not reported for another source with the same file names.
     known = {item.root for item in found if item.corpus}
     found = [item for item in found if item.corpus or item.root not in known] + skipped
@@ -56,34 +63,20 @@ def find_corpora(data: Path, sources: Sequence[Source]) -> list[CorpusMatch]:
     return found
 
 
-def describe_sources(data: Path | None = None) -> list[dict[str, object]]:
-    """The known sources, and with `data` the corpora found: a row per match, and per source without a match.
-
-    Columns: source, title, licence, layout, folder, files (split and number of record files, and of how many if the
-    source counts them), status. Raises SourceError.
-    """
-    sources = list_sources()
-    found = find_corpora(data, sources) if data else []
-    rows: list[dict[str, object]] = []
-    for source in sources:
-        about = {"source": source.name, "title": source.title, "licence": source.licence}
-        layouts = ", ".join(layout.name for layout in source.layouts)
-        nothing = {"layout": layouts, "folder": "", "files": "", "status": "not found" if data else ""}
-        there = [_describe_match(item, source) for item in found if item.source == source.name]
-        rows += [{**about, **item} for item in there or [nothing]]
-    unknown = {"source": "", "title": "", "licence": ""}
-    return rows + [{**unknown, **_describe_match(item)} for item in found if not item.source]
-
-
-def _describe_match(item: CorpusMatch, source: Source | None = None) -> dict[str, str]:
-    splits = item.corpus.splits if item.corpus else {}
-    published = {split: units["files"] for split, units in source.counts.items() if "files" in units} if source else {}
-    files = ", ".join(
-        f"{split} {len(files)}" + (f" of {published[split]}" if split in published else "")
-        for split, files in splits.items()
+def _suggest_joining(source: Source, layout: Layout, used: Corpus, other: Corpus) -> str:
+    """How two places of one's own corpus are both read, to follow the sentence that one of them is not."""
+    if source.reader != "messages":
+        return ""
+    places = [[] if one.root == "." else one.root.split("/") for one in (used, other)]
+    while places[0] and places[1] and places[0][0] == places[1][0]:
+        places = [place[1:] for place in places]
+    depth = len(places[0])
+    if used.layout != other.layout or depth != len(places[1]):
+        return "; a corpus is one folder: to read both, bring their files together below one"
+    globs = ", ".join(
+        f"{split}: {'*/' * depth}{glob}" for split, glob in layout.splits.items() if split in other.splits
     )
-    status = "used" if item.used else f"skipped: {item.reason}"
-    return {"layout": item.layout, "folder": item.root, "files": files, "status": status}
+    return f"; a corpus is one folder: to read both as one, change its globs to {{{globs}}}"
 
 
 def _match_layout(source: Source, layout: Layout, paths: dict[str, RawFile]) -> Iterator[Corpus]:
@@ -124,7 +117,7 @@ def _check_first_bytes(corpus: Corpus, layout: Layout) -> str:
     return reason
 
 
-def _list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
+def list_files(data: Path) -> tuple[dict[str, RawFile], list[CorpusMatch]]:
     """Path relative to `data` -> file, preferring plain files to zipped ones; and what is passed over."""
     files: dict[str, RawFile] = {}
     skipped: list[CorpusMatch] = []

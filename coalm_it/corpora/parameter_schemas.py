@@ -76,6 +76,13 @@ def read_parameters(parameters: dict[str, Any], outer_required: Any, marked: boo
     return {"type": "object", "properties": properties, "required": known, **_read_property("", more)[0]}
 
 
+def says_required(parameters: Any) -> bool:
+    """Whether parameters say themselves which of them are required: as a schema, or one by one."""
+    if not isinstance(parameters, dict) or _is_schema(parameters):
+        return True
+    return any(_read_mark(spec) is not None for spec in parameters.values())
+
+
 def list_described(value: Any) -> dict[str, Any]:
     """A list of {name, type, description} or of names, as a map by name."""
     described: dict[str, Any] = {}

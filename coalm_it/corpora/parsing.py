@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from coalm_it.corpora.corpus import RawFile
-from coalm_it.corpora.decoding import convert_row, decode_lines
+from coalm_it.corpora.decoding import convert_row, decode_document, decode_lines
 from coalm_it.corpora.sources import SourceError
 
 _TABLES = {".parquet": "Parquet", ".arrow": "Arrow", ".feather": "Arrow"}
@@ -15,10 +15,10 @@ _LINES = (".jsonl", ".ndjson")
 
 
 def read_records(file: RawFile) -> Sequence[Any]:
-    """Every record of a JSON list, JSON lines, an object, or a Parquet or Arrow table. Raises SourceError.
+    """Every record of a JSON list, JSON lines, JSON objects one after another, or a Parquet or Arrow table.
 
-    A record that cannot be decoded is a BrokenRecord. The last file stays in memory, since a large file is read in
-    several shards.
+    Raises SourceError. A record that cannot be decoded is a BrokenRecord. The last file stays in memory, since a large
+    file is read in several shards.
     """
     return _parse_file(file, file.version)
 
@@ -29,9 +29,23 @@ def _parse_file(file: RawFile, version: tuple[int, int]) -> Sequence[Any]:
     if suffix in _TABLES:
         return _parse_table(file, suffix)
     content = file.read_unmarked()
-    if suffix in _LINES or content.lstrip().startswith(b"{"):
+    has_lines = suffix in _LINES and not _is_one_list(content)
+    if has_lines or content.lstrip().startswith(b"{"):
         return _parse_lines(file, content)
     return read_list(file, "records")
+
+
+def _is_one_list(content: bytes) -> bool:
+    """Whether the file is one JSON list, whatever its name says: it begins like one, and its first line is not a list
+    of its own that other lines follow."""
+    first, _, others = content.strip().partition(b"\n")
+    if not first.startswith(b"[") or not others:
+        return first.startswith(b"[")
+    try:
+        decode_document(first)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def read_list(file: RawFile, items: str) -> list[Any]:
@@ -45,8 +59,9 @@ def read_list(file: RawFile, items: str) -> list[Any]:
 def _parse_lines(file: RawFile, content: bytes) -> list[Any]:
     try:
         records = decode_lines(content)
-    except ValueError:
-        raise SourceError(f"{file.name}: neither a list of records nor one record a line") from None
+    except ValueError as error:
+        forms = "neither a list of records, nor one record a line, nor one object after another over several lines"
+        raise SourceError(f"{file.name}: {forms}, or cut off: {error}") from None
     if not records:
         raise SourceError(f"{file.name}: the file is empty")
     return records

@@ -18,7 +18,7 @@ from coalm_it.corpora.decoding import BrokenRecord, NumberTooLarge, UnusableValu
 from coalm_it.corpora.record_ids import name_records
 from coalm_it.corpora.sources import SourceError
 from coalm_it.errors import OutsideError
-from coalm_it.schema import Dialogue, Fault, LeftOut, Place, Tool, Turn
+from coalm_it.schema import Dialogue, Fault, LeftOut, Mended, Place, Tool, Turn
 
 T = TypeVar("T")
 R = TypeVar("R", covariant=True)
@@ -73,6 +73,7 @@ class DialogueContent(NamedTuple):
     clock: datetime.date | None = None
     system: str = ""
     context_only: tuple[Place, ...] = ()
+    mended: tuple[Mended, ...] = ()
 
 
 def convert_dialogues(
@@ -109,6 +110,7 @@ def convert_dialogues(
             tools=content.tools,
             turns=content.turns,
             context_only=content.context_only,
+            mended=content.mended,
             file=shard.file.name,
             record=index,
         )

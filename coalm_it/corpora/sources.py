@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -19,6 +19,10 @@ from coalm_it.errors import RequestError
 
 class SourceError(RequestError):
     """A source, a folder or a file cannot be used; the message is one line for the user."""
+
+
+_OF_DATA = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".csv", ".txt", ".gz", ".zst", ".zip")
+"""Endings of names that people take for sources."""
 
 
 # --- the content of a YAML file ---
@@ -127,6 +131,10 @@ def is_safe_path(path: str) -> bool:
     return not outside and ":" not in place.parts[0] and "\0" not in path
 
 
+NoCall = Literal["unsaid", "irrelevant"]
+"""What it means that a corpus answers a request by no call: nothing is said, or no function fits."""
+
+
 class Source(_Model):
     """The description of a corpus: what it is, how its files are recognised, where they are published."""
 
@@ -138,17 +146,24 @@ class Source(_Model):
     """How its records are read: `messages` for conversations in the format of OpenAI or ShareGPT; each other reader is
     for one corpus."""
     licence: str
-    """Licence of the corpus, an SPDX identifier; part of every row."""
-    citation: str
-    """BibTeX, for the data set card."""
+    """Licence of the corpus, an SPDX identifier; part of every row. "" if none is stated: the card then says that
+    nobody has permission to use its rows, and `coalm-it publish --public` warns."""
+    citation: str = ""
+    """BibTeX, for the data set card; without it, the card names title and homepage."""
     homepage: str
     """Address of a page about the corpus, for the data set card."""
     fetch: tuple[Fetch, ...] = ()
     """Where `coalm-it fetch` gets it; without it, it is only looked for in `--data`."""
     layouts: tuple[Layout, ...]
     """The layouts of its files, in order of preference."""
+    same_splits: bool = False
+    """Whether a split has the same dialogues in all layouts, so that one layout may serve for a split that another
+    lacks. Otherwise only one layout is read, as a test dialogue of one may be a train dialogue of another."""
     columns: Columns = Columns()
     """For the reader `messages`: names of columns."""
+    no_call: NoCall = "unsaid"
+    """What it means that the answer to a request is no call (`[]`). irrelevant: none of its functions fits the request,
+    which the replies of layout `varied` then say. unsaid: a value may be missing as well."""
     counts: dict[str, dict[str, int]] = {}
     """Split -> unit -> published number; the unit that the reader makes dialogues of comes first."""
     notes: str = ""
@@ -173,8 +188,12 @@ def load_source(name_or_path: str | Path) -> Source:
     if text.endswith((".yaml", ".yml")):
         return _read_source(Path(name_or_path))
     known = _known_names()
+    if text not in known and PurePosixPath(text).suffix.lower() in _OF_DATA:
+        raise SourceError(f"source {text} is a data file: describe its corpus in a YAML file (docs/own_corpus.md)")
     if text not in known:
-        raise SourceError(f"no source is called {text!r}; {name_nearest(text, known)}")
+        hint = name_nearest(text, known)
+        own = "; a corpus of your own is named by the path of its YAML file" if hint.startswith("there are") else ""
+        raise SourceError(f"no source is called {text!r}; {hint}{own}")
     return _read_source(asset("sources", f"{text}.yaml"))
 
 
@@ -201,8 +220,12 @@ def _known_names() -> list[str]:
 
 def _read_source(path: Path) -> Source:
     try:
-        return Source.model_validate(read_yaml(path))
+        raw = read_yaml(path)
     except YamlError as error:
         raise SourceError(f"{path}: {error}") from None
+    if isinstance(raw, dict) and "parts" in raw and "reader" not in raw:
+        raise SourceError(f"{path}: this is a recipe; the file that describes a corpus has reader and layouts")
+    try:
+        return Source.model_validate(raw)
     except ValidationError as error:
         raise SourceError(f"{path}: {'; '.join(describe_errors(error, Source))}") from None

@@ -23,16 +23,16 @@ foreign shape (`enum` as a text, a `properties` that is no object) is left out, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from coalm_it.corpora.decoding import drop_nulls
-from coalm_it.corpora.parameter_schemas import list_described, read_parameters
+from coalm_it.corpora.parameter_schemas import list_described, read_parameters, says_required
 from coalm_it.corpora.records import BadRecord, parse_json
-from coalm_it.schema import Tool
+from coalm_it.schema import Call, Tool
 
 _MARK = b'"required":true'
 _NAMES = ("name", "api_name")
@@ -119,6 +119,33 @@ def _read_tool(item: Any, marked: bool) -> Tool:
     )
 
 
+def loosen_tools(tools: Iterable[Tool], calls: Iterable[Call]) -> tuple[Tool, ...]:
+    """The functions, without requirements that we inferred and that a call of the record does not meet."""
+    omitted: dict[str, set[str]] = {}
+    for call in calls:
+        omitted.setdefault(call.name, set()).update(
+            name for tool in tools if tool.name == call.name for name in tool.required if name not in call.arguments
+        )
+    return tuple(
+        tool if not omitted.get(tool.name) or _states_required(tool) else _loosen(tool, omitted[tool.name])
+        for tool in tools
+    )
+
+
+def _loosen(tool: Tool, omitted: Container[str]) -> Tool:
+    required = [name for name in tool.required if name not in omitted]
+    return tool.model_copy(update={"parameters": {**tool.parameters, "required": required}})
+
+
+def _states_required(tool: Tool) -> bool:
+    """Whether a description says which parameters are required, in any of the ways above."""
+    item = tool.spec or {}
+    function = _unwrap(item)
+    parameters, required = _find_parameters(function)
+    listed = (required, function.get("required"), item.get("required"))
+    return any(isinstance(one, list) for one in listed) or says_required(parameters)
+
+
 def _unwrap(item: dict[str, Any]) -> dict[str, Any]:
     """The description inside {"type": "function", "function": ...}, which may be wrapped twice or be a JSON text, or
     inside {"toolSpec": ...} (Bedrock)."""
@@ -154,4 +181,6 @@ def _get_first(item: dict[str, Any], keys: tuple[str, ...]) -> Any:
 def _is_padded(parameters: dict[str, Any]) -> bool:
     """Whether a parameter is null: an object of a table, in which every object has the keys of all."""
     described = parameters.get("properties")
-    return None in (described if isinstance(described, dict) else parameters).values()
+    if isinstance(described, dict) and all(item is None or isinstance(item, dict) for item in described.values()):
+        return None in described.values()
+    return None in parameters.values()  # a plain map, in which a parameter may be called properties

@@ -52,6 +52,7 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
         "one_wording": [name for name, part in parts.items() if part.layout != "varied"],
         "checks": [_describe_check(name, manifest) for name in words["checks"]],
         "losses": count_losses(manifest),
+        "mixed": any(part.mixed for part in manifest.parts.values()),
         "bundled": is_bundled(manifest.inputs),
         "location": location,
         "own_sources": list(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
@@ -35,11 +36,15 @@ class PartCounts(_Entry):
     filtered: int
     """Of these, excluded by the part's filter or by the YAML of the corpus (`keep`, `drop`, `prefixes`)."""
     context_only: int = 0
-    """Replies and calls that the corpus marks as not to be learnt: they are no candidates."""
+    """Replies and calls that the corpus marks as not to be learnt, or does not annotate: they are no candidates."""
+    mended: int = 0
+    """Arguments brought into the form of their schema without loss: 5.0 or "5" for 5, "" or null for an absent one."""
     faults: int
-    """Raw records and files that could not be read as dialogues."""
+    """Raw records and files that could not be read as dialogues; they have no candidates."""
     candidates: int
     """Samples made of them."""
+    absent: tuple[str, ...] = ()
+    """Corpora of the part that were not found; only where the recipe allows short parts."""
     wanted: int
     """Train rows that the recipe asks for."""
     rows: int
@@ -68,7 +73,7 @@ class FaultEntry(_Entry):
     file: str
     """Raw file of the corpus."""
     record: str | None
-    """Number or id of the record."""
+    """Id of the record; without one, the name of its file and its number, counted from 0."""
     reason: str
     """What is wrong, in one sentence."""
 
@@ -175,10 +180,16 @@ def find_shortfall(manifest: Manifest) -> str | None:
     expect = manifest.recipe.expect
     limit, (lost, total) = expect.rejects_at_most, count_losses(manifest)
     if lost > limit * total:
-        return f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows"
+        accepted = math.ceil(100 * lost / total) / 100
+        return (
+            f"{lost:,} rejects and faults of {total:,}: more than rejects_at_most ({limit:.1%}) allows; mend the "
+            f"records, or accept so many: --set expect.rejects_at_most={accepted:g}"
+        )
     held_out = sum(part.validation for part in manifest.parts.values())
     wanted = expect.validation_at_least
-    return f"{held_out:,} validation rows: validation_at_least is {wanted:,}" if held_out < wanted else None
+    if held_out >= wanted:
+        return None
+    return f"{held_out:,} validation rows: validation_at_least is {wanted:,}; --set validation=SHARE holds out more"
 
 
 def count_losses(manifest: Manifest) -> tuple[int, int]:

@@ -21,7 +21,9 @@ class ShardSummary(BaseModel):
     filtered: int = 0
     """Dialogues that the part's filter or the YAML of the source excludes."""
     context_only: int = 0
-    """Targets that the corpus marks as not to be learnt, of which no samples are made."""
+    """Targets that the corpus marks as not to be learnt, or does not annotate: no samples are made of them."""
+    mended: int = 0
+    """Arguments that the reader brought into the form of their schema."""
     rows: int = 0
     """Samples that passed all checks."""
     rejects: int = 0
@@ -32,6 +34,8 @@ class ShardSummary(BaseModel):
     thoughts: dict[str, int] = {}
     """Origin of the thoughts -> how many (see DialogueWithThoughts)."""
     faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Lines about the raw files, for the person who builds."""
     seconds: dict[str, float] = {}
     """Stage -> seconds."""
 
@@ -40,12 +44,14 @@ class ShardSummary(BaseModel):
             dialogues=self.dialogues + other.dialogues,
             filtered=self.filtered + other.filtered,
             context_only=self.context_only + other.context_only,
+            mended=self.mended + other.mended,
             rows=self.rows + other.rows,
             rejects=self.rejects + other.rejects,
             rejected_by=_add_counts(self.rejected_by, other.rejected_by),
             unasked=self.unasked + other.unasked,
             thoughts=_add_counts(self.thoughts, other.thoughts),
             faults=self.faults + other.faults,
+            notes=self.notes + other.notes,
             seconds=_add_counts(self.seconds, other.seconds),
         )
 

@@ -17,7 +17,7 @@ from coalm_it.dataset.summary import ShardSummary
 from coalm_it.files import write_whole
 from coalm_it.mixture.split import Functions, list_functions
 from coalm_it.rendering import Message, Row
-from coalm_it.schema import Finding, Sample, format_dialogue_name, parse_dialogue_name
+from coalm_it.schema import Finding, Sample, format_dialogue_name, parse_dialogue_id, parse_dialogue_name
 
 Config = Literal["coalm_it", "samples", "dialogues"]
 Split = Literal["train", "validation"]
@@ -75,9 +75,10 @@ MEANINGS: dict[str, str] = {
     "instruction": "What the model is told: its task, the corpus's own system text if it has one, and in most layouts "
     "the tools, the date and the conversation so far. The wording depends on the layout of the part.",
     "input": "What it answers to: the last utterance of the user, or the lines of the current turn.",
-    "output": "What it is to write: calls, a reply or a state; in the layout `varied` with the thought before it.",
+    "output": "What it is to write: calls, a reply or a state; in ReAct rows of the layout `varied`, the thought "
+    "before it.",
     "id": "SOURCE/SPLIT/DIALOGUE/TURN/TASK, for `coalm-it show`; `.N` is a further step of the turn, `~N` a further "
-    "copy of the sample, `~rN` a second copy that fills a shortage.",
+    "copy of the sample, `~rN` a second copy that fills a shortage. Dialogue `a~2` is the second record of the id `a`.",
     "part": "Part of the recipe that the row belongs to.",
     "task": "`function_call`, `react_action`, `react_response` or `state_tracking`.",
     "source": "Name of the corpus.",
@@ -85,7 +86,8 @@ MEANINGS: dict[str, str] = {
     "dialogue_id": "Id of the dialogue in its corpus; all its rows are on one side of the validation split.",
     "turn": "Index of the turn that the target belongs to, from 0.",
     "licence": "Licence of the corpus, an SPDX identifier.",
-    "thought": "Thought of the target; null where it has none.",
+    "thought": "Thought of the target, also of a function_call row, whose `output` does not show it; null where it has "
+    "none.",
     "prompt": "The conversation before the target: a list of messages.",
     "completion": "The target: a list of one message of the role `assistant`.",
     "messages": "The dialogue: a list of messages, with the thoughts and calls of all turns.",
@@ -127,10 +129,13 @@ PROVENANCE: dict[str, str] = {
     "score": "By a model: the judge's score, if there is a judge.",
     "instead_of": "The model's rejected thought that a grounded one replaces: the same keys, and `because`, why it was "
     "rejected.",
-    "mask": "New name -> original name of `functions` and `parameters`, `defaults` that were changed, and the original "
-    "`order` of the tools. Only masked rows.",
-    "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus says so "
-    "itself), with what was taken. Only such rows.",
+    "mask": "New name -> original name of `functions` and `parameters`, `defaults` that were changed, the original "
+    "`order` of the tools, and `in_texts` where descriptions have the new names too. Only masked rows.",
+    "near_misses": "Original names of functions that look right and are wrong for the request, shown beside those of "
+    "its record. Only rows that have some.",
+    "unanswerable": "What makes the request unanswerable: `taken` is `tool`, `value` or `nothing` (the corpus makes "
+    "no call), with what was taken; of a value the `words` that stood at `place`, where `instead` stands now. Only "
+    "such rows.",
     "repeat_of": "Id of the row that this one repeats. Only second copies.",
 }
 """Key of `provenance` -> its meaning."""
@@ -153,6 +158,8 @@ class Pick(NamedTuple):
     """Index of the row in the table."""
     repeat: int = 0
     """1 for a second copy, and so on; 0 for the row itself."""
+    name: str = ""
+    """The id of the written row, if it is another than in the table."""
 
 
 # --- the Arrow file of a shard ---
@@ -302,7 +309,25 @@ def _gather_rows(schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick
     positions = [position for group in by_table.values() for position in group]
     order = sorted(range(len(positions)), key=positions.__getitem__)
     rows = pa.concat_tables(gathered).take(pa.array(order, pa.int32()))
+    if "id" not in schema.names:
+        return rows
+    rows = _rename_rows(rows, [pick.name for pick in picks])
     return _mark_repeats(rows, [pick.repeat for pick in picks]) if "provenance" in schema.names else rows
+
+
+def _rename_rows(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Gives rows their new ids, and those of their dialogues; "" leaves a row as it is."""
+    if not any(names):
+        return rows
+    for column in ("id", "dialogue_id"):
+        if column not in rows.column_names:
+            continue
+        values = rows[column].to_pylist()
+        for index, name in enumerate(names):
+            if name:
+                values[index] = name if column == "id" else parse_dialogue_id(parse_dialogue_name(name))
+        rows = rows.set_column(rows.schema.get_field_index(column), column, pa.array(values))
+    return rows
 
 
 def _mark_repeats(rows: pa.Table, repeats: Sequence[int]) -> pa.Table:

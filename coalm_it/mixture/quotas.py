@@ -20,6 +20,8 @@ class Candidate(NamedTuple):
     """Full name of the dialogue, whose rows are drawn together."""
     repeat: int = 0
     """1 for a second copy, which fills a shortage; 0 for the original."""
+    renamed: bool = False
+    """Whether the row has another id in its table (see row_names.py)."""
 
     @property
     def name(self) -> str:
@@ -33,6 +35,10 @@ class Shortage(NamedTuple):
     part: str
     wanted: int
     have: int
+    rejects: int = 0
+    """Its candidates that a check rejected."""
+    faults: int = 0
+    """Its records that could not be read."""
 
 
 class ShortError(ShortfallError):
@@ -46,8 +52,8 @@ class ShortError(ShortfallError):
 
     def __str__(self) -> str:
         parts = "; ".join(
-            f"{short.part}: wanted {short.wanted:,}, have {short.have:,}, missing {short.wanted - short.have:,} "
-            f"({self.remedies[short.part]})"
+            f"{short.part}: wanted {short.wanted:,}, have {short.have:,}, missing {short.wanted - short.have:,}, "
+            f"rejects {short.rejects:,}, faults {short.faults:,} ({self.remedies[short.part]})"
             for short in self.shortages
         )
         return f"too few rows: {parts}. --allow-short builds with fewer rows"

@@ -59,6 +59,7 @@ def _count_part(published: int, summary: ShardSummary, mixed: MixCounts) -> Part
         dialogues=summary.dialogues,
         filtered=summary.filtered,
         context_only=summary.context_only,
+        mended=summary.mended,
         faults=len(summary.faults),
         candidates=summary.rows + summary.rejects + summary.unasked,
         **mixed._asdict(),

@@ -37,6 +37,7 @@ from coalm_it.pipeline.accounting import describe_timings, list_faults, make_man
 from coalm_it.pipeline.engine import RunTasks, start_engine
 from coalm_it.pipeline.mix import Mix, Tables, mix_candidates, read_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
+from coalm_it.pipeline.notes import describe_faults, describe_split, explain_no_rows
 from coalm_it.pipeline.plan import find_part_sources, hash_inputs, hash_json, list_versions, plan_tasks, prepare_recipe
 from coalm_it.pipeline.portable import make_portable
 from coalm_it.pipeline.selection import Selection, outline_shard
@@ -44,6 +45,9 @@ from coalm_it.pipeline.shard import ShardTask, make_shard
 from coalm_it.pipeline.shard_cache import ShardCache, read_size_limit, shards_folder
 from coalm_it.recipe import Recipe
 from coalm_it.templates import fingerprint_own_templates
+
+FAULTS_NAMED = 3
+"""How many of the records with the same fault its line names."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,9 @@ def build(
     listener = listener or Silent()
     recipe, answer_source = prepare_recipe(recipe, changes), answer_source or AnswerSource()
     check_model_pass(recipe, answer_source, listener)
+    part_sources = find_part_sources(recipe, data, listener)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
-    part_sources = find_part_sources(recipe, data, listener)
     inputs = hash_inputs(recipe, part_sources)
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
     portable = make_portable(recipe)
@@ -126,12 +130,15 @@ def build(
         tables = make_tables(answers.tasks)
         shards_done = time.perf_counter()
         summaries = {name: sum(map(read_summary, paths), ShardSummary()) for name, paths in tables.items()}
-        _report_faults(summaries, listener)
+        notes = dict.fromkeys(note for summary in summaries.values() for note in summary.notes)
+        for line in (*describe_faults(list_faults(summaries)), *(f"note: {note}" for note in notes)):
+            listener.say(line)
         _refuse_empty_parts(recipe, summaries)
-        unasked = {name: summary.unasked for name, summary in summaries.items()}
-        mix = mix_candidates(recipe, part_sources, tables, unasked)
+        mix = mix_candidates(recipe, part_sources, tables, summaries)
         if not mix.train:
-            raise SourceError(f"no row to write: {_explain_no_rows(summaries)}")
+            raise SourceError(f"no row to write: {explain_no_rows(recipe, mix, summaries)}")
+        if note := describe_split(recipe, mix):
+            listener.say(note)
         folder.remove_manifest()
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
@@ -196,12 +203,6 @@ def _make_tables(
     return tables
 
 
-def _report_faults(summaries: Mapping[str, ShardSummary], listener: Listener) -> None:
-    for fault in list_faults(summaries):
-        record = f", record {fault.record}" if fault.record else ""
-        listener.say(f"fault: {fault.file}{record}: {fault.reason}")
-
-
 def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -> None:
     """Raises ConfigError if the dialogues of a part yield no sample of its tasks."""
     for name, summary in summaries.items():
@@ -209,18 +210,6 @@ def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -
         if dialogues and not summary.rows + summary.rejects:
             tasks, sources = ", ".join(recipe.parts[name].task), ", ".join(recipe.parts[name].source)
             raise ConfigError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
-
-
-def _explain_no_rows(summaries: Mapping[str, ShardSummary]) -> str:
-    total = sum(summaries.values(), ShardSummary())
-    rejected_by = total.rejected_by
-    if not rejected_by and total.filtered:
-        left_out = f"{total.filtered:,} of their {total.dialogues:,} dialogues"
-        return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"
-    if not rejected_by:
-        return "the corpora hold no usable dialogue"
-    counts = sorted(rejected_by.items(), key=lambda item: -item[1])
-    return f"the checks rejected every sample ({', '.join(f'{check} {count:,}' for check, count in counts)})"
 
 
 # --- files ---

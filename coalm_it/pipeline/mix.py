@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from coalm_it.corpora.sources import describe_download, load_source
+from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import Pick, list_rows, open_table, read_functions
 from coalm_it.mixture.quotas import (
     Candidate,
@@ -18,9 +19,10 @@ from coalm_it.mixture.quotas import (
     order_candidates,
     repeat_candidates,
 )
+from coalm_it.mixture.row_names import RowNames
 from coalm_it.mixture.split import Functions, Side, allot_validation, join_functions, split_candidates
 from coalm_it.pipeline.plan import PartSource
-from coalm_it.recipe import Part, Recipe
+from coalm_it.recipe import Part, Recipe, is_own_source
 from coalm_it.schema import parse_dialogue_name
 
 Tables = Mapping[str, Sequence[Path]]
@@ -40,6 +42,8 @@ class MixCounts(NamedTuple):
     validation: int
     mixed: int
     """Candidates that fit on neither side of the split (see mixture/split.py)."""
+    absent: tuple[str, ...]
+    """Names of the part's corpora that were not found."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Candidates(NamedTuple):
     dialogues: dict[str, dict[str, Candidate]]
     """Part -> full name of a dialogue -> the dialogue itself."""
     functions: dict[str, Functions]
-    """Dialogue -> the functions of its calls, if validation rows are held out."""
+    """Dialogue -> the functions of its calls, if validation rows are held out by function."""
     rejects: list[Pick]
 
 
@@ -73,17 +77,29 @@ def read_candidates(recipe: Recipe, tables: Tables) -> Candidates:
     dialogues: dict[str, dict[str, Candidate]] = {name: {} for name in recipe.parts}
     functions: list[tuple[str, Functions]] = []
     rejects: list[Pick] = []
+    names = RowNames()
     for index, (part, path) in enumerate((part, path) for part, paths in tables.items() for path in paths):
         with open_table(path) as table:
             found = list_rows(table)
-            if recipe.validation and "function_call" in recipe.parts[part].task:
+            if splits_by_function(recipe) and "function_call" in recipe.parts[part].task:
                 functions += read_functions(table)
-        rejects += [Pick(index, row) for row in found.rejects]
-        kept[part] += [Candidate(index, row, found.ids[row], parse_dialogue_name(found.ids[row])) for row in found.kept]
+        rejected = frozenset(found.rejects)
+        for row in sorted((*found.kept, *found.rejects)):
+            row_id = names.name_row(part, index, found.ids[row])
+            renamed = row_id != found.ids[row]
+            if row in rejected:
+                rejects.append(Pick(index, row, name=row_id if renamed else ""))
+            else:
+                kept[part].append(Candidate(index, row, row_id, parse_dialogue_name(row_id), renamed=renamed))
         for row in found.dialogues:
-            name = found.ids[row]
-            dialogues[part][name] = Candidate(index, row, name, name)
+            name = names.name_dialogue(part, index, found.ids[row])
+            dialogues[part][name] = Candidate(index, row, name, name, renamed=name != found.ids[row])
     return Candidates(kept, dialogues, join_functions(functions), rejects)
+
+
+def splits_by_function(recipe: Recipe) -> bool:
+    """Whether function_call rows are held out by function."""
+    return recipe.validation > 0 and recipe.validation_by == "functions"
 
 
 def split_kept(recipe: Recipe, candidates: Candidates) -> Sides:
@@ -91,15 +107,16 @@ def split_kept(recipe: Recipe, candidates: Candidates) -> Sides:
 
 
 def mix_candidates(
-    recipe: Recipe, part_sources: Sequence[PartSource], tables: Tables, unasked: Mapping[str, int]
+    recipe: Recipe, part_sources: Sequence[PartSource], tables: Tables, summaries: Mapping[str, ShardSummary]
 ) -> Mix:
     """Draws every part's rows, fills shortages, and orders all.
 
-    `unasked` (part -> samples about which no model was asked) count as available when shares are computed. Quotas are
-    of train rows. Raises ShortError if a part has too few rows, unless the recipe allows it.
+    `summaries` are by part: samples about which no model was asked count as available when shares are computed. Quotas
+    are of train rows. Raises ShortError if a part has too few rows, unless the recipe allows it.
     """
     candidates = read_candidates(recipe, tables)
     sides = split_kept(recipe, candidates)
+    unasked = {name: summary.unasked for name, summary in summaries.items()}
     wanted = allot_rows(recipe, {name: len(rows) + unasked.get(name, 0) for name, rows in sides["train"].items()})
     absent = {name: _list_absent(name, part, part_sources) for name, part in recipe.parts.items()}
     train: dict[str, list[Candidate]] = {}
@@ -113,9 +130,10 @@ def mix_candidates(
         held_out = _hold_out(recipe, name, len(drawn), sides)
         train[name], validation[name] = [*drawn, *repeated], held_out
         rows, mixed = len(drawn) + len(repeated), len(sides["mixed"][name])
-        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed)
+        missing = tuple(load_source(source).name for source in absent[name])
+        counts[name] = MixCounts(wanted[name], rows, len(repeated), len(held_out), mixed, missing)
     if not recipe.allow_short:
-        _refuse_shortages(recipe, counts, absent)
+        _refuse_shortages(recipe, counts, absent, summaries)
     return Mix(
         tables=[path for paths in tables.values() for path in paths],
         train=_order_picks(train.values(), recipe),
@@ -129,10 +147,10 @@ def mix_candidates(
     )
 
 
-def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> list[str]:
+def _list_absent(name: str, part: Part, part_sources: Sequence[PartSource]) -> tuple[str, ...]:
     """The sources of a part that were not found."""
     found = {one.name_in_recipe for one in part_sources if one.part == name}
-    return [source for source in part.source if source not in found]
+    return tuple(source for source in part.source if source not in found)
 
 
 def _hold_out(recipe: Recipe, name: str, drawn: int, sides: Sides) -> Sequence[Candidate]:
@@ -143,17 +161,33 @@ def _hold_out(recipe: Recipe, name: str, drawn: int, sides: Sides) -> Sequence[C
     return draw_candidates(held_out, allot_validation(drawn, recipe.validation), recipe.seed)
 
 
-def _refuse_shortages(recipe: Recipe, counts: Mapping[str, MixCounts], absent: Mapping[str, Sequence[str]]) -> None:
+def _refuse_shortages(
+    recipe: Recipe,
+    counts: Mapping[str, MixCounts],
+    absent: Mapping[str, Sequence[str]],
+    summaries: Mapping[str, ShardSummary],
+) -> None:
     """Raises ShortError if a part has too few rows."""
-    shortages = [
-        Shortage(name, count.wanted, count.rows - count.repeated)
-        for name, count in counts.items()
-        if count.rows < count.wanted
-    ]
+    shortages, remedies = [], {}
+    for name, count in counts.items():
+        if count.rows < count.wanted:
+            lost = summaries.get(name, ShardSummary())
+            have = count.rows - count.repeated
+            shortages.append(Shortage(name, count.wanted, have, lost.rejects, len(lost.faults)))
+            remedies[name] = _suggest_remedy(recipe.parts[name], absent[name], count)
     if shortages:
-        sources = {name: absent[name] or part.source for name, part in recipe.parts.items()}
-        remedies = {name: describe_download([*map(load_source, names)]) for name, names in sources.items()}
         raise ShortError(shortages, remedies)
+
+
+def _suggest_remedy(part: Part, absent: Sequence[str], count: MixCounts) -> str:
+    """How a part gets more rows: from a corpus that is missing, or that may be there in part only."""
+    published = [source for source in absent or part.source if not is_own_source(source)]
+    steps = [describe_download([*map(load_source, published)])] if published else []
+    if not absent and not published:
+        steps.append("mend what was rejected, ask for fewer rows, or set fill: repeat")
+    if count.validation or count.mixed:
+        steps.append(f"validation takes {count.validation:,}, and {count.mixed:,} are in neither split")
+    return "; ".join(steps)
 
 
 def _pick_dialogues(
@@ -170,4 +204,4 @@ def _pick_dialogues(
 
 def _order_picks(candidates: Iterable[Sequence[Candidate]], recipe: Recipe) -> list[Pick]:
     ordered = order_candidates([one for some in candidates for one in some], recipe.order, recipe.seed)
-    return [Pick(candidate.shard, candidate.row, candidate.repeat) for candidate in ordered]
+    return [Pick(one.shard, one.row, one.repeat, one.id if one.renamed else "") for one in ordered]

@@ -15,17 +15,19 @@ from coalm_it.assets import asset, fingerprint_package
 from coalm_it.checks import CHECKS
 from coalm_it.configs import ConfigError
 from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards, pin_file
-from coalm_it.corpora.find import find_corpora
+from coalm_it.corpora.find import CorpusMatch, find_corpora, list_files
+from coalm_it.corpora.listing import describe_missing
 from coalm_it.corpora.sources import Source, SourceError, describe_download, load_source
 from coalm_it.listener import Listener
 from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS, depends_on_earlier_files
-from coalm_it.recipe import Recipe, load_recipe
+from coalm_it.recipe import Recipe, is_own_source, load_recipe
 from coalm_it.schema import Inventory
 from coalm_it.templates import fingerprint_own_templates, list_templates_in_use, use_templates
 from coalm_it.templates.own import read_own_templates
 
-SHARD_SETTINGS = {"seed", "observation_results", "distractors", "reasoning", "checks"}
+BUILD_WITHOUT = "; --allow-short builds without it"
+SHARD_SETTINGS = {"seed", "observation_results", "distractors", "near_misses", "reasoning", "checks"}
 PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
 """The settings of a recipe and its parts that a shard's table depends on; the others concern only the mixture."""
 
@@ -58,14 +60,13 @@ def prepare_recipe(recipe: str | Recipe, changes: Sequence[str] = ()) -> Recipe:
 def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listener) -> list[PartSource]:
     """The corpora of every part, in the recipe's order, found in `data` or else among the bundled samples.
 
-    A missing corpus of a part with a quota is left out: the table of shortages will name it. Raises SourceError for
-    any other missing corpus, a missing split, or an unknown reader.
+    A missing corpus of the package, of a part with a quota, is left out: the table of shortages will name it; so is any
+    missing corpus or split if the recipe allows short parts. Raises SourceError for any other missing corpus or split,
+    or an unknown reader.
     """
-    data = asset("sources", "samples") if data is None else Path(data)
-    wanted = dict.fromkeys(name for part in recipe.parts.values() for name in part.source)
-    sources = {name: load_source(name) for name in wanted}
-    found = find_corpora(data, list(sources.values()))
-    corpora = {entry.source: entry.corpus for entry in found if entry.used and entry.corpus}
+    folder = asset("sources", "samples") if data is None else Path(data)
+    sources = _load_sources(recipe)
+    found = find_corpora(folder, list(sources.values()))
     for entry in found:
         if not entry.used:
             what = f"{entry.source} in {entry.root} (layout {entry.layout})" if entry.source else entry.root
@@ -78,21 +79,64 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
             if source.evaluation:
                 message = "is a benchmark (evaluation: true in its YAML), which must not be trained on"
                 raise SourceError(f"part {name}: {source.name} {message}")
-            corpus = corpora.get(source.name)
-            if corpus is None and (part.rows or part.share):
+            corpora = _list_usable(source, found)
+            has_quota = bool(part.rows or part.share) and not is_own_source(name_in_recipe)
+            if not corpora and (has_quota or recipe.allow_short):
                 continue
-            if corpus is None:
-                raise SourceError(f"part {name}: no corpus {source.name!r} in {data}: {_describe_layouts(source)}")
-            if not corpus.splits.get(part.split):
-                found_splits = ", ".join(split for split, files in corpus.splits.items() if files)
-                raise SourceError(f"part {name}: {source.name} has no split {part.split!r} here, only {found_splits}")
+            if not corpora:
+                why = _describe_missing(name_in_recipe, source, folder, data is None)
+                raise SourceError(f"part {name}: {why}")
+            having = [corpus for corpus in corpora if corpus.splits.get(part.split)]
+            if not having and recipe.allow_short:
+                continue
+            if not having:
+                found_splits = ", ".join(dict.fromkeys(split for corpus in corpora for split in corpus.splits))
+                raise SourceError(
+                    f"part {name}: {source.name} has no split {part.split!r} here, only {found_splits}{BUILD_WITHOUT}"
+                )
             if source.reader not in READERS:
                 known = ", ".join(READERS)
                 raise SourceError(f"source {source.name}: no reader {source.reader!r}; there are: {known}")
-            corpus = _pin_inputs(corpus, part.split, hashed)
-            inventory = READERS[source.reader].read_inventory(corpus, part.split)
+            corpus, inventory = _open_first(source, having, part.split, hashed, listener)
             part_sources.append(PartSource(name, name_in_recipe, source, corpus, inventory))
     return part_sources
+
+
+def _list_usable(source: Source, found: Sequence[CorpusMatch]) -> list[Corpus]:
+    """The corpora that a part may read, in order of preference."""
+    ours = [entry for entry in found if entry.source == source.name]
+    return [entry.corpus for entry in ours if entry.corpus and (entry.used or source.same_splits)]
+
+
+def _open_first(
+    source: Source,
+    corpora: Sequence[Corpus],
+    split: str,
+    hashed: dict[tuple[Path, str | None], str | None],
+    listener: Listener,
+) -> tuple[Corpus, Inventory]:
+    """The first of the corpora that can be used, its inputs pinned, and its inventory. Raises SourceError."""
+    for index, corpus in enumerate(corpora, 1):
+        pinned = _pin_inputs(corpus, split, hashed)
+        try:
+            return pinned, READERS[source.reader].read_inventory(pinned, split)
+        except SourceError as error:
+            if index == len(corpora):
+                raise
+            listener.say(f"skipped: {source.name} in {corpus.root} (layout {corpus.layout}): {error}")
+    raise SourceError(f"no corpus {source.name!r}")
+
+
+def _load_sources(recipe: Recipe) -> dict[str, Source]:
+    """Name in the recipe -> source. Raises SourceError, which names the part."""
+    sources: dict[str, Source] = {}
+    for name, part in recipe.parts.items():
+        for source in part.source:
+            try:
+                sources[source] = sources.get(source) or load_source(source)
+            except SourceError as error:
+                raise SourceError(f"part {name}: {error}") from None
+    return sources
 
 
 def _pin_inputs(corpus: Corpus, split: str, hashed: dict[tuple[Path, str | None], str | None]) -> Corpus:
@@ -117,9 +161,16 @@ def _list_files(corpus: Corpus, split: str) -> dict[str, RawFile]:
     return {name: file for name, file in sorted(corpus.files.items()) if name not in others}
 
 
-def _describe_layouts(source: Source) -> str:
-    globs = [next(iter(layout.splits.values())) for layout in source.layouts]
-    return f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
+def _describe_missing(name: str, source: Source, folder: Path, bundled: bool) -> str:
+    """Why there is no corpus for a source, and what to do. `bundled`: `folder` has the samples of the package."""
+    if not is_own_source(name):
+        globs = [next(iter(layout.splits.values())) for layout in source.layouts]
+        recognised = f"it is recognised by {' or '.join(globs)}; {describe_download([source])}"
+        return f"no corpus {source.name!r} in {folder}: {recognised}{BUILD_WITHOUT}"
+    if bundled:
+        return f"{name} describes a corpus of your own: say where its files are, with --data FOLDER"
+    why = describe_missing(source, sorted(list_files(folder)[0]))
+    return f"no corpus {source.name!r} in {folder}: {why}; its `layouts` in {name} say which files it consists of"
 
 
 def list_inputs(recipe: Recipe, part_source: PartSource) -> dict[str, str]:
@@ -132,7 +183,7 @@ def list_versions() -> dict[str, str]:
     """The versions of this package and of those that rows depend on."""
     return {
         "coalm-it": __version__,
-        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson")},
+        **{name: version(name) for name in ("pyarrow", "pydantic", "jinja2", "orjson", "jsonschema-rs")},
     }
 
 
@@ -172,6 +223,7 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
         "layout": part_source.corpus.layout,
         "columns": part_source.corpus.columns.model_dump(),
         "licence": part_source.source.licence,
+        "no_call": part_source.source.no_call,
     }
     code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]
     common = [settings, shared, part_source.inventory.fingerprint, *code]
@@ -187,6 +239,7 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
             inventory=part_source.inventory,
             shard=shard,
             recipe=recipe,
+            no_call=part_source.source.no_call,
             key=hash_json([common, shard.file.name, [file.sha256 for file in read], shard.index, shard.of]),
             limit=recipe.limit,
             templates=list_templates_in_use(),

@@ -27,7 +27,7 @@ from coalm_it.pipeline.model_pass import (
 from coalm_it.pipeline.plan import find_part_sources, plan_tasks, prepare_recipe
 from coalm_it.pipeline.selection import Selection, outline_shard
 from coalm_it.pipeline.shard import ShardTask
-from coalm_it.recipe import Reasoning, Recipe
+from coalm_it.recipe import Part, Reasoning, Recipe
 from coalm_it.schema import Place
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.judge import plan_judgement
@@ -64,6 +64,7 @@ def estimate(
     OutsideError (the ledger).
     """
     recipe = prepare_recipe(recipe, changes)
+    _list_asking(recipe)
     _require_prices(recipe.reasoning)
     listener = listener or Silent()
     announce_parts_without_thoughts(recipe, listener)
@@ -139,13 +140,18 @@ def _limit(recipe: Recipe, dialogues: int) -> Recipe:
 
 def _plan_model_tasks(recipe: Recipe, data: str | Path | None, listener: Listener) -> tuple[Recipe, list[ShardTask]]:
     """The recipe with only the parts whose thoughts a model writes, and their shards. Raises RequestError."""
+    recipe = recipe.model_copy(update={"parts": _list_asking(recipe)})
+    return recipe, plan_tasks(recipe, find_part_sources(recipe, data, listener))
+
+
+def _list_asking(recipe: Recipe) -> dict[str, Part]:
+    """The parts whose thoughts a model writes. Raises RequestError if there are none."""
     parts = {name: part for name, part in recipe.parts.items() if recipe.asks_model(part)}
     if not parts:
         raise RequestError(
             f"{recipe.name}: no model writes thoughts: --set reasoning.writer=annotate --set reasoning.model=NAME"
         )
-    recipe = recipe.model_copy(update={"parts": parts})
-    return recipe, plan_tasks(recipe, find_part_sources(recipe, data, listener))
+    return parts
 
 
 def _list_writer_requests(tasks: Sequence[ShardTask], ledger: Ledger) -> Iterator[Request]:

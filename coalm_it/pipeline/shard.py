@@ -12,12 +12,14 @@ from pathlib import Path
 
 from coalm_it.checks import CHECKS, run_checks
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.sources import NoCall
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder
 from coalm_it.pipeline.shard_cache import store_table
-from coalm_it.readers import READERS
+from coalm_it.readers import READERS, read_notes
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import Renderer, Row
+from coalm_it.rendering import LayoutError, Renderer, Row
+from coalm_it.samples.near_misses import ToolIndex
 from coalm_it.samples.targets import (
     count_context,
     list_targets,
@@ -26,7 +28,7 @@ from coalm_it.samples.targets import (
     shorten_observations,
     show_tools,
 )
-from coalm_it.samples.variants import copy_sample
+from coalm_it.samples.variants import VariantSettings, copy_sample
 from coalm_it.schema import Dialogue, Fault, Finding, Inventory, LeftOut, Place, Sample
 from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
@@ -48,6 +50,8 @@ class ShardTask:
     """Hash of everything that the shard's table depends on; its name in the cache."""
     limit: int | None = None
     """Maximum number of dialogues, not counting those that the part's filter excludes."""
+    no_call: NoCall = "unsaid"
+    """What the corpus means where it makes no call."""
     ledger: Path | None = None
     """The ledger with the model's answers, if a model writes the part's thoughts."""
     dialogues: frozenset[str] | None = None
@@ -198,8 +202,16 @@ def _copy_samples(
     part = task.recipe.parts[task.part]
     samples = [sample.model_copy(update={"part": task.part}) for sample in contents.samples]
     samples += [sample for some in originals for sample in some]
-    pool = [tool for frame in framed for tool in frame.tools] if part.unanswerable else []
-    return [copy for sample in samples for copy in copy_sample(sample, part, pool, task.recipe.seed)]
+    near_misses = 0 if task.inventory.tools else task.recipe.near_misses
+    searched = framed if near_misses or part.unanswerable else ()
+    settings = VariantSettings(
+        part=part,
+        seed=task.recipe.seed,
+        index=ToolIndex(tool for frame in searched for tool in frame.tools),
+        near_misses=near_misses,
+        no_call=task.no_call,
+    )
+    return [copy for sample in samples for copy in copy_sample(sample, settings)]
 
 
 def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) -> list[Finding]:
@@ -209,13 +221,14 @@ def _find_missing(sample: Sample, missing: Mapping[str, Mapping[Place, str]]) ->
 
 
 def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row:
-    """The row of a sample; an empty row, and one more finding, if its layout cannot write one of its calls."""
+    """The row of a sample; an empty row, and one more finding, if its layout cannot hold it or write its calls."""
     try:
         return renderer.render_row(sample)
     except TemplateError:
         raise
     except ValueError as error:
-        found.append(Finding(check="rendering", where="row", message=str(error)))
+        check = "layout" if isinstance(error, LayoutError) else "rendering"
+        found.append(Finding(check=check, where="row", message=str(error)))
         return Row("", "", "", [], [], None, "{}")
 
 
@@ -276,16 +289,20 @@ def _summarize(
     findings: Sequence[Sequence[Finding]],
     seconds: dict[str, float],
 ) -> ShardSummary:
+    part = task.recipe.parts[task.part]
+    readable = all(fault.record for fault in contents.faults)
     rejected = Counter(check for found in findings for check in {finding.check for finding in found})
     return ShardSummary(
         dialogues=contents.count,
         filtered=contents.filtered,
-        context_only=sum(count_context(one, task.recipe.parts[task.part].task) for one in contents.dialogues),
+        context_only=sum(count_context(one, part.task) for one in contents.dialogues),
+        mended=sum(len(one.mended) for one in contents.dialogues),
         rows=sum(not found for found in findings),
         rejects=sum(bool(found) for found in findings),
         rejected_by=rejected,
         unasked=sum(count_samples(task, one) for one in contents.dialogues if not is_selected(task, one)),
         thoughts=sum((one.thought_counts for one in with_thoughts), Counter()),
         faults=tuple(contents.faults),
+        notes=read_notes(task.reader, task.corpus, part.split, task.shard) if readable else (),
         seconds=seconds,
     )

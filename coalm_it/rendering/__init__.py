@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from operator import is_not
 from typing import Any, NamedTuple
 
-from coalm_it.rendering.columns import LAYOUTS, Columns, CorpusText, write_turn_lines
+from coalm_it.rendering.columns import (
+    LAYOUT_ADVICE,
+    LAYOUTS,
+    Columns,
+    CorpusText,
+    LayoutError,
+    write_turn_lines,
+)
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import (
     Message,
@@ -27,7 +34,7 @@ from coalm_it.rendering.varied import VariedColumns
 from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool, Turn
 from coalm_it.templates import fingerprint_templates
 
-__all__ = ["Message", "Renderer", "Row"]
+__all__ = ["LAYOUT_ADVICE", "LayoutError", "Message", "Renderer", "Row"]
 
 
 class Row(NamedTuple):

@@ -20,6 +20,14 @@ Columns = tuple[str, str, str]
 TurnLines = Callable[[Turn], str]
 
 
+class LayoutError(ValueError):
+    """A sample of a kind that its layout has no form for."""
+
+
+LAYOUT_ADVICE = "layout hammer is for requests of a single turn; toolace and varied hold conversations"
+"""What helps where many samples do not fit."""
+
+
 class CorpusText:
     """The text that is the same in every row of a corpus."""
 
@@ -53,11 +61,24 @@ def write_react_response(sample: Sample, corpus: CorpusText, lines: TurnLines) -
 
 
 def write_hammer(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:
+    """The columns of a request in a single turn and of the first calls, or of none. Raises LayoutError for others."""
+    if misfit := _describe_hammer_misfit(sample):
+        raise LayoutError(f"layout hammer has a single request and its first calls; {misfit}")
     instruction = render_macro(
         "rows/hammer", "instruction", format_clock(sample), _list_tools(sample.tools), sample.system
     )
     text = render_macro("rows/hammer", "input", sample.current.user)
     return instruction, text, render_macro("rows/hammer", "output", format_calls(sample.calls, "json"))
+
+
+def _describe_hammer_misfit(sample: Sample) -> str:
+    """What the layout would drop from a sample; "" if nothing."""
+    if earlier := len(sample.history):
+        return f"this sample has {f'{earlier} earlier turns' if earlier > 1 else 'an earlier turn'}"
+    # A request that was made unanswerable has a reply for the other layouts, which says what `[]` says here.
+    if sample.step is None and "unanswerable" not in sample.provenance:
+        return "this sample is answered in text"
+    return "this sample comes after the results of earlier calls" if sample.steps else ""
 
 
 def write_toolace(sample: Sample, corpus: CorpusText, lines: TurnLines) -> Columns:

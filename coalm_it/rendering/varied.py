@@ -18,11 +18,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
-from coalm_it.calls import Syntax, format_calls, format_value
+from coalm_it.calls import Syntax, format_calls, format_value, is_python_name
 from coalm_it.draw import stable_hash
 from coalm_it.rendering.columns import Columns, ServicesText, describe_services, format_clock, format_state
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import QualifiedNames, dump_json, format_tools
+from coalm_it.rendering.signatures import write_signature
 from coalm_it.schema import Call, Inventory, Sample, Step, Tool, Turn
 from coalm_it.templates import list_macros, read_yaml, render_macro, template_cache
 
@@ -58,7 +59,7 @@ def draw_form(sample_id: str, kind: Kind, syntaxes: Sequence[Syntax] = get_args(
 
 
 def list_syntaxes(tools: Sequence[Tool]) -> tuple[Syntax, ...]:
-    """The syntaxes that can write the names of these functions and of their parameters; JSON can write all."""
+    """The syntaxes that can write the names of these functions and of their parameters; bracket cannot write all."""
     calls = [Call(name=tool.name, arguments=dict.fromkeys(tool.properties, 0)) for tool in tools]
     return tuple(syntax for syntax in get_args(Syntax) if all(_is_writable(call, syntax) for call in calls))
 
@@ -113,7 +114,7 @@ class VariedColumns:
             self._syntaxes = list_syntaxes(self._tools)
         form = draw_form(sample.id, "agent", self._syntaxes)
         has_thought = sample.task in ("react_action", "react_response")
-        memo, syntax_phrases = self._lines[form.syntax], _read_formats()[form.syntax]
+        memo, syntax_phrases = self._lines[form.syntax], _read_formats()[self._find_phrases(form.syntax)]
         memo.use_dialogue(sample.turns)
         instruction = render_macro(
             "rows/varied/agent",
@@ -130,6 +131,13 @@ class VariedColumns:
         move = sample.current.reply if sample.step is None else self._write_calls(sample.calls, form.syntax)
         thought = f"Thought: {sample.thought}\n" if has_thought else ""
         return instruction, "\n".join(begun), f"{thought}{move}"
+
+    def _find_phrases(self, syntax: Syntax) -> str:
+        """The key of formats.yaml. The names of all tools decide, so that it does not tell which is called."""
+        names = [self._names.get((tool.service, tool.name), tool.name) for tool in self._tools]
+        is_plain = all(is_python_name(name, dotted=True) for name in names)
+        is_plain = is_plain and all(is_python_name(key) for tool in self._tools for key in tool.properties)
+        return syntax if is_plain or syntax != "python" else "python_quoted"
 
     def _write_shown_tools(self, style: ToolStyle) -> str:
         if style not in self._written:
@@ -166,8 +174,8 @@ def _write_result(result: Any, syntax: Syntax) -> str:
 
 
 @template_cache()
-def _read_formats() -> Mapping[Syntax, Mapping[str, Any]]:
-    formats: Mapping[Syntax, Mapping[str, Any]] = read_yaml("rows/varied/formats.yaml")
+def _read_formats() -> Mapping[str, Mapping[str, Any]]:
+    formats: Mapping[str, Mapping[str, Any]] = read_yaml("rows/varied/formats.yaml")
     return formats
 
 
@@ -181,33 +189,4 @@ def _write_tools(tools: Sequence[Tool], names: QualifiedNames, style: ToolStyle)
     if style == "schema":
         listed = [f'{{"name": {dump_json(name)}, {tool.signature_json}}}' for name, tool in named]
         return f"[{', '.join(listed)}]"
-    return "\n".join(_write_signature(name, tool) for name, tool in named)
-
-
-def _write_signature(name: str, tool: Tool) -> str:
-    """`name(required: type, optional: type = default, other?: type)`, followed by the descriptions."""
-    required = set(tool.required)
-    parameters = [_write_parameter(key, entry, key in required) for key, entry in tool.properties.items()]
-    lines = [f"{name}({', '.join(parameters)})"]
-    lines += [f"    {' '.join(tool.description.split())}"] * bool(tool.description)
-    for key, entry in tool.properties.items():
-        if entry.get("description"):
-            lines.append(f"    - {key}: {' '.join(str(entry['description']).split())}")
-    return "\n".join(lines)
-
-
-def _write_parameter(name: str, entry: Mapping[str, Any], required: bool) -> str:
-    kind = _write_type(entry)
-    if "default" in entry:
-        return f"{name}: {kind} = {dump_json(entry['default'])}"
-    return f"{name}: {kind}" if required else f"{name}?: {kind}"
-
-
-def _write_type(entry: Mapping[str, Any]) -> str:
-    """`string`, `integer | null`, `array of string`, or the values that are allowed."""
-    if entry.get("enum"):
-        return " | ".join(map(dump_json, entry["enum"]))
-    kinds = entry.get("type", "any")
-    kind = kinds if isinstance(kinds, str) else " | ".join(kinds)
-    items = entry.get("items")
-    return f"array of {_write_type(items)}" if kind == "array" and isinstance(items, dict) and items else kind
+    return "\n".join(write_signature(name, tool) for name, tool in named)

@@ -64,6 +64,8 @@ def make_samples(
 
     def describe(task: Task, turn: int, step: int | None) -> dict[str, Any]:
         provenance = provenances.get(Place(turn, step)) if provenances and task.startswith("react") else None
+        if mended := _list_mended(dialogue, turn, step):
+            return {**plain, **(provenance or {}), "mended_arguments": mended}
         return plain if provenance is None else shared.setdefault(id(provenance), {**plain, **provenance})
 
     def make_sample(task: Task, turn: int, step: int | None) -> Sample:
@@ -94,9 +96,17 @@ def make_samples(
             yield make_sample(task, turn, step)
 
 
+def _list_mended(dialogue: Dialogue, turn: int, step: int | None) -> list[dict[str, Any]]:
+    """The mended values in the row of a target, for its provenance."""
+    return [
+        mended._asdict()
+        for mended in dialogue.mended
+        if mended.turn < turn or (mended.turn == turn and (step is None or mended.step <= step))
+    ]
+
+
 def join_system(dialogue: Dialogue, turn: int) -> str:
     """What the system has told the agent when it acts in a turn."""
-    later = (one.system for one in dialogue.turns[: turn + 1] if one.system)
     later = (one.system for one in dialogue.turns[: turn + 1])
     return "\n\n".join(dict.fromkeys(text for text in (dialogue.system, *later) if text))
 

@@ -51,6 +51,24 @@ def test_after_a_build_that_fell_short_a_reject_is_looked_at(tmp_path: Path) -> 
     assert "rejected" in run("show", tmp_path / "out", row).stdout
 
 
+def test_after_faults_alone_one_of_them_is_looked_at(tmp_path: Path) -> None:
+    about = dict.fromkeys(("name", "title", "licence", "homepage"), "mine")
+    layouts = [{"name": "json", "splits": {"train": "talks.json"}}]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**about, "reader": "messages", "layouts": layouts}))
+    said = {"messages": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]}
+    (tmp_path / "talks.json").write_text(json.dumps([said, {"messages": []}]))
+    recipe = {"name": "mine", "parts": {"mine": {"source": "mine.yaml", "task": "function_call"}}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    words = ["build", f"{tmp_path}/recipe.yaml", "--data", f"{tmp_path}", "--out", f"{tmp_path}/out", "--workers", "1"]
+    result = run(*words)
+    assert result.exit_code == 1
+    *_, fell_short, named = result.stderr.splitlines()
+    assert fell_short.endswith("mend the records, or accept so many: --set expect.rejects_at_most=0.5")
+    assert named == f"next: coalm-it show {tmp_path / 'out'} talks_1"
+    assert "record talks_1: a fault" in run(*named.split()[2:]).stdout
+    assert run(*words, "--set", "expect.rejects_at_most=0.5").exit_code == 0
+
+
 def test_recipes_are_copied_and_then_used() -> None:
     assert read_next(run("recipes"))[0] == "coalm-it recipes tod > mine.yaml"
     for name, command in {"tod": "build", "train/smoke": "train", "eval/bfcl": "eval", "eval/verify": "verify"}.items():
@@ -85,7 +103,7 @@ def test_what_was_fetched_is_listed_and_built_from(site: str, tmp_path: Path) ->
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(source))
     data = tmp_path / "data"
     listed, built = read_next(run("fetch", tmp_path / "mine.yaml", "--data", data))
-    assert listed == f"coalm-it sources --data {data}"
+    assert listed == f"coalm-it sources {tmp_path / 'mine.yaml'} --data {data}"
     assert built == f"coalm-it build RECIPE --data {data} --out OUT"
 
 

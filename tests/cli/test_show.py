@@ -18,6 +18,7 @@ from coalm_it.schema import Dialogue, Place, Turn
 from coalm_it.thoughts.writers import DialogueWithThoughts
 
 POLICY = "Be kind.\nNever refund."
+NOT_READ = {"messages": [{"role": "assistant", "content": "Hello.\x1b[2J"}], "id": "first/7"}
 TALK = {"system": POLICY, "messages": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]}
 
 
@@ -26,7 +27,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of records with slashes in their ids, one of which occurs twice."""
     folder = tmp_path_factory.mktemp("show")
     ids = ["a/b", "a/b", "x/0/function_call", "own_3"]
-    (folder / "own.jsonl").write_text("".join(json.dumps({**TALK, "id": id}) + "\n" for id in ids))
+    records = [*({**TALK, "id": id} for id in ids), NOT_READ]
+    (folder / "own.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     source = {
         "name": "own",
         "title": "Own",
@@ -59,6 +61,21 @@ def test_a_record_with_slashes_in_its_id_is_found(out: Path, name: str, row: str
     assert shown.exit_code == 0, shown.output
     assert row + "  (part own" in shown.output
     assert "system  Be kind.\nNever refund.\n" in shown.output
+    assert "fault" not in shown.output
+
+
+@pytest.mark.parametrize("name", ["first/7", "own/train/first/7", "own/train/first/7/0/function_call"])
+def test_a_record_that_could_not_be_read_is_told_with_the_reason(out: Path, name: str) -> None:
+    shown = CliRunner().invoke(app, ["show", str(out), name])
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith("own.jsonl, record first/7: a fault, of which no dialogue was made: ")
+    assert len(shown.stdout.splitlines()) == 1
+
+
+def test_what_is_neither_is_one_line(out: Path) -> None:
+    shown = CliRunner().invoke(app, ["show", str(out), "own/test/first/7"])
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert "no row and no dialogue 'own/test/first/7'" in shown.stderr
 
 
 def test_a_preview_shows_what_the_system_says(capsys: pytest.CaptureFixture[str]) -> None:

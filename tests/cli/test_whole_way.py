@@ -119,7 +119,9 @@ def test_the_first_page_leads_from_nothing_to_a_data_set_of_ones_own(
             done = CliRunner().invoke(app, fit(words[1:], tmp_path, hub.address))
             assert done.exit_code == 0, (words, done.output, done.exception)
             printed += done.output
-    assert ran == "build show sources build show publish publish train eval verify".split()
+    assert ran == "build show sources sources build show show publish publish train eval verify".split()
+    assert "read, 1 of 1 files: talks.jsonl" in printed
+    assert "talks.jsonl, record talks_2: a fault" in printed
     assert "find_berth.metres is '12', which nobody said" in printed
     assert "a call of 'book_taxi', but no functions are listed" in printed
     assert re.search(r"^harbour +2 +4 +2 +0 +2 +1$", printed, re.MULTILINE), "the counts that the page states"

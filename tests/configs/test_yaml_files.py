@@ -56,6 +56,11 @@ def test_an_alias_stands_for_a_copy() -> None:
         ("{[a]: b}", "not YAML: found unhashable key, in line 1"),
         ("a: !!python/object:os.system {}", "not YAML: could not determine a constructor"),
         ('a: "\\ud800"', "holds half a surrogate pair: write the character itself"),
+        (
+            "a:\n\tb: 1",
+            "not YAML: found character '\\t' that cannot start any token, in line 2, column 1: "
+            "indent with spaces, not with tabs",
+        ),
         ("a: \0", "not YAML: unacceptable character"),
         ("a: b\n---\nc: d", "not YAML: but found another document, in line 2"),
     ],

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard, cut_shards
-from coalm_it.corpora.find import CorpusMatch, describe_sources, find_corpora
+from coalm_it.corpora.find import CorpusMatch, find_corpora
+from coalm_it.corpora.listing import describe_sources
 from coalm_it.corpora.sources import SourceError, list_sources, load_source
 
 # The least that is recognised of each layout.
@@ -81,6 +82,24 @@ def test_of_several_layouts_the_first_is_used_and_the_others_are_skipped(tmp_pat
     ]
     assert {item.reason for item in others} == {"snips is read from c (layout split)"}
     assert all(item.corpus for item in others), "who wants another layout can have it"
+
+
+def test_another_layout_serves_for_a_split_that_the_first_lacks_if_their_splits_are_the_same(tmp_path: Path) -> None:
+    write(tmp_path / "a", {"val.json": '{"SNG0001": {"goal": {}, "log": []}}'})
+    frames = '[{"dialogue_id": "SNG0002.json"}]'
+    write(tmp_path / "b", {f"{split}/dialogues_001.json": frames for split in ("train", "dev")})
+    first, other = find_corpora(tmp_path, [load_source("multiwoz")])
+    assert (first.layout, first.splits) == ("split_files", ("validation",))
+    assert (other.layout, other.splits, other.used) == ("frames_folder", ("train",), True)
+    listed = [row["status"] for row in describe_sources(tmp_path) if row["source"] == "multiwoz"]
+    assert listed == ["used", "used for train"]
+
+
+def test_another_layout_with_other_splits_does_not_serve(tmp_path: Path) -> None:
+    """658 utterances of train in SNIPS's layout `split` are in test of `joint_slu`."""
+    write(tmp_path / "a", SPLIT)
+    write(tmp_path / "b", {**JOINT, "test/seq.in": "rain\n"})
+    assert find(tmp_path)[-2:] == [("snips", "split", "a", True), ("snips", "joint_slu", "b", False)]
 
 
 def test_of_several_places_the_first_by_name_is_used(tmp_path: Path) -> None:
@@ -284,8 +303,8 @@ def test_the_table_lists_what_is_found_and_what_is_skipped(tmp_path: Path) -> No
     told = [tuple(row[column] for column in columns) for row in rows]
     assert told == [
         ("sgd", "sgd", "", "", "not found"),
-        ("snips", "split", "a", "train 1, validation 1", "used"),
-        ("snips", "original", "c", "train 1", "skipped: snips is read from a (layout split)"),
+        ("snips", "split", "a", "train 1 file, validation 1 file", "used"),
+        ("snips", "original", "c", "train 1 file", "skipped: snips is read from a (layout split)"),
         ("", "", "a/b.zip", "", "skipped: cannot be opened as a zip file: File is not a zip file"),
     ]
 
@@ -440,4 +459,4 @@ def test_files_are_counted_against_those_that_were_published(tmp_path: Path) -> 
         tmp_path, {**SGD, "train/dialogues_002.json": SGD["train/dialogues_001.json"], "dev/dialogues_001.json": "[]"}
     )
     (sgd,) = [row for row in describe_sources(tmp_path) if row["source"] == "sgd"]
-    assert sgd["files"] == "train 2 of 127, validation 1 of 20"
+    assert sgd["files"] == "train 2 of 127 files, validation 1 of 20 files"

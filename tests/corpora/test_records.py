@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,9 @@ def name(record: Any, number: int) -> str:
         ("a.json", ' [{"n": 1}, {"n": 2}]'),
         ("a.jsonl", '{"n": 1}\n\n{"n": 2}\n'),
         ("a.json", '{"n": 1}\r\n{"n": 2}'),  # lines under the name of a list, as BFCL has them
+        ("a.jsonl", '[{"n": 1}, {"n": 2}]\n'),  # a list under the name of lines
+        ("a.jsonl", '[\n  {\n    "n": 1\n  },\n  {"n": 2}\n]'),
+        ("a.jsonl", '{\n  "n": 1\n}\n{\n  "n": 2\n}\n'),
     ],
 )
 def test_a_list_and_lines_give_the_same_records(tmp_path: Path, file_name: str, content: str) -> None:
@@ -83,8 +87,19 @@ def test_a_file_is_parsed_once_until_it_changes(tmp_path: Path) -> None:
         ("a.jsonl", "\n\n", r"^a\.jsonl: the file is empty$"),
         ("a.json", '[{"n": 1}, {"n"', r"^a\.json: not JSON, or cut off: "),
         ("a.json", "3", r"^a\.json: a list of records was expected at the top$"),
-        ("a.json", '{\n"n": 1\n', r"^a\.json: neither a list of records nor one record a line$"),
-        ("a.jsonl", "n,m\n1,2", r"^a\.jsonl: neither a list of records nor one record a line$"),
+        (
+            "a.json",
+            '{\n"n": 1\n',
+            r"^a\.json: neither a list of records, .* or cut off: Expecting ',' delimiter at line 3, character 1$",
+        ),
+        ("a.json", '{\n"m": [\n1,\n"x"\n', r"^a\.json: neither .*: Expecting ',' delimiter at line 5, character 1$"),
+        (
+            "a.json",
+            '{\n"m": [\n"x"\n]\n"n": 1\n}',
+            r"^a\.json: neither .*: Expecting ',' delimiter at line 5, character 1$",
+        ),
+        ("a.jsonl", '[\n  {"n": 1},\n  {"n": 2},\n  {"n"', r"^a\.jsonl: not JSON, or cut off: .*line 4 column 7"),
+        ("a.jsonl", "n,m\n1,2", r"^a\.jsonl: neither a list .*: Expecting value at line 1, character 1$"),
         ("a.json", b'[{"n": "\xff"}]', r"^a\.json: not UTF-8: "),
         ("a.parquet", b"PAR1....PAR1", r"^a\.parquet: not Parquet, or cut off: "),
     ],
@@ -92,6 +107,16 @@ def test_a_file_is_parsed_once_until_it_changes(tmp_path: Path) -> None:
 def test_a_broken_file_is_explained(tmp_path: Path, file_name: str, content: str | bytes, reason: str) -> None:
     with pytest.raises(SourceError, match=reason):
         read_records(write(tmp_path, file_name, content))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_one_object_over_several_lines_is_one_record(tmp_path: Path, name: str) -> None:
+    record = {"m": [1, {"n": ["x"]}], "k": {}}
+    assert read_records(write(tmp_path, name, json.dumps(record, indent=2))) == [record]
+
+
+def test_lines_may_be_texts_and_lists(tmp_path: Path) -> None:
+    assert read_records(write(tmp_path, "a.jsonl", '"{}"\n["x"]\n')) == ["{}", ["x"]]
 
 
 def test_a_file_that_is_gone_is_explained(tmp_path: Path) -> None:

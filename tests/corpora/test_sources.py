@@ -54,7 +54,7 @@ def test_a_source_may_be_a_file_of_the_user(tmp_path: Path) -> None:
     [
         ("name: [", "not YAML: "),
         ("licenze: CC0-1.0", "unknown key 'licenze'; did you mean 'licence'?"),
-        ("name: mine", "missing keys 'title', 'reader', 'licence', 'citation', 'homepage', 'layouts'"),
+        ("name: mine", "missing keys 'title', 'reader', 'licence', 'homepage', 'layouts'"),
         ("layouts: [{name: a, splits: {}, begins: '('}]", "layouts.0.begins: should be a regular expression"),
         ("just text", "should be a mapping of keys to values"),
     ],

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Any, get_args
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from dialogues import write_dialogues
@@ -24,7 +25,7 @@ from coalm_it.dataset.card import render_card as render_typed
 from coalm_it.dataset.manifest import Manifest
 from coalm_it.listener import Silent
 from coalm_it.pipeline.build import build
-from coalm_it.recipe import Mask, Part, Reasoning
+from coalm_it.recipe import Mask, Part, Reasoning, Recipe
 from coalm_it.schema import Layout, Task
 
 pytestmark = pytest.mark.libraries
@@ -198,12 +199,29 @@ def test_it_says_how_each_part_was_made(plus: Path, mix: Path) -> None:
     assert "for 10.0% of the samples by removing the function that is called, for 20.0% by removing a" in made
     assert "Thoughts by" not in made
     sgd = card.partition("- **sgd**")[2].partition("- **")[0]
-    assert "Thoughts by `grounded`: the corpus's own, and where it has none, written by templates" in sgd
+    assert (
+        "Thoughts by `grounded`: the corpus's own, and where it has none, written by templates from its annotation"
+        in sgd
+    )
     published = (mix / "README.md").read_text()
     assert "Each sample is a candidate 3 times." in published
     assert "Part snips is short: 86 of 13,084 rows." in published
     assert "Layout `react_action`: " in published.partition("- **sgd**")[2]
     assert "the results that the dialogue uses and at most 2 others" in published
+
+
+def test_it_says_how_copies_differ(tmp_path: Path) -> None:
+    part = Part(source=("xlam",), task=("function_call",), layout="varied", copies=2)
+    built = build(Recipe(name="copies", parts={"xlam": part}), out=tmp_path / "out")
+    said = "in the three columns, each has a wording of its own; they are identical in `samples`."
+    assert f"- xlam: 2 copies of each sample; {said}" in (built.out / "README.md").read_text()
+    ids = pq.read_table(built.out / "data" / "samples", columns=["id", "messages"]).to_pylist()
+    columns = pq.read_table(built.out / "data" / "coalm_it").to_pylist()
+    rows = {row["id"]: (row["messages"], column["instruction"]) for row, column in zip(ids, columns, strict=True)}
+    pairs = [(rows[name], rows[f"{name}~1"]) for name in rows if f"{name}~1" in rows]
+    assert pairs
+    assert all(one[0] == other[0] for one, other in pairs)
+    assert sum(one[1] != other[1] for one, other in pairs) > 0.9 * len(pairs)
 
 
 def test_it_says_what_a_layout_does_not_teach(plus: Path, mix: Path) -> None:

@@ -367,7 +367,7 @@ def test_a_build_that_falls_short_of_what_its_recipe_expects_is_refused(
     data = Path(shutil.copytree(bundled, tmp_path / "data"))
     (data / "sgd" / "train" / "dialogues_001.json").write_text("[")
     out = build("tod", data=data, out=tmp_path / "out", changes=["expect.rejects_at_most=0"]).out
-    shortfall = r"1 rejects and faults of \d+: more than rejects_at_most \(0\.0%\) allows$"
+    shortfall = r"1 rejects and faults of \d+: more than rejects_at_most \(0\.0%\) allows; mend "
     assert_refused(publish(hub, out), 1, f"does not meet what its recipe expects: {shortfall}")
     assert hub.asked == []
 
@@ -406,7 +406,7 @@ def test_without_the_hubs_library_it_says_what_to_install(demo: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (
         2,
-        "coalm-it: publishing needs huggingface_hub: pip install 'coalm-it[hub]'\n",
+        "coalm-it: publishing needs huggingface_hub: pip install 'coalm-it[hub]', or '.[hub]' in a checkout (26 MB)\n",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pyarrow import parquet
 
+from coalm_it.listener import Silent
 from coalm_it.pipeline.build import build
 
 SOURCE = {
@@ -85,6 +86,13 @@ def lines(*records: Any) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
+class Printing(Silent):
+    """Prints the lines for people, so that a test may read them with `capsys`."""
+
+    def say(self, line: str) -> None:
+        print(line)
+
+
 def build_part(folder: Path, data: Path, source: str, changes: tuple[str, ...] = (), **part: Any) -> Outcome:
     recipe = {
         "name": "inputs",
@@ -92,7 +100,7 @@ def build_part(folder: Path, data: Path, source: str, changes: tuple[str, ...] =
         "expect": {"rejects_at_most": 1},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    built = build(str(folder / "recipe.yaml"), data=data, out=folder / "out", changes=changes)
+    built = build(str(folder / "recipe.yaml"), data=data, out=folder / "out", changes=changes, listener=Printing())
     columns, samples = read_rows(built.out / "data" / "coalm_it"), read_rows(built.out / "data" / "samples")
     names = [sample["id"].split("/", 2)[2] for sample in samples]
     manifest = built.manifest

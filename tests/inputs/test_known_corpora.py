@@ -169,7 +169,9 @@ def test_no_form_of_a_list_lets_a_test_dialogue_into_train(
     assert used.isdisjoint(name.removesuffix(".json") for name in held_out)
 
 
-def test_without_any_acts_there_are_no_rows_and_the_missing_file_is_named(build_bundled: Any) -> None:
+def test_without_any_acts_there_are_no_rows_and_the_missing_file_is_named(
+    build_bundled: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     def strip(folder: Path) -> None:
         path = folder / "data.json"
         dialogues = json.loads(path.read_text())
@@ -178,8 +180,9 @@ def test_without_any_acts_there_are_no_rows_and_the_missing_file_is_named(build_
                 turn.pop("dialog_act", None)
         path.write_text(json.dumps(dialogues))
 
-    with pytest.raises(RequestError, match="acts"):
+    with pytest.raises(RequestError, match="see the fault above"):
         build_bundled("multiwoz", strip, **TOD)
+    assert "dialogue_acts.json" in capsys.readouterr().out
 
 
 def test_a_dialogue_without_acts_tells_of_no_place_that_nobody_looked_up(build_bundled: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from decoded import decode_messages
 from talks import ARMADALE, ASK, FERRY, GOOD, GOOD_ROWS, MALLAIG, TALK, call, calls, result, says, tool, user
 
 BOTH = user("When do the next ferries leave Mallaig and Armadale?")
@@ -15,7 +16,7 @@ TWO_CALLS = '[next_ferry(port="Mallaig"), next_ferry(port="Armadale")]'
 
 def read_results(sample: dict[str, Any]) -> list[str]:
     """The contents of the results in a row, in order."""
-    return [message["content"] for message in sample["messages"] if message["role"] == "tool"]
+    return [message["content"] for message in decode_messages(sample)[0] if message["role"] == "tool"]
 
 
 # --- calls and their results ---
@@ -223,6 +224,14 @@ def test_a_keyword_of_another_shape_binds_nobody(build_own: Any, parameter: Any,
 def test_null_is_a_value_where_the_schema_allows_it(build_own: Any, parameter: Any) -> None:
     talk = [user("Plot it."), calls(call("plot", {"p": None})), result("ok"), says("Done.")]
     assert build_own([{"messages": talk, "tools": [tool("plot", p=parameter)]}]).outputs == ["Done.", "[plot(p=None)]"]
+
+
+@pytest.mark.parametrize("name", ["next=ferry(", "next\nferry"])
+def test_a_name_that_the_syntax_of_the_row_cannot_hold_is_a_reject(build_own: Any, name: str) -> None:
+    odd = {"messages": [ASK, calls(call(name, {})), result("ok"), says("Done.")], "tools": [tool(name)]}
+    built = build_own([odd, GOOD])
+    assert [built.rows[row] for row in sorted(built.rows)][-2:] == GOOD_ROWS[::-1]
+    assert any("rendering: " in finding for finding in built.rejects["own_0/0/function_call"])
 
 
 # --- numbers and texts ---

@@ -397,7 +397,8 @@ def test_the_key_is_in_no_output(
 def test_without_the_openai_package_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['openai'] = None; import coalm_it.llm.endpoint"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stderr.strip().endswith("asking a model needs openai: pip install 'coalm-it[llm]'")
+    install = "pip install 'coalm-it[llm]', or '.[llm]' in a checkout (47 MB)"
+    assert ran.stderr.strip().endswith(f"asking a model needs openai: {install}")
 
 
 # --- settings, and what servers write ---

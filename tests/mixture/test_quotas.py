@@ -138,7 +138,7 @@ def test_the_id_of_a_copy_names_its_original() -> None:
 def test_a_shortage_says_what_each_part_misses_and_how_to_fill_it() -> None:
     error = ShortError([Shortage("sgd", 82236, 280)], {"sgd": "coalm-it fetch sgd"})
     assert str(error) == (
-        "too few rows: sgd: wanted 82,236, have 280, missing 81,956 (coalm-it fetch sgd). "
+        "too few rows: sgd: wanted 82,236, have 280, missing 81,956, rejects 0, faults 0 (coalm-it fetch sgd). "
         "--allow-short builds with fewer rows"
     )
 

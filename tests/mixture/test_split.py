@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from decoded import decode_messages
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -48,12 +49,12 @@ def true_name(row: dict[str, Any], name: str) -> str:
 
 def called(row: dict[str, Any]) -> set[str]:
     """Functions of the target's calls."""
-    calls = json.loads(row["messages"][-1]["tool_calls"] or "[]")
+    calls = decode_messages(row)[0][-1].get("tool_calls", ())
     return {true_name(row, call["function"]["name"]) for call in calls}
 
 
 def shown(row: dict[str, Any]) -> set[str]:
-    return {true_name(row, tool["function"]["name"]) for tool in json.loads(row["tools"] or "[]")}
+    return {true_name(row, tool["function"]["name"]) for tool in decode_messages(row)[1]}
 
 
 # --- sides ---
@@ -139,7 +140,7 @@ def test_both_configs_hold_the_same_validation_rows(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3)
     columns = read_split(built.out, "validation", "coalm_it")
     samples = read_split(built.out, "validation")
-    replies = [row["messages"][-1]["content"] for row in samples if row["task"] == "react_response"]
+    replies = [decode_messages(row)[0][-1]["content"] for row in samples if row["task"] == "react_response"]
     outputs = [row["output"] for row, sample in zip(columns, samples, strict=True) if "response" in sample["task"]]
     assert outputs == [f"System: {reply}" for reply in replies]
     assert built.manifest.files["data/samples/validation-00000-of-00001.parquet"].rows == len(samples)
@@ -222,7 +223,9 @@ def test_the_table_has_a_column_for_it(tmp_path: Path) -> None:
 def test_too_few_validation_rows_are_a_shortage(tmp_path: Path) -> None:
     built = make(tmp_path / "out", {"sgd": SGD}, validation=0.3, expect={"validation_at_least": 10_000})
     held_out = built.manifest.parts["sgd"].validation
-    assert built.shortfall == f"{held_out} validation rows: validation_at_least is 10,000"
+    assert built.shortfall == (
+        f"{held_out} validation rows: validation_at_least is 10,000; --set validation=SHARE holds out more"
+    )
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "2"])

@@ -42,4 +42,6 @@ def test_a_reply_of_no_weight_is_no_row_and_is_counted_in_manifest_and_card(tmp_
     counts = json.loads((tmp_path / "out" / "manifest.json").read_text())["parts"]["own"]
     assert (counts["candidates"], counts["context_only"]) == (1, 1)
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "1 replies and calls that the corpus marks as not to be learnt are context only" in card
+    assert (
+        "1 replies and calls that the corpus marks as not to be learnt, or does not annotate, are context only" in card
+    )

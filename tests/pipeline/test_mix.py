@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from decoded import decode_messages
 from typer.testing import CliRunner
 
 from coalm_it.cli import app
@@ -96,8 +97,9 @@ def test_a_row_without_a_right_tool_asks_for_no_call(tmp_path: Path) -> None:
     part = {"source": "xlam_irrelevance", "task": "function_call", "layout": "hammer"}
     built = build(make_recipe({"hammer": part}), out=tmp_path / "out")
     assert {output for _, _, output in read_columns(built.out)} == {"[]"}
-    assert all(sample["messages"][-1]["tool_calls"] is None for sample in read_samples(built.out))
-    assert all(sample["messages"][-1]["content"] for sample in read_samples(built.out))
+    targets = [decode_messages(sample)[0][-1] for sample in read_samples(built.out)]
+    assert all("tool_calls" not in target for target in targets)
+    assert all(target["content"] for target in targets)
 
 
 def test_shares_of_a_whole_are_met_exactly(tmp_path: Path) -> None:

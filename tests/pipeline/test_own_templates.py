@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from decoded import decode_messages
 from typer.testing import CliRunner
 
 from coalm_it.assets import asset
@@ -65,8 +66,8 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 def test_they_are_used_and_are_part_of_the_provenance(mine: Path, tmp_path: Path) -> None:
     before = {folder: fingerprint_templates(folder) for folder in ("rows", "thoughts")}
     rows = read_rows(build(str(mine), out=tmp_path / "out", workers=2).out)
-    assert all(GREETING in row["messages"][0]["content"] for row in rows)
-    assert any("Ahoy! " in (message["reasoning_content"] or "") for row in rows for message in row["messages"])
+    assert all(GREETING in decode_messages(row)[0][0]["content"] for row in rows)
+    assert any("Ahoy! " in message.get("reasoning_content", "") for row in rows for message in decode_messages(row)[0])
     assert GREETING in render_prompt("judge", "system")
     provenance = json.loads(rows[0]["provenance"])
     assert provenance["templates"] == fingerprint_templates("rows") != before["rows"]
@@ -94,7 +95,7 @@ def test_a_worker_that_starts_from_nothing_has_them(mine: Path, tmp_path: Path) 
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         (_, path), *_ = pool.map(partial(make_shard, tmp_path / "shards"), tasks)
     with open_table(path) as table:
-        systems = [messages[0]["content"] for messages in table["messages"].to_pylist()]
+        systems = [json.loads(prompt[0])["content"] for prompt in table["prompt"].to_pylist()]
     assert systems
     assert all(GREETING in system for system in systems)
 

@@ -19,7 +19,7 @@ from coalm_it.pipeline.rebuild import compare_builds
 from coalm_it.templates import use_templates
 
 SGD = "sgd/train/dialogues_001.json"
-SHARDS = [f"data/{config}/train-00000-of-00001.parquet" for config in ("coalm_it", "samples")]
+SHARDS = [f"data/{config}/train-00000-of-00001.parquet" for config in ("coalm_it", "dialogues", "samples")]
 
 
 def rebuild(path: Path | str, *options: str) -> Result:
@@ -57,10 +57,10 @@ def test_the_same_recipe_and_corpora_give_the_same_bytes(demo: Path) -> None:
     result = rebuild(demo)
     assert (result.exit_code, result.stdout) == (
         0,
-        f"{demo}: the same: its recipe gives the bytes of all 2 data files again\n",
+        f"{demo}: the same: its recipe gives the bytes of all 3 data files again\n",
     )
     said = json.loads(rebuild(demo, "--json").stdout)
-    assert said == {"same": True, "name": str(demo), "compared": 2, "files": [], "causes": []}
+    assert said == {"same": True, "name": str(demo), "compared": 3, "files": [], "causes": []}
 
 
 def test_what_is_built_can_be_kept(demo: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_changed_input_is_named_with_the_files_that_differ(data: Path, tmp_pat
     result = rebuild(out, "--data", str(data))
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [*(f"{one}: other content" for one in SHARDS), f"input {SGD}: other content"]
-    assert result.stderr.endswith(f"coalm-it: {out}: 2 data files differ from those that its recipe gives now\n")
+    assert result.stderr.endswith(f"coalm-it: {out}: 3 data files differ from those that its recipe gives now\n")
     said = json.loads(rebuild(out, "--data", str(data), "--json").stdout)
     assert (said["same"], said["causes"]) == (False, [f"input {SGD}: other content"])
 
@@ -130,7 +130,7 @@ def test_a_data_set_on_the_hub_is_built_again_from_what_lies_there(
     hub.asked.clear()
     result = rebuild("ada/talks", "--endpoint", hub.address)
     assert result.exit_code == 0, result.output
-    assert result.stdout == "ada/talks: the same: its recipe gives the bytes of all 2 data files again\n"
+    assert result.stdout == "ada/talks: the same: its recipe gives the bytes of all 3 data files again\n"
     assert not [path for _, path in hub.asked if ".parquet" in path], "no data are downloaded"
     use_templates({})
 
@@ -150,7 +150,7 @@ def test_one_that_is_not_there_is_one_line(hub: Hub) -> None:
     hub.repos["ada/poems"].add_commit("older", {"manifest.json": File(b'{"schema_version": 0}')})
     assert_refused(
         rebuild("ada/poems", "--endpoint", hub.address),
-        f"{poems}: manifest.json has schema version 0; this coalm-it reads version 1; build it again",
+        f"{poems}: manifest.json has schema version 0; this coalm-it reads version 2; build it again",
     )
 
 
@@ -184,7 +184,7 @@ def test_a_build_of_an_older_version_says_how_to_make_it_anew(folder: Path, olde
     manifest = json.loads((folder / "manifest.json").read_bytes())
     if older == "version":
         manifest["schema_version"] = 0
-        what = "has schema version 0; this coalm-it reads version 1"
+        what = "has schema version 0; this coalm-it reads version 2"
     else:
         del manifest["answers"]
         what = "is damaged, or of another version of coalm-it (answers: Field required)"

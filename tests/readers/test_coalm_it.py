@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from decoded import decode_messages
 
 from coalm_it.corpora.corpus import Corpus, RawFile, Shard
 from coalm_it.pipeline.build import build
@@ -44,8 +45,8 @@ def test_rows_are_read_back_as_the_samples_that_they_were_made_of(mixed: Path) -
         assert isinstance(row, Sample)
         kinds.add(row.layout)
         assert (row.task, row.thought) == (sample["task"], sample["thought"])
-        target = sample["messages"][-1]
-        called = json.loads(target["tool_calls"] or "[]")
+        target = decode_messages(sample)[0][-1]
+        called = target.get("tool_calls", [])
         # only `messages` tell two services' functions of one name apart
         assert [call["function"]["arguments"] for call in called] == [call.arguments for call in row.calls]
         assert all(call["function"]["name"].endswith(made.name) for call, made in zip(called, row.calls, strict=True))

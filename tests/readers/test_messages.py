@@ -329,8 +329,8 @@ def test_rows_of_the_package_are_read_back(demo: Path, tmp_path: Path) -> None:
     """`samples` of a build: messages and tools of a response row give the last turn of its dialogue."""
     (path,) = (demo / "data" / "samples").glob("train-*.parquet")
     row = next(row for row in parquet.read_table(path).to_pylist() if row["id"] == "sgd/train/1_00002/1/react_response")
-    said, _ = decode_messages(row)
-    (dialogue,) = read_records(tmp_path, {"messages": row["messages"], "tools": row["tools"]})
+    said, tools = decode_messages(row)
+    (dialogue,) = read_records(tmp_path, {"messages": said, "tools": tools})
     assert isinstance(dialogue, Dialogue)
     turn = dialogue.turns[-1]
     assert (turn.reply, turn.thought) == (said[-1]["content"], said[-1]["reasoning_content"])

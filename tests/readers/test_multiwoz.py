@@ -389,7 +389,11 @@ def test_a_user_turn_of_2_2_must_be_the_users(tmp_path: Path) -> None:
     ("name", "content", "fault"),
     [
         ("data.json", '{"A1.json": {"goal"', "not JSON, or cut off"),
-        ("valListFile.json", None, "valListFile: missing; it says which dialogues of data.json belong to which split"),
+        (
+            "valListFile.json",
+            None,
+            "valListFile: missing; it says which dialogues of data.json are for validation; take",
+        ),
         ("db/hotel_db.json", None, "hotel_db.json: missing; the corpus's databases are needed to execute its calls"),
     ],
 )

@@ -218,7 +218,7 @@ def test_most_replies_agree_with_the_database_and_the_others_say_why(dialogues: 
             findings.append(check_database(sample))
     wrong = [found for found in findings if found]
     kinds = Counter(finding.where for found in wrong for finding in found)
-    assert len(findings) == 7365
+    assert len(findings) == 7365 - 79, "79 replies have no acts"
     assert len(wrong) / claims < 0.07, "share of the turns that claim something and disagree"
     assert set(kinds) == {"offer", "details", "count", "search", "booking"}
     assert kinds["booking"] < 25

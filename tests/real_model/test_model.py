@@ -92,5 +92,6 @@ def test_without_what_reads_the_weights_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, missing, None)
     result = CliRunner().invoke(app, ["model", "smollm2", "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
-    assert result.stderr == f"coalm-it: making the model needs {missing}: pip install 'coalm-it[local]'\n"
+    install = "pip install 'coalm-it[local]', or '.[local]' in a checkout"
+    assert result.stderr == f"coalm-it: making the model needs {missing}: {install}\n"
     assert list(tmp_path.iterdir()) == []

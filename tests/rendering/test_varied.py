@@ -80,7 +80,7 @@ def test_the_instruction_shows_the_format_that_is_wanted_and_no_other(plus: list
     for row in plus:
         if kind_of(row) == "agent":
             shown = [syntax for syntax, told in formats.items() if told["example"] in row["instruction"]]
-            assert shown == [form_of(row).syntax], row["id"]
+            assert [name.removesuffix("_quoted") for name in shown] == [form_of(row).syntax], row["id"]
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
@@ -105,15 +105,35 @@ def test_calls_and_replies_are_asked_for_in_the_same_dozen_wordings(plus: list[d
     assert {form.syntax for form in forms} == set(get_args(Syntax))
 
 
-def test_names_that_python_cannot_write_are_written_in_json() -> None:
+def test_names_that_bracket_cannot_write_are_written_in_another_syntax() -> None:
     plain = Tool(name="find_ferry", parameters={"properties": {"pier": {}}})
     odd = Tool(name="find_ferry", parameters={"properties": {"pier[]": {}}})
     assert list_syntaxes([plain]) == get_args(Syntax)
-    assert list_syntaxes([plain, odd]) == ("json", "openai")
-    assert {draw_form(f"s/train/{n}/0/function_call", "agent", ("json", "openai")).syntax for n in range(20)} == {
-        "json",
-        "openai",
-    }
+    others: tuple[Syntax, ...] = ("python", "json", "openai")
+    assert list_syntaxes([plain, odd]) == others
+    assert {draw_form(f"s/train/{n}/0/function_call", "agent", others).syntax for n in range(30)} == set(others)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "call"),
+    [
+        ("find_ferry", "pier", "find_ferry(pier='Oban')"),
+        ("Find Ferry", "pier", "functions['Find Ferry'](pier='Oban')"),
+        ("find_ferry", "from", "find_ferry(**{'from': 'Oban'})"),
+    ],
+)
+def test_the_format_says_how_odd_names_are_written(name: str, parameter: str, call: str) -> None:
+    tool = Tool(name=name, parameters={"properties": {parameter: {"type": "string"}}, "required": [parameter]})
+    step = Step(calls=(Call(id="call_0_0", name=name, arguments={parameter: "Oban"}),))
+    turns = (Turn(user="A ferry from Oban?", steps=(step,)),)
+    made = make_sample(0, "function_call", 0, id=find_id(syntax="python"), tools=(tool,), turns=turns)
+    row = Renderer(Inventory()).render_row(made)
+    assert row.output == call
+    assert ("functions['Function name'](argument1='value1'" in row.instruction) is (call != "find_ferry(pier='Oban')")
+    reply = Renderer(Inventory()).render_row(
+        made.model_copy(update={"step": None, "turns": (Turn(user="A ferry from Oban?", reply="No."),)})
+    )
+    assert reply.instruction == row.instruction, "the format does not tell whether a call is due"
 
 
 # --- the columns of a small dialogue ---

@@ -111,6 +111,7 @@ def test_names_change_in_both_tools_and_calls() -> None:
             "parameters": {city: "city", days: "day_count"},
             "defaults": {},
             "order": [0],
+            "in_texts": True,
         },
     }
     assert masked.current.user == sample.current.user
@@ -389,7 +390,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     name, entries = draw(NAMES), draw(st.dictionaries(NAMES, ENTRIES, max_size=4))
     required = draw(st.lists(st.sampled_from(list(entries)), unique=True)) if entries else []
     form = draw(st.sampled_from(["xlam", "toolace", "openai", "none"]))
-    described = {"description": f"Function {name}."}
+    described = {"description": draw(st.sampled_from([f"Function {name}.", "As `a.b` and get_weather(type=1), $top."]))}
     if form == "none":
         return {**described, "name": f" {name} "}
     if form == "xlam":
@@ -414,9 +415,9 @@ def samples(draw: st.DrawFn) -> Sample:
     return make_sample(tools).model_copy(update={"turns": tuple(turns), "turn": len(turns) - 1})
 
 
-@given(samples(), st.sampled_from(["plain", "hammer"]), st.integers(0, 5))
-def test_unmasking_restores_the_sample(sample: Sample, style: Style, seed: int) -> None:
-    masked = mask_sample(sample, style=style, seed=seed)
+@given(samples(), st.sampled_from(["plain", "hammer"]), st.integers(0, 5), st.booleans())
+def test_unmasking_restores_the_sample(sample: Sample, style: Style, seed: int, in_texts: bool) -> None:
+    masked = mask_sample(sample, style=style, seed=seed, in_texts=in_texts)
     assert plain(unmask_sample(masked)) == plain(sample)
     stored = Sample.model_validate_json(masked.model_dump_json())
     assert plain(unmask_sample(stored)) == plain(sample)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from coalm_it.assets import asset
 from coalm_it.calls import decode_calls
+from coalm_it.corpora.sources import NoCall
 from coalm_it.corpora.toolspecs import read_tools
-from coalm_it.samples.unanswerable import MAX_DISTRACTORS, remove_tool, remove_value
+from coalm_it.samples.unanswerable import MAX_DISTRACTORS, decline, remove_tool, remove_value
 from coalm_it.samples.unanswerable.phrases import name_parameter
 from coalm_it.samples.unanswerable.topics import find_topic, read_words
 from coalm_it.schema import Call, Sample, Step, Tool, Turn
@@ -178,15 +179,90 @@ def test_distractors_come_from_the_pool_and_cannot_answer_either() -> None:
         ("Give me a list of the top paid apps, please.", "top paid apps", "the top paid apps"),
         ("Find the pit stop data for the race.", "pit stops", "the pit stop data"),
         ("Find the pit stop crew.", "pit stops", ""),
-        ("Find the sum of cubes.", "sum cubes", "the sum of cubes"),
+        ("Find the price of cubes.", "price cubes", "the price of cubes"),
         ("Show the stock price of data.", "stock price", "the stock price"),
         ("The stock price is high.", "stock price", ""),
         ("Show me stock prices.", "stock price", ""),
         ("Show me the stock.", "stock price", ""),
+        ("Find a movie directed by Ang Lee.", "movies directed by somebody", ""),
+        ("I like the stock price. How is the weather?", "stock price", ""),
+        ("Find the musical instrument 'Violin'.", "musical instrument", ""),
+        ("Book a table at the Whole Foods.", "whole foods", ""),
     ],
 )
 def test_a_topic_is_a_complete_phrase_of_the_request(query: str, about: str, topic: str) -> None:
-    assert find_topic(query, read_words(about)) == topic
+    assert find_topic(query, read_words(about), read_words(about)) == topic
+
+
+def test_a_topic_has_a_word_of_the_name_of_the_function() -> None:
+    assert find_topic("Find the stock price.", read_words("stock price"), read_words("QueryStock")) == "the stock price"
+    assert find_topic("Find the stock price.", read_words("stock price"), read_words("get_quote")) == ""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_tool("lookup", "Returns it.", code="The code of a stock."),
+        make_tool("lookup", "Returns it.", stock="A code."),
+        make_tool("lookup", "Returns it.", kind={"type": "string", "enum": ["bond", "stock"]}),
+    ],
+)
+def test_a_function_whose_parameters_are_about_the_request_may_serve(other: Tool) -> None:
+    assert remove_tool(make_sample(tools=(STOCK, JOKE, other))) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "needs_none"),
+    [
+        ("Calculate 5 * 3.", "Calculator", True),
+        ("Tell me a joke.", "get_joke", True),
+        ("Translate 'Hello' to French.", "translate_text", True),
+        ("What are synonyms of 'happy'?", "get_synonyms", True),
+        ("Convert 5 miles to km.", "convert_units", True),
+        ("Who was the first king of Norway?", "find_kings", True),
+        ("Convert 5 dollars to yen.", "convert_money", False),
+        ("Delete the scene Dawn.", "delete_scene", False),
+        ("When is my next meeting?", "get_meetings", False),
+        ("What is the weather in Oban?", "get_weather", False),
+    ],
+)
+def test_what_a_model_can_answer_itself_is_not_refused(user: str, name: str, needs_none: bool) -> None:
+    tool = make_tool(name, user)
+    made = remove_tool(make_sample(user, (tool, make_tool("count_birds", "Counts birds.")), (Call(name=name),)))
+    assert (made is None) is needs_none
+
+
+# The corpus makes no call
+
+
+def decline_without_call(user: str, tools: tuple[Tool, ...], no_call: NoCall = "unsaid") -> str:
+    made = decline(make_sample(user, tools, ()), no_call)
+    assert made.provenance["unanswerable"] == {"taken": "nothing"}
+    return str(made.current.reply)
+
+
+def test_that_no_function_fits_is_said_only_where_the_corpus_says_so() -> None:
+    user = "Find a blog with pictures of Oslo."
+    assert decline_without_call(user, (JOKE,), "irrelevant") in WORDINGS["no_function"]
+    assert decline_without_call(user, (JOKE,)) in WORDINGS["no_call"]
+    assert decline_without_call(user, ()) in WORDINGS["no_functions_at_all"]
+    assert decline_without_call(user, (), "irrelevant") in WORDINGS["no_functions_at_all"]
+    assert decline_without_call("What is 5 times 3, a sum?", (JOKE,), "irrelevant") in WORDINGS["no_function_of_use"]
+
+
+@pytest.mark.parametrize(
+    ("user", "value"),
+    [
+        ("Please delete a scene.", "the name of the scene"),
+        ("Delete the scene Dawn.", None),
+        ("Delete scene 5.", None),
+        ("Delete the scene of the garden.", None),
+        ("Hello!", None),
+    ],
+)
+def test_a_value_is_asked_for_where_the_request_states_none(user: str, value: str | None) -> None:
+    wordings = WORDINGS["no_call"] if value is None else [one.format(value=value) for one in WORDINGS["no_value"]]
+    assert decline_without_call(user, (SCENE, JOKE)) in wordings
 
 
 # A value is taken away
@@ -209,9 +285,17 @@ def test_without_the_value_the_reply_asks_for_it() -> None:
         "value": "SQ",
         "words": " of SQ",
         "place": 23,
+        "instead": "",
     }
-    rest, place = made.current.user, taken["place"]
-    assert rest[:place] + taken["words"] + rest[place:] == sample.current.user
+    assert restore(made) == sample.current.user
+
+
+def restore(made: Sample) -> str:
+    """The request as it was."""
+    rest, taken = made.current.user, made.provenance["unanswerable"]
+    place, instead = taken["place"], taken["instead"]
+    assert rest[place:].startswith(instead)
+    return str(rest[:place] + taken["words"] + rest[place + len(instead) :])
 
 
 BLOG = make_tool("get_blog", "Details of a fashion blog in a town.", blog_id="The ID of the blog.", town="Where it is.")
@@ -221,21 +305,37 @@ def cut(user: str, name: str, value: Any, tool: Tool = BLOG) -> str | None:
     """The request without the value, if only this value can be removed."""
     call = Call(name=tool.name, arguments={name: value})
     made = remove_value(make_sample(user, (tool, JOKE), (call,)))
+    assert made is None or restore(made) == user
     return made.current.user if made else None
 
 
 @pytest.mark.parametrize(
     ("user", "name", "value", "rest"),
     [
-        ("Show the fashion blog with ID 70.", "blog_id", 70, "Show the fashion blog."),
-        ("Show the fashion blog with the ID 'a-1'.", "blog_id", "a-1", "Show the fashion blog."),
+        ("Show the fashion blog with ID 70.", "blog_id", 70, "Show a fashion blog."),
+        ("Show the fashion blog with the ID 'a-1'.", "blog_id", "a-1", "Show a fashion blog."),
+        ("Show my blog with the ID 'a-1'.", "blog_id", "a-1", "Show my blog."),
         ("Is the blog called “Dawn” any good?", "blog_id", "Dawn", None),
-        ("Open the blog called “Dawn”.", "blog_id", "Dawn", "Open the blog."),
+        ("Open the blog called “Dawn”.", "blog_id", "Dawn", "Open a blog."),
+        ("Open the odd blog “Dawn” and show it.", "blog_id", "Dawn", "Open an odd blog and show it."),
         ("Is there a blog in Oslo? Tell me.", "town", "Oslo", "Is there a blog? Tell me."),
         ("Find a blog from Oslo with pictures", "town", "Oslo", "Find a blog with pictures"),
         ("Find a blog in Oslo", "town", "Oslo", "Find a blog"),
-        ("Give details of the blog with ID 70.", "blog_id", 70, "Give details of the blog."),
+        ("Find a blog in oslo.", "town", "Oslo", "Find a blog."),
+        ("Find a blog in the town of Oslo.", "town", "Oslo", "Find a blog."),
+        ("Give details of the blog with ID 70.", "blog_id", 70, "Give details of a blog."),
         ("Give details of blogs with ID 70.", "blog_id", 70, "Give details of blogs."),
+        ("Show my fashion for blog ID 70.", "blog_id", 70, "Show my fashion."),
+        ("Get details of blog with ID 70.", "blog_id", 70, "Get details of a blog."),
+        ("Tell me about the 'Oslo' town and its blog.", "town", "Oslo", "Tell me about a town and its blog."),
+        ("Find a fashion blog. My town is Oslo.", "town", "Oslo", "Find a fashion blog."),
+        ("My town is Oslo. Find a fashion blog.", "town", "Oslo", "Find a fashion blog."),
+        ("My blog is new and my town is Oslo.", "town", "Oslo", "My blog is new."),
+        ("My town is Oslo and my blog is new.", "town", "Oslo", "My blog is new."),
+        ("Yes, my town is Oslo and my blog is new.", "town", "Oslo", "Yes, my blog is new."),
+        ("My blog is new, my town is Oslo, and my hat is red.", "town", "Oslo", "My blog is new, and my hat is red."),
+        ("A blog with a town of Oslo and an age of 7.", "town", "Oslo", "A blog with an age of 7."),
+        ("Translate 'Dawn' in a blog.", "blog_id", "Dawn", "Translate something in a blog."),
     ],
 )
 def test_a_value_is_removed_with_its_phrase(user: str, name: str, value: Any, rest: str | None) -> None:
@@ -251,15 +351,20 @@ def test_a_value_is_removed_with_its_phrase(user: str, name: str, value: Any, re
         pytest.param("Find a blog in Oslo. Oslo is nice.", "town", "Oslo", id="said twice"),
         pytest.param("Find a blog in Oslo. OSLO is nice.", "town", "Oslo", id="said twice in other letters"),
         pytest.param("Find a blog in Oslo for Osloers.", "town", "Oslo", id="part of another word"),
-        pytest.param("Find a blog in oslo.", "town", "Oslo", id="said in other letters"),
         pytest.param("Find a blog in Norway's capital.", "town", "Oslo", id="not said"),
         pytest.param("Find a blog in today.", "town", "today", id="not a value to ask for"),
         pytest.param("The blog I look for is in Oslo.", "town", "Oslo", id="the verb needs it"),
         pytest.param("I want a blog, so search in Oslo.", "town", "Oslo", id="the phrase is the verb's"),
         pytest.param("A blog by someone living in Oslo.", "town", "Oslo", id="the phrase is a participle's"),
-        pytest.param("Find a blog in the town of Oslo.", "town", "Oslo", id="no town without its name"),
+        pytest.param("Tell me the age of Oslo's blog.", "town", "Oslo", id="a possessive"),
+        pytest.param("Get the town of Oslo.", "town", "Oslo", id="no town without its name"),
+        pytest.param("Show the blog “Dawn and that blog's age.", "blog_id", "Dawn", id="half a pair of quotes"),
+        pytest.param("Find blogs that mention 'Oslo'.", "town", "Oslo", id="the object of a verb"),
+        pytest.param("Find a blog of the town 'Oslo' in this town.", "town", "Oslo", id="something points to it"),
+        pytest.param("Find a blog in the given town, Oslo.", "town", "Oslo", id="something says that it is given"),
+        pytest.param("Find the town of blogs.", "blog_id", "blogs", id="a single noun asks for nothing"),
+        pytest.param("Find the blog of the year 2023.", "blog_id", "2023", id="in a year is no question"),
         pytest.param("Find a blog at a rate of 4.2.", "town", 4.2, id="no rate without its number"),
-        pytest.param("Get details of blog with ID 70.", "blog_id", 70, id="a noun without an article"),
         pytest.param("Find a blog in Oslo. I like its canals.", "town", "Oslo", id="a pronoun may mean it"),
         pytest.param("Find a blog in the snowy Oslo.", "town", "Oslo", id="more than the value would go"),
         pytest.param("Find anybody in Oslo.", "town", "Oslo", id="the rest is about nothing"),
@@ -312,11 +417,23 @@ def test_a_value_stays_if_another_argument_has_it() -> None:
     assert remove_value(make_sample("Find a blog in Oslo.", (BLOG,), calls)) is None
 
 
-def test_a_value_stays_if_another_function_may_answer_the_rest() -> None:
-    calls = (Call(name="get_blog", arguments={"town": "Oslo"}),)
-    every, by_name = make_tool("all_blogs", "All blogs."), make_tool("open_blog", "Opens a blog.", name="Its name.")
-    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, every), calls)) is None
-    assert remove_value(make_sample("Find a blog in Oslo.", (BLOG, by_name), calls)) is not None
+@pytest.mark.parametrize(
+    ("other", "may_answer"),
+    [
+        (make_tool("all_blogs", "All blogs."), True),
+        (make_tool("search_blogs", "Finds blogs.", query="What to look for."), True),
+        (make_tool("blogs_by_age", "Finds blogs.", age="Their age."), True),
+        (make_tool("open_blog", "Opens a blog.", name="Its name."), False),
+        (make_tool("blogs_by_author", "Finds blogs.", author="Who writes it."), False),
+        (make_tool("count_birds", "Counts birds."), False),
+    ],
+)
+def test_a_value_stays_if_another_function_may_answer_the_rest(other: Tool, may_answer: bool) -> None:
+    tool = make_tool("get_blog", "A blog.", town="Where it is.", age="Its age.")
+    calls = (Call(name="get_blog", arguments={"town": "Oslo", "age": "new"}),)
+    made = remove_value(make_sample("Find a new blog in Oslo.", (tool, other), calls))
+    assert made is None or made.current.user == "Find a new blog."
+    assert (made is None) is may_answer
 
 
 def test_a_value_stays_if_there_are_several_calls() -> None:
@@ -335,6 +452,8 @@ def test_a_value_stays_if_there_are_several_calls() -> None:
         ("description", "A description of the issue", "a description of the issue"),
         ("date", "The date, in the format YYYY-MM-DD", "the date"),
         ("countryCode", "", "the country code"),
+        ("patient_name", "The name of patient.", "the name of the patient"),
+        ("user_id", "ID of users", "the ID of users"),
         ("postal_code", "Specify the postal code", "the postal code"),
         ("q", "", "the q"),
     ],
@@ -347,7 +466,8 @@ def test_a_parameter_is_asked_for_in_the_words_of_its_description(name: str, des
 
 
 @pytest.mark.parametrize(
-    ("situation", "slot"), [("no_function", ""), ("no_function_topic", "topic"), ("no_value", "value")]
+    ("situation", "slot"),
+    [(situation, {"no_function_topic": "topic", "no_value": "value"}.get(situation, "")) for situation in WORDINGS],
 )
 def test_wordings_are_many_and_filled(situation: str, slot: str) -> None:
     wordings = WORDINGS[situation]
@@ -386,7 +506,7 @@ def test_for_any_request_the_value_is_gone_or_there_is_no_sample(words: list[str
     made = remove_value(make_sample(user, (BLOG, JOKE), (call,)))
     if made is not None:
         assert str(value) not in made.current.user
-        assert made.current.user in user or len(made.current.user) < len(user)
+        assert restore(made) == user
     remove_tool(make_sample(user, (BLOG, JOKE), (call,)))
 
 
@@ -407,5 +527,5 @@ def test_real_rows_give_both_kinds(corpora: Path) -> None:
                 made["value"] += 1
                 assert str(without_value.provenance["unanswerable"]["value"]) not in without_value.current.user
     # Their lists are of similar functions, so that nearly always another one may answer.
-    assert made["tool"] >= 5
-    assert made["value"] >= 45
+    assert made["tool"] >= 1
+    assert made["value"] >= 110

@@ -36,7 +36,7 @@ from coalm_it.evaluation.metrics import Scores
 from coalm_it.rendering import Renderer
 from coalm_it.rendering.chat import Conversation, read_conversation
 from coalm_it.rendering.varied import draw_form, list_syntaxes
-from coalm_it.schema import Inventory, Sample, Turn
+from coalm_it.schema import Inventory, Sample, Step, Turn
 from coalm_it.templates import read_yaml
 
 PART = "bfcl"
@@ -116,6 +116,7 @@ def _make_sample(question: Question, layout: Any) -> Sample:
     if question.language in _LANGUAGES:
         functions = [_ask_for_source(function, _LANGUAGES[question.language]) for function in functions]
     text = "\n\n".join(message["content"] for message in question.messages)
+    is_text = layout != "hammer"  # which holds calls alone
     return Sample(
         id=f"bfcl/test/{question.id}/0/function_call",
         part=PART,
@@ -127,7 +128,8 @@ def _make_sample(question: Question, layout: Any) -> Sample:
         turn=0,
         licence="Apache-2.0",
         tools=read_tools(functions),
-        turns=(Turn(user=text, reply="-"),),
+        turns=(Turn(user=text, steps=() if is_text else (Step(),), reply="-"),),
+        step=None if is_text else 0,
     )
 
 

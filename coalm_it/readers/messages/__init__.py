@@ -21,7 +21,8 @@ A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns ar
 - Reasoning (`reasoning_content`, parts, <think> at the beginning of a text) is the thought of a step or a reply.
 - A message of the assistant with `weight: 0`, `loss: false`, `train: false` or `mask: true` is context and no target.
 - Functions: the column, or without it `tools` of a system message, or a list in its text (see system_tools).
-
+- Arguments that are right but for their form are mended and counted: 5.0 or "5" for an integer (see corpora/mending).
+  A parameter of which nobody says whether it is required is optional where a call of the record omits it.
 - What the system says (system and developer messages, the columns `system`, `system_prompt`, `instructions` and
   `systemInstruction`) is kept, without lists of functions and the format of calls (see system_text). The day that it
   calls today, or the column `clock`, is the clock of the dialogue.
@@ -38,8 +39,10 @@ from typing import Any
 
 from coalm_it.corpora.conversations import build_content
 from coalm_it.corpora.corpus import Corpus, Shard
+from coalm_it.corpora.mending import mend_turns
 from coalm_it.corpora.record_ids import list_earlier_ids, number_record, read_id
 from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_json, report_unreadable_file
+from coalm_it.corpora.toolspecs import loosen_tools
 from coalm_it.readers.messages.answers import find_answer
 from coalm_it.readers.messages.moves import drop_unanswered, hide_speech, take_speech
 from coalm_it.readers.messages.places import find_messages, find_tools, list_beginnings, read_records_at
@@ -78,7 +81,11 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
             moves, tools = list(take_speech(moves, columns)), hide_speech(tools, columns)
         if columns.unanswered == "drop":
             moves = drop_unanswered(moves)
-        return add_system(build_content(moves, tools), value, columns, texts)
+        content = build_content(moves, tools)
+        turns, mended = mend_turns(content.turns, tools)
+        calls = [call for turn in turns for step in turn.steps for call in step.calls]
+        content = content._replace(turns=turns, tools=loosen_tools(tools, calls), mended=mended)
+        return add_system(content, value, columns, texts)
 
     def name(record: Any, index: int) -> str:
         return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)

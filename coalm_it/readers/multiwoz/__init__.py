@@ -15,12 +15,13 @@ forms of the data (see forms.py); a shortened example:
 The state of a turn is in the metadata of the system turn after it. Services are the domains; the functions are those
 of databases.py. Values are normalised (see values.py), and the tokens of 2.1 are joined to text again.
 
-Lost in conversion: the goal, the spans, the acts that acts.py names, alternative spellings in states.
+Lost in conversion: the goal, the spans, the acts that acts.py names, alternative spellings in states. A dialogue
+without acts is a fault; a reply without acts is context and no target, since nothing shows what it rests on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -37,13 +38,12 @@ from coalm_it.readers.multiwoz.bookings import (
     read_outcome,
 )
 from coalm_it.readers.multiwoz.databases import DOMAINS, Databases, load_databases
-from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, read_frames, read_log
+from coalm_it.readers.multiwoz.forms import RawAct, RawTurn, has_acts, read_frames, read_log
 from coalm_it.readers.multiwoz.memory import BOOK_SLOTS, Memory
 from coalm_it.readers.multiwoz.searches import SEARCH_BY, plan_search, search
-from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Step, Turn
+from coalm_it.readers.multiwoz.splits import check_lists, describe_lists, name_dialogue, plain_name, select_names
+from coalm_it.schema import Call, Dialogue, Fault, Inventory, Labels, Place, Step, Turn
 
-LISTS = {"validation": "valListFile", "test": "testListFile"}
-"""If all splits are in one data.json: the files that list the dialogues of these splits; the rest is train."""
 ACTS = ("dialogue_acts.json", "system_acts.json", "dialog_acts.json")
 """Files with the acts, where these are separate from the dialogues: 2.0, 2.1, 2.2."""
 
@@ -52,8 +52,21 @@ _Record = tuple[str, Any]
 
 
 def read_inventory(corpus: Corpus, split: str) -> Inventory:
-    """Every function over the databases. Raises SourceError."""
+    """Every function over the databases. Raises SourceError, also for lists that do not tell the splits apart."""
+    check_lists(corpus, split)
     return Inventory(tools=load_databases(corpus.files).tools)
+
+
+def read_notes(corpus: Corpus, split: str, shard: Shard) -> Iterator[str]:
+    """What the person who builds should know of the files, in a line each. Raises SourceError."""
+    if shard.index or shard.file != corpus.splits[split][0]:
+        return
+    yield from describe_lists(corpus, split, [name for name, _ in _read_records(shard.file, shard.file.version)])
+    if corpus.layout.startswith("frames") and not _find_act_file(corpus):
+        yield (
+            "dialog_acts.json: missing; acts are derived from the frames and the utterances of 2.2, which show fewer "
+            "searches and bookings; replies without any are context, and no rows are made of them"
+        )
 
 
 @report_unreadable_file
@@ -61,18 +74,21 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     """The dialogues of one shard; an invalid record is a Fault, and the others are still read."""
     databases = load_databases(corpus.files)
     records = _read_records(shard.file, shard.file.version)
-    chosen = _read_split(corpus, split, records)
+    chosen = select_names(corpus, split, [name for name, _ in records])
     acts = _read_separate_acts(corpus)
+    _require_acts(shard.file, records, acts)
 
     def convert(named: _Record) -> DialogueContent | None:
         name, record = named
         if isinstance(record, BrokenRecord):
             raise BadRecord(record.reason)
-        if chosen is not None and name not in chosen:
+        if chosen is not None and plain_name(name) not in chosen:
             return None
-        read = read_frames if isinstance(record, dict) and "turns" in record else read_log
-        turns, services = _read_turns(read(record, acts.get(name)), databases, name)
-        return DialogueContent(turns, tuple(tool for tool in databases.tools if tool.service in services))
+        read = read_frames if _has_frames(record) else read_log
+        raw = tuple(read(record, acts.get(plain_name(name))))
+        turns, services = _read_turns(raw, databases, name)
+        tools = tuple(tool for tool in databases.tools if tool.service in services)
+        return DialogueContent(turns, tools, context_only=tuple(_list_unannotated(raw)))
 
     return convert_dialogues(
         corpus, split, shard, licence, records=records, convert=convert, name=lambda named, index: named[0]
@@ -87,7 +103,7 @@ def _read_records(file: RawFile, version: tuple[int, int]) -> Sequence[_Record]:
     """The dialogues of a file. Those of the last file stay in memory, since many shards share a data.json."""
     content = file.read_json()
     if isinstance(content, dict):
-        return [(name.removesuffix(".json"), record) for name, record in content.items()]
+        return [(name_dialogue(name), record) for name, record in content.items()]
     if isinstance(content, list):
         return [(_name_record(record, number), record) for number, record in enumerate(content)]
     wanted = "dialogues by name (2.0, 2.1, 2.4) or a list of dialogues (2.2)"
@@ -96,51 +112,60 @@ def _read_records(file: RawFile, version: tuple[int, int]) -> Sequence[_Record]:
 
 def _name_record(record: Any, number: int) -> str:
     name = record.get("dialogue_id") if isinstance(record, dict) else None
-    return name.removesuffix(".json") if isinstance(name, str) else str(number)
+    return name_dialogue(name) if isinstance(name, str) and name_dialogue(name) else str(number)
 
 
-def _read_split(corpus: Corpus, split: str, records: Iterable[_Record]) -> frozenset[str] | None:
-    """The names of the dialogues of a split, if a file contains all splits; None if each split has its own files."""
-    if len(corpus.splits) == 1 or len(set(corpus.splits.values())) > 1:
-        return None
-    listed = {other: _read_list(corpus, name) for other, name in LISTS.items()}
-    if split in listed:
-        return listed[split]
-    return frozenset(name for name, _ in records) - frozenset().union(*listed.values())
+def _has_frames(record: Any) -> bool:
+    return isinstance(record, dict) and "turns" in record
 
 
-def _read_list(corpus: Corpus, name: str) -> frozenset[str]:
-    file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2].startswith(name)), None)
-    if file is None:
-        raise SourceError(f"{name}: missing; it says which dialogues of data.json belong to which split")
-    return frozenset(line.strip().removesuffix(".json") for line in file.read_text().splitlines() if line.strip())
+def _find_act_file(corpus: Corpus) -> RawFile | None:
+    return next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
 
 
-def _read_separate_acts(corpus: Corpus) -> dict[str, Any]:
-    """Dialogue -> its acts by turn, from a separate file; empty if there is no such file."""
-    file = next((file for path, file in corpus.files.items() if path.rpartition("/")[2] in ACTS), None)
+def _read_separate_acts(corpus: Corpus) -> Mapping[str, Any]:
+    """Plain name of a dialogue -> its acts by turn, from a separate file; empty if there is no such file."""
+    file = _find_act_file(corpus)
     return _read_act_file(file, file.version) if file else {}
 
 
 @lru_cache(maxsize=1)
-def _read_act_file(file: RawFile, version: tuple[int, int]) -> dict[str, Any]:
+def _read_act_file(file: RawFile, version: tuple[int, int]) -> Mapping[str, Any]:
     content = file.read_json()
     if not isinstance(content, dict):
         raise SourceError(f"{file.name}: acts by dialogue were expected at the top")
-    return {name.removesuffix(".json"): acts for name, acts in content.items() if isinstance(acts, dict)}
+    return {plain_name(name): acts for name, acts in content.items() if isinstance(acts, dict)}
+
+
+def _require_acts(file: RawFile, records: Sequence[_Record], acts: Mapping[str, Any]) -> None:
+    """Raises SourceError if no dialogue of a data.json has acts, as its searches and bookings are known from them."""
+    if any(_has_frames(record) or has_acts(record, acts.get(plain_name(name))) for name, record in records):
+        return
+    if any(isinstance(record, dict) and "log" in record for _, record in records):
+        raise SourceError(
+            f"{file.name}: no dialogue has acts, from which the calls are reconstructed; dialogue_acts.json (2.0) or "
+            "system_acts.json (2.1), which has them, is missing beside it"
+            if not acts
+            else f"{file.name}: no dialogue has acts, and the file with the acts has none of these dialogues"
+        )
 
 
 # --- a record -> turns ---
 
 
-def _read_turns(raw: Iterable[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
+def _list_unannotated(raw: Iterable[RawTurn]) -> Iterator[Place]:
+    """The replies without acts: what they tell of venues and bookings was not looked up, as far as anybody knows."""
+    return (Place(number, None) for number, turn in enumerate(raw) if not turn.system_acts)
+
+
+def _read_turns(raw: Sequence[RawTurn], databases: Databases, name: str) -> tuple[tuple[Turn, ...], set[str]]:
     """The turns with calls, observations and acts, and the domains that occur in them."""
     memory = Memory(databases, name)
     turns: list[Turn] = []
     services: set[str] = set()
     intents: dict[str, str] = {}
-    for turn in raw:
-        memory.hear(turn)
+    for number, turn in enumerate(raw, 1):
+        memory.hear(turn, raw[number:])
         acts = assign_booking_domains(memory, turn)
         steps = _reconstruct_steps(memory, turn, acts)
         active = turn.intents or _find_intents(turn)

@@ -1,7 +1,8 @@
 """The bookings of the agent in a MultiWOZ dialogue, and their outcomes.
 
 A booking is visible in the acts (Booking-Book, Train-OfferBooked, a reference, a taxi's car) and in the `booked`
-entries of the metadata, sometimes a turn or two before the reply mentions it. Booking-NoBook is a booking that failed.
+entries of the metadata, sometimes a turn or two before the reply mentions it; 2.2 has no such entries (see ahead.py).
+Booking-NoBook is a booking that failed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from coalm_it.calls import find_tool
 from coalm_it.observations import Record, read_records
+from coalm_it.readers.multiwoz.ahead import can_be_booked, choose_record, find_car, find_reference, find_told
 from coalm_it.readers.multiwoz.databases import BookingOutcome, Observation, execute, find_named
 from coalm_it.readers.multiwoz.forms import RawAct, RawState, RawTurn
 from coalm_it.readers.multiwoz.matching import agrees
@@ -50,6 +52,10 @@ def _find_booking_domain(memory: Memory, turn: RawTurn) -> str:
     for domain, entry in memory.pending.items():
         if domain != "taxi" and _gives_reference(entry, turn.reply):
             return domain
+    if memory.later is not None:
+        for domain, booked in memory.bookings.items():
+            if _gives_reference(booked, turn.reply):
+                return domain
     told = {act.slot: act.value for act in turn.system_acts if act.domain == "booking"}
     if "stay" in told or "time" in told:
         return "hotel" if "stay" in told else "restaurant"
@@ -66,7 +72,7 @@ def _booking_slots(state: RawState, domain: str) -> dict[str, tuple[str, ...]]:
     return {slot: surfaces for slot, surfaces in state.get(domain, {}).items() if slot in BOOK_SLOTS}
 
 
-def _gives_reference(entry: Mapping[str, str], reply: str) -> bool:
+def _gives_reference(entry: Mapping[str, Any], reply: str) -> bool:
     """Whether a reply gives the reference of a booking."""
     return bool(entry.get("reference")) and entry["reference"] in reply
 
@@ -81,7 +87,7 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     own = [act for act in acts if act.domain == domain]
     told = {act.slot: normalise(domain, act.slot, act.value) for act in own if act.value}
     if domain == "taxi":
-        return _read_taxi(memory, own, told)
+        return _read_taxi(memory, turn, own, told)
     said = any(act.intent in BOOKED for act in own)
     reference = told.get("reference", "")
     pending = memory.pending.get(domain, {})
@@ -90,6 +96,7 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     earlier = memory.bookings.get(domain, {}).get("reference")
     if not pending and earlier and reference in ("", earlier):
         return None
+    reference = reference or find_reference(memory, turn, domain)
     key = name_key(domain)
     entry = {key: told[key]} if key in told and said else {}
     stated = {"reference": reference, "total_price": told.get("price", "")}
@@ -97,7 +104,7 @@ def read_outcome(memory: Memory, turn: RawTurn, acts: Iterable[RawAct], domain: 
     return BookingOutcome(details=entry | pending | {slot: value for slot, value in stated.items() if value})
 
 
-def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) -> BookingOutcome | None:
+def _read_taxi(memory: Memory, turn: RawTurn, acts: Sequence[RawAct], told: Mapping[str, str]) -> BookingOutcome | None:
     car = {slot: told[slot] for slot in ("type", "phone") if slot in told}
     pending, earlier = memory.pending.get("taxi"), memory.bookings.get("taxi")
     if not car and (pending is None or any(act.intent == "request" for act in acts)):
@@ -105,7 +112,7 @@ def _read_taxi(memory: Memory, acts: Sequence[RawAct], told: Mapping[str, str]) 
     if pending is None and earlier and all(earlier[slot] == value for slot, value in car.items()):
         return None
     memory.pending.pop("taxi", None)
-    return BookingOutcome(details=(pending or {}) | car)
+    return BookingOutcome(details=(pending or {}) | find_car(memory, turn) | car)
 
 
 def name_key(domain: str) -> str:
@@ -122,7 +129,7 @@ def is_booked_record_known(memory: Memory, turn: RawTurn, domain: str, outcome: 
         return True
     record = _find_booked(memory, turn, domain, outcome)
     if record is None:
-        return domain in memory.searched
+        return domain in memory.searched and memory.later is None
     named = turn.state.get(domain, {}).get("name", ())
     return record in memory.found.get(domain, []) or any(
         agrees(domain, "name", value, record.get("name", "")) for value in named
@@ -130,7 +137,15 @@ def is_booked_record_known(memory: Memory, turn: RawTurn, domain: str, outcome: 
 
 
 def _find_booked(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
-    """The record that is booked: as annotated, else as just named by the user, else the current one."""
+    """The record that is booked. Where no booking is annotated, it must be one that can be booked."""
+    record = _find_meant(memory, turn, domain, outcome)
+    if memory.later is None or (record is not None and can_be_booked(memory, turn, domain, record)):
+        return record
+    return find_told(memory, turn, domain, outcome.refused)
+
+
+def _find_meant(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOutcome) -> Record | None:
+    """The record as annotated, else as just named by the user, else the current one."""
     key = name_key(domain)
     named = (outcome.details or {}).get(key)
     if named:
@@ -152,6 +167,8 @@ def plan_booking(memory: Memory, turn: RawTurn, domain: str, outcome: BookingOut
     arguments = type_arguments({slot: wishes[slot] for slot in BOOK_BY[domain] if slot in wishes})
     if domain != "taxi":
         record, key = _find_booked(memory, turn, domain, outcome), name_key(domain)
+        if record is None and not outcome.refused:
+            record = choose_record(memory, turn, domain)
         if record is None:
             return None
         arguments = {key: record[key]} | {slot: value for slot, value in arguments.items() if slot != key}

@@ -55,7 +55,7 @@ _MISSING: dict[str, dict[str, Any]] = {
     "police": {"postcode": "cb11jg"},
 }
 """Values that the databases lack and the dialogues give; CONVLAB adds the same."""
-_CARS: Record = {
+CARS: Record = {
     "taxi_colors": ["black", "white", "red", "yellow", "blue", "grey"],
     "taxi_types": "toyota skoda bmw honda ford audi lexus volvo volkswagen tesla".split(),
 }
@@ -129,9 +129,9 @@ def _read_cars(files: Mapping[str, RawFile]) -> Record:
     try:
         raw = file.read_json() if file else []
     except SourceError:
-        return _CARS
+        return CARS
     cars = raw[0] if isinstance(raw, list) and raw else None
-    return cars if isinstance(cars, dict) and all(cars.get(key) for key in _CARS) else _CARS
+    return cars if isinstance(cars, dict) and all(cars.get(key) for key in CARS) else CARS
 
 
 def _index(records: Sequence[Record], slot: str) -> dict[str, list[Record]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from coalm_it.corpora.records import BadRecord, get_field
+from coalm_it.readers.multiwoz.databases import CARS
 from coalm_it.readers.multiwoz.values import ABSENT, join_tokens, name_slot, read_surfaces
 
 RawState = dict[str, dict[str, tuple[str, ...]]]
@@ -31,8 +32,8 @@ class RawTurn(NamedTuple):
     system_acts: tuple[RawAct, ...]
     state: RawState
     """The state after the user's utterance, normalised."""
-    booked: dict[str, list[dict[str, str]]]
-    """Domain -> the annotated bookings after the system's utterance (not in 2.2)."""
+    booked: dict[str, list[dict[str, str]]] | None
+    """Domain -> the annotated bookings after the system's utterance; None in 2.2, which does not have them."""
     intents: dict[str, str]
     """Domain -> active intent (only in 2.2)."""
 
@@ -97,6 +98,8 @@ def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
 
     Raises BadRecord.
     """
+    if not has_acts(record, acts):
+        raise BadRecord("no turn of the system has acts (dialog_act), from which its calls are reconstructed")
     before: dict[str, Any] = {}
     state: RawState = {}
     for number, user, system in _pair_turns(get_field(record, "log", list)):
@@ -110,11 +113,24 @@ def read_log(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
             user=said,
             reply=reply,
             user_acts=tuple(_read_acts(user.get("dialog_act"), said)),
-            system_acts=tuple(_read_acts(system.get("dialog_act", separate), reply)),
+            system_acts=tuple(_read_acts(system.get("dialog_act") or separate, reply)),
             state=state,
             booked=_read_booked(metadata),
             intents={},
         )
+
+
+def has_acts(record: Any, acts: Any) -> bool:
+    """Whether a dialogue of data.json has system acts, in itself or in a separate file.
+
+    True also for a record that is none, of which its conversion says more.
+    """
+    log = record.get("log") if isinstance(record, dict) else None
+    if not isinstance(log, list) or any(not isinstance(turn, dict) for turn in log):
+        return True
+    separate = acts.values() if isinstance(acts, dict) else ()
+    given = (*(turn.get("dialog_act") for turn in log[1::2]), *separate)
+    return any(isinstance(acts_of_turn, dict) and acts_of_turn for acts_of_turn in given)
 
 
 def _read_metadata(metadata: dict[str, Any], before: dict[str, Any], state: RawState) -> RawState:
@@ -144,14 +160,17 @@ def _read_booked(metadata: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
 # --- the frames of 2.2 ---
 
 _INTENTS = {"find_taxi": "book_taxi", "police": "find_police"}
-_REFERENCE = re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8}\b")
+REFERENCE = re.compile(r"\b(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z\d]{8}\b")
+_CAR = re.compile(rf"\b(?:({'|'.join(CARS['taxi_colors'])}) )?({'|'.join(CARS['taxi_types'])})\b", re.IGNORECASE)
+_TAXI_PHONE = re.compile(r"\b07\d{9}\b")
+_TRAIN_ID = re.compile(r"\bTR ?\d{4}\b", re.IGNORECASE)
 
 
 def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn]:
     """The turns of one dialogue of 2.2; `acts` are from dialog_acts.json, by turn.
 
-    Without them, some acts are derived from the frames: from spans, changes of the state, requested slots, and
-    references in the utterance. Raises BadRecord.
+    Without them, some acts are derived from the frames: from spans, changes of the state, requested slots; and from
+    what has a form of its own in the utterance: references, trains, taxis. Raises BadRecord.
     """
     state: RawState = {}
     for number, user, system in _pair_turns(get_field(record, "turns", list)):
@@ -171,7 +190,7 @@ def read_frames(record: Any, acts: Mapping[str, Any] | None) -> Iterator[RawTurn
             )
         else:
             user_acts, system_acts = _read_user_frames(heard, state, before), _read_system_frames(told, reply, intents)
-        yield RawTurn(said, reply, tuple(user_acts), tuple(system_acts), state, booked={}, intents=intents)
+        yield RawTurn(said, reply, tuple(user_acts), tuple(system_acts), state, booked=None, intents=intents)
 
 
 def _read_states(states: Mapping[str, Any]) -> RawState:
@@ -208,6 +227,11 @@ def _read_user_frames(frames: Iterable[Any], state: RawState, before: RawState) 
 
 def _read_system_frames(frames: Iterable[Any], reply: str, intents: Mapping[str, str]) -> Iterator[RawAct]:
     yield from _read_spans(frames)
-    booking = [domain for domain, intent in intents.items() if intent == f"book_{domain}"]
-    for reference in _REFERENCE.findall(reply):
+    for train in _TRAIN_ID.findall(reply):
+        yield RawAct("train", "inform", "train_id", train)
+    if "taxi" in intents:
+        yield from (RawAct("taxi", "inform", "type", car[0]) for car in _CAR.finditer(reply))
+        yield from (RawAct("taxi", "inform", "phone", phone) for phone in _TAXI_PHONE.findall(reply))
+    booking = [domain for domain, intent in intents.items() if domain != "taxi" and intent == f"book_{domain}"]
+    for reference in REFERENCE.findall(reply):
         yield RawAct(booking[0] if len(booking) == 1 else "booking", "book", "reference", reference)

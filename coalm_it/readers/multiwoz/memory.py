@@ -43,16 +43,19 @@ class Memory:
         """Domain -> its booking in this turn."""
         self.pending: dict[str, dict[str, str]] = {}
         """Domain -> an annotated booking that no reply has mentioned yet."""
+        self.later: Sequence[RawTurn] | None = None
+        """The turns after this one, if the annotation has no bookings; None if it has them."""
         self.last = ""
         """The domain mentioned last."""
         self._entries: dict[str, list[dict[str, str]]] = {}
 
-    def hear(self, turn: RawTurn) -> None:
+    def hear(self, turn: RawTurn, later: Sequence[RawTurn]) -> None:
         """Processes the utterance of the user, and the annotated bookings at the end of the turn."""
+        self.later = later if turn.booked is None else None
         self.heard.append(turn.user)
         self.booked_now = {}
         self.wished |= {*turn.state, *(act.domain for act in turn.user_acts)}
-        for domain, entries in turn.booked.items():
+        for domain, entries in (turn.booked or {}).items():
             new = [entry for entry in entries if entry not in self._entries.get(domain, ())]
             self._entries[domain] = entries
             if new:

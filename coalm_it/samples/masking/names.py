@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import keyword
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from coalm_it.draw import stable_hash
+from coalm_it.samples.masking.texts import PLAIN_WORD, mentions_name
 from coalm_it.schema import Call, Sample
 
 Style = Literal["plain", "hammer"]
@@ -25,16 +25,19 @@ _TABLES = {
 _NEVER_FIRST = frozenset("0123456789.")
 _CHUNK = FUNCTION_LENGTHS[1] + 2
 """Bytes of one draw: the characters of the longest name, and two for its length."""
-_PLAIN_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 class NameGenerator:
     """Draws names and numbers from a stream of bytes that depends only on the key.
 
-    No name is drawn twice, and none that occurs in the sample.
+    No name is drawn twice, and none that occurs in the sample. The names in `kept` stay; `texts` are texts in which no
+    new name may occur.
     """
 
-    def __init__(self, style: Style, key: tuple[object, ...], sample: Sample) -> None:
+    def __init__(
+        self, style: Style, key: tuple[object, ...], sample: Sample, kept: Collection[str] = (), texts: str = ""
+    ) -> None:
+        self._kept, self._texts = kept, texts
         self._table = _TABLES[style]
         self._stream = hashlib.shake_256(stable_hash(*key).to_bytes(8, "big"))
         self._bytes = self._stream.digest(32 * _CHUNK)
@@ -77,22 +80,21 @@ class NameGenerator:
         new_names: dict[str, str] = {}
         for name, description in described.items():
             described_alone = description and (all_differ or descriptions.count(description) == 1)
-            if not described_alone or (name in self.said and _is_mentioned(name, self.said)):
+            if name in self._kept or not described_alone or (name in self.said and _is_mentioned(name, self.said)):
                 new_names[name] = name
             while name not in new_names:
                 drawn = self.draw()
                 length = shortest + (drawn[-2] << 8 | drawn[-1]) % (longest - shortest + 1)
                 new = drawn[:length].translate(self._table).decode("ascii")
-                if new[0] not in _NEVER_FIRST and new[-1] != "." and ".." not in new and new not in self._taken:
+                is_name = new[0] not in _NEVER_FIRST and new[-1] != "." and ".." not in new
+                if is_name and new not in self._taken and new not in self._texts:
                     self._taken.add(new)
                     new_names[name] = new
         return new_names
 
 
 def _is_mentioned(name: str, said: str) -> bool:
-    if _PLAIN_WORD.fullmatch(name):
-        return False
-    return re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", said) is not None
+    return PLAIN_WORD.fullmatch(name) is None and mentions_name(said, name)
 
 
 def list_calls(sample: Sample) -> list[Call]:

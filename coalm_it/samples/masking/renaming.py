@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from coalm_it.samples.masking.texts import Rewrite, is_ordinary, make_rewrite, rewrite_texts
 from coalm_it.schema import Call, Sample, Step, Tool, Turn
 
 
@@ -16,6 +17,21 @@ class Mask:
     functions: Mapping[str, str]
     parameters: Mapping[str, Mapping[str, str]]
     defaults: Mapping[str, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
+    in_texts: bool = False
+    """Whether names are replaced inside descriptions too."""
+    is_undone: bool = False
+    """Whether the new names are the original ones."""
+
+    def make_rewrite(self, tool: Tool) -> Rewrite | None:
+        """What replaces the names in the texts of a function: its own parameters before those of others."""
+        if not self.in_texts:
+            return None
+        others = {name: new for names in self.parameters.values() for name, new in names.items()}
+        names = {**others, **self.functions, **self.parameters[tool.name]}
+        changed = {name: new for name, new in names.items() if name != new}
+        return make_rewrite(
+            {name: new for name, new in changed.items() if not is_ordinary(new if self.is_undone else name)}
+        )
 
 
 def apply_mask(mask: Mask, sample: Sample, tools: list[Tool], provenance: dict[str, Any]) -> Sample:
@@ -56,6 +72,17 @@ def _rename_call(mask: Mask, call: Call) -> Call:
 def _rename_tool(mask: Mask, tool: Tool) -> Tool:
     new = mask.functions.get(tool.name, tool.name)
     names, defaults = mask.parameters[tool.name], mask.defaults.get(tool.name, {})
+    rewrite = mask.make_rewrite(tool)
+    if rewrite is not None:
+        tool = Tool(
+            name=tool.name,
+            service=tool.service,
+            description=rewrite(tool.description),
+            parameters=rewrite_texts(tool.parameters, rewrite),
+            results=tool.results,
+            transactional=tool.transactional,
+            spec=None if tool.spec is None else rewrite_texts(tool.spec, rewrite),
+        )
     # A new object: a copy would keep the cached signature with the old names.
     return Tool(
         name=new,

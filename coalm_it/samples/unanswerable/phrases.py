@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from coalm_it.samples.unanswerable.cuts import list_cuts
+from coalm_it.samples.unanswerable.places import QUOTES, Place, Span, widen
 from coalm_it.samples.unanswerable.topics import read_tool_words, read_words, split_words, stem
 from coalm_it.schema import Sample, Tool
-from coalm_it.values import mentions, value_text
+from coalm_it.values import find_values, mentions, read_value, value_text
 
 
 class Cut(NamedTuple):
-    """A request without the phrase of a value: the rest, the removed words, and their position."""
+    """A request without the value of a parameter: the rest, the removed words, their position, and what stands there
+    instead."""
 
+    name: str
     rest: str
     words: str
     position: int
+    instead: str
 
 
-_ASSUMED = frozenset("country currency format lang language limit offset page size state timezone unit units".split())
+_ASSUMED = frozenset("currency format lang language limit offset page size timezone unit units".split())
 """Words in names of parameters for which a sensible agent assumes a value instead of asking."""
 _PRESENT = frozenset("current daily latest now today tonight".split())
-_PREPOSITIONS = ("at", "for", "from", "in", "of", "on", "using", "with")
-_DETERMINERS = frozenset("a all an any each every her his its my our some that the their this your".split())
-_NAMED = frozenset("a an called code id my named number our the their titled".split())
-_NOT_NOUNS = frozenset(
-    """a about am an and any apply are arrive as ask at back be been both buy by call can check convert depart did do
-    does down for from get give go going had has have he her here him how i if in into is it like listen live lives
-    look looks me moving my near of off on only or our out pay play please put read search see send she sign so stay
-    stays switch than that the their them there they this those to travel turn up us wait want was watch we were what
-    when where which who will with work works write you your""".split()
+_BACK = re.compile(
+    r"\b(?:these|those|there|(?:the|that|this) (?:same|one)|(?:this|that) (?!is\b|are\b|was\b|the\b|my\b|i\b)\w+)\b",
+    re.IGNORECASE,
 )
-"""Words before a preposition that make the phrase indispensable: "look for", "interested in", "is in"."""
-_ANY_PREPOSITION = "|".join(_PREPOSITIONS)
-_FRAME = re.compile(
-    rf"""(?<=[A-Za-z])\ (?P<words>named|called|titled
-        |(?:{_ANY_PREPOSITION})(?:\ (?!(?:{_ANY_PREPOSITION})\ )[A-Za-z]+){{0,3}})\ ["'“‘]?$""",
-    re.VERBOSE,
-)
-_AFTER = re.compile(rf"""["'”’]?(?=[.?!](?:\s|$)|$|\ (?:{_ANY_PREPOSITION}|between|by|during)\ )""", re.VERBOSE)
+"""What may point back to the value."""
 _PRONOUN = re.compile(r"\b(?:he|her|him|his|it|its|she|their|them|they)\b", re.IGNORECASE)
+_GIVEN = re.compile(r"\b(?:given|following|specified|mentioned|provided|above|below)\b", re.IGNORECASE)
+"""What says that the request has the value."""
+_BROKEN = re.compile(
+    r"\s[.,;?!]|[.,;:]\s*[.,;]|  |(?:^|\s)(?:a|an|and|at|by|for|from|in|of|or|the|to|with|is|are)\s*(?:[.,;?!]|$)"
+    r"|\b(?:a|an|the) (?:a|an|the|and|of|in|for|with|to)\b|\b(\w+) \1\b|^\W|\(\s*\)",
+    re.IGNORECASE,
+)
+"""Traces of a bad cut: two marks in a row, or a sentence that ends with a preposition."""
 
 
 def cut_value(sample: Sample, tool: Tool, name: str) -> Cut | None:
@@ -59,15 +59,60 @@ def cut_value(sample: Sample, tool: Tool, name: str) -> Cut | None:
     text = value_text(value).strip()
     if not text or text.lower() in _PRESENT or not _ASSUMED.isdisjoint(split_words(name)):
         return None
-    if query.lower().count(text.lower()) != 1 or text not in query:
+    span = _find_value(query, text)
+    if span is None:
         return None
-    words = _find_phrase(query, text, name, described)
-    if words is None:
+    known = frozenset(stem(word) for word in split_words(f"{name} {described}"))
+    topics = read_tool_words(tool)
+    history = " ".join(turn.user for turn in sample.history)
+    for cut in list_cuts(Place(query, *span, known)):
+        rest = query[: cut.start] + cut.instead + query[cut.stop :]
+        if (
+            _reads_well(rest, cut, query, name)
+            and not topics.isdisjoint(read_words(f"{history} {rest}"))
+            and not _occurs_elsewhere(text, rest, name, sample)
+        ):
+            return Cut(name, rest, query[cut.start : cut.stop], cut.start, cut.instead)
+    return None
+
+
+def _find_value(query: str, text: str) -> tuple[int, int] | None:
+    """Where a request says a value, in the same letters or as a date, time or number; None unless it does once."""
+    pattern = rf"(?<![\w.]){re.escape(text)}(?!\w|[.:/-]\w)"
+    spans = [match.span() for match in re.finditer(pattern, query, re.IGNORECASE)]
+    if not spans and query.lower().count(text.lower()):
+        return None  # a part of another word
+    if not spans:
+        forms = read_value(text.removesuffix(" 00:00:00"))
+        found = [one for one in find_values(query) if not one.forms.isdisjoint(forms)]
+        spans = [(one.start, one.start + len(one.text)) for one in found]
+    if len(spans) != 1 or query.lower().count(text.lower()) > 1:
         return None
-    rest = query[: words.start] + query[words.stop :]
-    if read_tool_words(tool).isdisjoint(read_words(rest)) or _occurs_elsewhere(text, rest, name, sample):
-        return None
-    return Cut(rest, query[words], words.start)
+    start, stop = widen(query, *spans[0])
+    has_half_quotes = start > 0 and query[start - 1] in QUOTES
+    return None if has_half_quotes or (query[stop : stop + 1] in QUOTES[:2] and query[stop:]) else (start, stop)
+
+
+def _reads_well(rest: str, cut: Span, query: str, name: str) -> bool:
+    """Whether the rest is a sentence in which nothing points to what was cut."""
+    after = rest[cut.start + len(cut.instead) :]
+    if _BROKEN.search(rest) and not _BROKEN.search(query):
+        return False
+    if _GIVEN.search(rest) or _BACK.search(after) or not any(map(str.isalpha, rest)):
+        return False
+    if not cut.instead and _PRONOUN.search(after):  # where a noun stays, the pronoun means that noun
+        return False
+    labels = {stem(word) for word in split_words(name)}
+    return not any(stem(noun.lower()) in labels for noun in re.findall(r"\bthe (\w+)", after))
+
+
+def has_more_values(rest: str, known: list[str]) -> bool:
+    """Whether a request seems to state values besides the known ones: numbers, texts in quotes, names."""
+    for value in known:
+        place = rest.lower().find(value.lower())
+        if place >= 0:
+            rest = rest[:place] + rest[place + len(value) :]
+    return bool(find_values(rest)) or re.search(r"""["“]\w|(?<=[a-z,] )'?[A-Z][a-z]""", rest) is not None
 
 
 def _occurs_elsewhere(text: str, rest: str, name: str, sample: Sample) -> bool:
@@ -83,38 +128,12 @@ def _occurs_elsewhere(text: str, rest: str, name: str, sample: Sample) -> bool:
     return any(mentions(other, text) for other in said)
 
 
-def _find_phrase(query: str, text: str, name: str, described: str) -> slice | None:
-    """The span of ` in Paris` or ` called Dawn`, at the end of a sentence or before another such phrase."""
-    start = query.index(text)
-    frame = _FRAME.search(query, max(0, start - 60), start)
-    after = _AFTER.match(query, start + len(text))
-    if frame is None or after is None:
-        return None
-    before, (link, *between) = query[: frame.start()].lower().split(), frame["words"].lower().split()
-    if before[-1] in _NOT_NOUNS or before[-1].endswith(("ed", "ing")) or _is_incomplete(before):
-        return None
-    if _PRONOUN.search(query, after.end()):  # a pronoun may refer to the removed value
-        return None
-    known = {stem(word) for word in split_words(f"{name} {described}")}
-    if any(word not in _NAMED and stem(word) not in known for word in between):
-        return None
-    # "the city of Paris", "a rate of 4.2": there the value belongs to the noun before it
-    belongs = before[-1] in split_words(name) or not any(map(str.isalpha, text))
-    return None if belongs and not between and link in _PREPOSITIONS else slice(frame.start(), after.end())
-
-
-def _is_incomplete(words: Sequence[str]) -> bool:
-    """Whether words end in a preposition and a noun that needs an article: "the status of device"."""
-    for index, word in enumerate(reversed(words[-4:])):
-        if word in _DETERMINERS:
-            return False
-        if word in _PREPOSITIONS:
-            return index > 0 and not words[-1].endswith("s")
-    return False
-
-
 _CLAUSE_END = re.compile(r"[,;:(\[\n]|\.(?:\s|$)| e\.?g\b| i\.?e\b| such as | in the format| in format")
 _NO_STARTS = frozenset("if in optional set specify this to use when whether".split())
+_BARE_NOUN = re.compile(
+    r"^((?:the )?(?:id|name|password|username|code|title|time|date) of )(?!the |a |an )(\w+(?<!s))$", re.I
+)
+"""What needs an article: "the name of patient"."""
 MAX_WORDS = 14
 
 
@@ -126,4 +145,5 @@ def name_parameter(name: str, entry: Mapping[str, Any]) -> str:
     if not words[0].isupper() or len(words[0]) == 1:
         words[0] = words[0].lower()
     phrase = " ".join(word for word in words if word != "given")
+    phrase = _BARE_NOUN.sub(r"\1the \2", phrase)
     return phrase if words[0] in ("a", "an", "the") else f"the {phrase}"
