@@ -22,6 +22,7 @@ from coalm_it.corpora.sources import SourceError
 from coalm_it.dataset.finished import open_build
 from coalm_it.files import OutputError
 from coalm_it.pipeline.build import BuildResult, build
+from coalm_it.schema import SCHEMA_VERSION
 
 Edit = Callable[[list[Any]], None]
 
