@@ -215,9 +215,9 @@ def test_it_says_how_copies_differ(tmp_path: Path) -> None:
     built = build(Recipe(name="copies", parts={"xlam": part}), out=tmp_path / "out")
     said = "in the three columns, each has a wording of its own; they are identical in `samples`."
     assert f"- xlam: 2 copies of each sample; {said}" in (built.out / "README.md").read_text()
-    ids = pq.read_table(built.out / "data" / "samples", columns=["id", "messages"]).to_pylist()
+    ids = pq.read_table(built.out / "data" / "samples", columns=["id", "prompt"]).to_pylist()
     columns = pq.read_table(built.out / "data" / "coalm_it").to_pylist()
-    rows = {row["id"]: (row["messages"], column["instruction"]) for row, column in zip(ids, columns, strict=True)}
+    rows = {row["id"]: (row["prompt"], column["instruction"]) for row, column in zip(ids, columns, strict=True)}
     pairs = [(rows[name], rows[f"{name}~1"]) for name in rows if f"{name}~1" in rows]
     assert pairs
     assert all(one[0] == other[0] for one, other in pairs)
