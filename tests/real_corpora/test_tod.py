@@ -108,9 +108,9 @@ def test_every_sample_shows_its_tools_and_six_others(tod: Path) -> None:
             assert call["function"]["name"] in names
 
 
-def test_load_dataset_opens_both_configs(tod: Path, manifest: dict[str, Any]) -> None:
+def test_load_dataset_opens_the_configs_of_rows(tod: Path, manifest: dict[str, Any]) -> None:
     rows = sum(part["rows"] for part in manifest["parts"].values())
-    for config, first in (("coalm_it", "instruction"), ("samples", "id")):
+    for config, first in (("coalm_it", "instruction"), ("samples", "prompt")):
         opened = load_dataset(str(tod), config, split="train", streaming=True)
         assert next(iter(opened.column_names)) == first
         assert len(list(opened.take(100))) == 100
