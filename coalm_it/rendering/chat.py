@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from coalm_it.errors import RequestError
@@ -123,6 +124,31 @@ def _tokenize(texts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[list
 
 
 def _apply_template(conversation: Conversation, tokenizer: PreTrainedTokenizerBase, add_generation_prompt: bool) -> str:
+    """The output of the template; one that fails on arguments as objects (DeepSeek V3) gets them as JSON texts."""
+    try:
+        return _render(conversation, tokenizer, add_generation_prompt)
+    except ChatError:
+        written = [*map(_write_arguments, conversation.messages)]
+        if written == conversation.messages:
+            raise
+        with suppress(ChatError):
+            return _render(conversation._replace(messages=written), tokenizer, add_generation_prompt)
+        raise
+
+
+def _write_arguments(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with the arguments of its calls as JSON texts."""
+    if "tool_calls" not in message:
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": json.dumps(arguments, ensure_ascii=False)}}
+        for call in message["tool_calls"]
+        for arguments in (call["function"]["arguments"],)
+    ]
+    return {**message, "tool_calls": calls}
+
+
+def _render(conversation: Conversation, tokenizer: PreTrainedTokenizerBase, add_generation_prompt: bool) -> str:
     try:
         text = tokenizer.apply_chat_template(
             conversation.messages,

@@ -429,6 +429,13 @@ def test_escaped_arguments_count_as_shown(value: Any, words: Tokenizer) -> None:
         assert "F" in write_messages(target, trl_template(name), words).target
 
 
+def test_a_template_that_wants_arguments_as_text_gets_them_so(words: Tokenizer) -> None:
+    """As DeepSeek V3's, which adds them to a text."""
+    call = "(m.tool_calls[0].function.name + m.tool_calls[0].function.arguments)"
+    template = PLAIN_CHATML.replace("m.content", f"{call} if m.tool_calls else m.content")
+    assert 'GetForecast{"city": "Seattle"}' in write_messages(call_of("GetForecast"), template, words).target
+
+
 def test_a_prompt_can_be_written_for_messages_with_no_answer(words: Tokenizer) -> None:
     conversation = Conversation([{"role": "user", "content": "Hello"}], [TOOL], thinks=False)
     prompt = write_prompt(conversation, wrap(words, OWN_TEMPLATE))
