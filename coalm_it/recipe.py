@@ -283,6 +283,11 @@ class Recipe(_Section):
     observation_results: int = Field(
         2, ge=0, description="How many results of a search an observation shows beside those that the agent uses."
     )
+    history_thoughts: bool = Field(
+        True,
+        description="Whether rows show the thoughts of earlier turns, in the three columns and in `samples`. Many chat "
+        "templates drop them; `dialogues` has all.",
+    )
     distractors: int = Field(
         6,
         ge=0,

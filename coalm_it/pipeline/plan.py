@@ -27,7 +27,15 @@ from coalm_it.templates import fingerprint_own_templates, list_templates_in_use,
 from coalm_it.templates.own import read_own_templates
 
 BUILD_WITHOUT = "; --allow-short builds without it"
-SHARD_SETTINGS = {"seed", "observation_results", "distractors", "near_misses", "reasoning", "checks"}
+SHARD_SETTINGS = {
+    "seed",
+    "observation_results",
+    "history_thoughts",
+    "distractors",
+    "near_misses",
+    "reasoning",
+    "checks",
+}
 PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
 """The settings of a recipe and its parts that a shard's table depends on; the others concern only the mixture."""
 

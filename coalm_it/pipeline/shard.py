@@ -164,7 +164,8 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
     with clock.time("check"):
         missing = {one.dialogue.id: one.missing for one in with_thoughts if one.missing}
         findings = [_find_missing(sample, missing) or run_checks(sample, task.checks) for sample in samples]
-    renderer, builder = Renderer(task.inventory), TableBuilder()
+    renderer = Renderer(task.inventory, history_thoughts=task.recipe.history_thoughts)
+    builder = TableBuilder()
     with clock.time("render"):
         for sample, found in zip(samples, findings, strict=True):
             builder.add_row(sample, _render_row(renderer, sample, found), found)

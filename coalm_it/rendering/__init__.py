@@ -50,11 +50,19 @@ class Row(NamedTuple):
     """JSON text."""
 
 
+def drop_thoughts(turn: Turn) -> Turn:
+    """The turn without its thoughts."""
+    steps = tuple(step.model_copy(update={"thought": None}) for step in turn.steps)
+    return turn.model_copy(update={"steps": steps, "thought": None})
+
+
 class Renderer:
     """Renders the samples of one corpus. The samples of a dialogue should come one after another."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, *, history_thoughts: bool = True) -> None:
+        """`history_thoughts`: whether rows show the thoughts of earlier turns."""
         self._corpus = CorpusText(inventory)
+        self._without_thoughts = None if history_thoughts else TurnMemo(drop_thoughts)
         self._fixed_provenance = {"templates": fingerprint_templates("rows"), "inventory": inventory.fingerprint}
         self._lines = TurnMemo(write_turn_lines)
         self._names: dict[tuple[str, str], str] = {}
@@ -68,6 +76,10 @@ class Renderer:
 
     def render_row(self, sample: Sample) -> Row:
         """The row of a sample, in both forms."""
+        if self._without_thoughts:
+            self._without_thoughts.use_dialogue(sample.turns)
+            earlier = map(self._without_thoughts, sample.history)
+            sample = sample.model_copy(update={"turns": (*earlier, sample.current)})
         self._use_tools(sample.tools)
         self._lines.use_dialogue(sample.turns)
         self._messages.use_dialogue(sample.turns)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from decoded import decode_messages
 
 from coalm_it.calls import parse_calls
-from coalm_it.recipe import Part
+from coalm_it.pipeline.build import build
+from coalm_it.recipe import Part, Recipe
 from coalm_it.rendering import Renderer, Row
 from coalm_it.samples.targets import make_samples, shorten_observations, show_tools
 from coalm_it.schema import SCHEMA_VERSION, Call, Dialogue, Inventory, Sample, Step, Tool, Turn
@@ -421,3 +424,34 @@ def test_objects_serve_as_the_texts_of_a_row(sgd_dialogues: Dialogues, sgd_inven
     row = rows_of(sgd_dialogues["1_00007"], sgd_inventory)["0/react_action"]._asdict()
     loaded = {**row, **{name: [json.loads(text) for text in row[name]] for name in ("prompt", "completion", "tools")}}
     assert decode_messages(loaded) == decode_messages(row)
+
+
+# --- thoughts of earlier turns ---
+
+
+@pytest.mark.parametrize("layout", ["toolace", "varied"])
+def test_a_recipe_may_leave_out_the_thoughts_of_earlier_turns(tmp_path: Path, layout: str) -> None:
+    part = {"source": "sgd", "task": ["react_action", "react_response"], "layout": layout}
+    recipe = Recipe.model_validate({"name": "r", "history_thoughts": False, "parts": {"sgd": part}})
+    out = build(recipe, out=tmp_path / "out").out
+    rows, columns, dialogues = (read_config(out, config) for config in ("samples", "coalm_it", "dialogues"))
+    whole = {row["id"]: [json.loads(text) for text in row["messages"]] for row in dialogues}
+    assert all(message.get("reasoning_content") for one in whole.values() for message in one if is_assistants(message))
+    for row, column in zip(rows, columns, strict=True):
+        messages, _ = decode_messages(row)
+        last_user = max(place for place, message in enumerate(messages) if message["role"] == "user")
+        assert not [message for message in messages[:last_user] if "reasoning_content" in message]
+        assert all("reasoning_content" in message for message in messages[last_user:] if is_assistants(message))
+        text = "".join(column.values())
+        earlier = whole[f"sgd/train/{row['dialogue_id']}"][:last_user]
+        assert not [message for message in earlier if is_assistants(message) and message["reasoning_content"] in text]
+        assert row["thought"] in text
+
+
+def read_config(out: Path, config: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out / "data" / config).to_pylist()
+    return rows
+
+
+def is_assistants(message: dict[str, Any]) -> bool:
+    return bool(message["role"] == "assistant")
