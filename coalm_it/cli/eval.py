@@ -13,7 +13,12 @@ from coalm_it.cli.app import Json, app, complain, print_json, print_line, print_
 @app.command("eval")
 def evaluate(
     config: Annotated[str, typer.Argument(help="held_out, bfcl, or the path of a YAML file.")],
-    data: Annotated[Path, typer.Option(help="held_out: a build with validation rows; bfcl: a folder with its files.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="held_out: a build with validation rows, a folder or USER/NAME on the Hub; bfcl: a folder of its files."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the results: empty, new, or an earlier evaluation.")],
     model: Annotated[str | None, typer.Option(help="Model to run here: a folder, or a name on the Hub.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Or the OpenAI-compatible endpoint that serves it.")] = None,

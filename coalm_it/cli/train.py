@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="Name of a file in train/, or path of your own.")],
-    data: Annotated[Path, typer.Option(help="A finished build folder.")],
+    data: Annotated[Path, typer.Option(help="A finished build: its folder, or USER/NAME on the Hub.")],
     out: Annotated[
         Path, typer.Option(help="Folder for the model: empty, new, or an interrupted run of this training.")
     ],

@@ -20,7 +20,8 @@ from coalm_it.calls.markup import (
     read_move,
     split_thought,
 )
-from coalm_it.dataset.finished import CONFIG_OF_FORM, FinishedBuild, open_build
+from coalm_it.dataset.finished import CONFIG_OF_FORM, FinishedBuild
+from coalm_it.dataset.published import open_anywhere
 from coalm_it.draw import stable_hash
 from coalm_it.errors import RequestError, ShortfallError
 from coalm_it.evaluation.config import Evaluation
@@ -36,6 +37,7 @@ from coalm_it.evaluation.items import (
     judge_unreadable,
 )
 from coalm_it.evaluation.metrics import Scores, score_calls, score_state
+from coalm_it.listener import Silent
 from coalm_it.rendering.chat import Conversation, Form, read_conversation
 from coalm_it.rendering.messages import parse_texts
 from coalm_it.schema import Call, parse_dialogue_name
@@ -56,7 +58,7 @@ Reference = tuple[Call, ...] | dict[str, Any]
 
 
 def list_items(data: Path, config: Evaluation) -> ItemList:
-    """The prompts of the validation rows of the build in `data`.
+    """The prompts of the validation rows of the build in `data`, a folder or USER/NAME on the Hub.
 
     Replies of the published layout are not asked: their prompt shows no functions, so there is nothing to decide. If a
     part and task has more rows than `config.rows`, a stable hash of seed and id selects them.
@@ -79,7 +81,7 @@ def list_items(data: Path, config: Evaluation) -> ItemList:
 
 
 def _open_build(data: Path) -> FinishedBuild:
-    build = open_build(data)
+    build = open_anywhere(data, Silent())
     names = [name for config in CONFIG_OF_FORM.values() for name in build.list_files(config, "validation")]
     if not names:
         raise HeldOutError(f"{data} has no validation rows: build it with --set validation=0.01")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from coalm_it.corpora.sources import is_safe_path
 from coalm_it.dataset.attachments import SOURCES, TEMPLATES
 from coalm_it.dataset.card import is_bundled
 from coalm_it.dataset.finished import FinishedBuild, open_build
 from coalm_it.dataset.folder import DATA_FOLDERS, FolderError
-from coalm_it.dataset.hub import BRANCH, HubRequestError, Repository, check_name
-from coalm_it.dataset.manifest import MANIFEST, Manifest
+from coalm_it.dataset.hub import BRANCH
+from coalm_it.dataset.manifest import Manifest
+from coalm_it.dataset.published import download_build, open_repository
 from coalm_it.errors import RequestError
 from coalm_it.listener import Listener, Silent
 from coalm_it.pipeline.build import build
@@ -87,37 +86,14 @@ def _open_original(path: str, endpoint: str | None, revision: str, listener: Lis
         build.check_files(build.manifest.files)
         yield build
         return
-    if path.count("/") != 1 or path.startswith((".", "/", "~")):
-        raise FolderError(f"{path} is neither a build folder nor a repository of the Hub (USER/NAME)")
-    check_name(path)
-    listener.say(f"{path} is not a folder here: reading it from the Hub")
+    repository = open_repository(path, endpoint, listener)
     with tempfile.TemporaryDirectory() as folder:
-        yield _download_original(path, Path(folder), endpoint, revision, listener)
+        yield download_build(repository, Path(folder), revision, _is_needed)
 
 
-def _download_original(
-    name: str, folder: Path, endpoint: str | None, revision: str, listener: Listener
-) -> FinishedBuild:
-    """The repository's manifest, recipe, and the files to which the recipe refers."""
-    repository = Repository(name, endpoint, listener, only_read=True)
-    contents = repository.read_contents(revision)
-    if contents is None:
-        raise HubRequestError(
-            f"{repository.url}: there is no such data set or no revision {revision!r}, or it is private and the token "
-            "(HF_TOKEN) has no access; nor is there a folder of this name"
-        )
-    if MANIFEST not in contents.files:
-        raise HubRequestError(f"{repository.url} is not a finished build: it has no {MANIFEST}")
-    repository.download([MANIFEST], folder, contents.commit)
-    try:
-        build = open_build(folder)
-    except FolderError as error:
-        raise HubRequestError(f"{repository.url}: {str(error).removeprefix(f'{folder}{os.sep}')}") from None
-    attached = (f"{SOURCES}/", f"{TEMPLATES}/")
-    needed = [one for one in build.manifest.files if one == RECIPE or one.startswith(attached)]
-    repository.download(filter(is_safe_path, needed), folder, contents.commit)
-    build.check_files(needed)
-    return build
+def _is_needed(name: str) -> bool:
+    """Whether a file is the recipe, or one to which it refers."""
+    return name == RECIPE or name.startswith((f"{SOURCES}/", f"{TEMPLATES}/"))
 
 
 # --- the comparison ---

@@ -14,8 +14,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from coalm_it.dataset.finished import FinishedBuild, open_build
+from coalm_it.dataset.finished import FinishedBuild
 from coalm_it.dataset.lock import hold_folder
+from coalm_it.dataset.published import open_anywhere
 from coalm_it.extras import import_hub, require_extra
 from coalm_it.listener import Listener, Silent
 from coalm_it.training.base import load_tokenizer, prepare_base
@@ -44,6 +45,7 @@ def train(
 ) -> dict[str, Any]:
     """Trains on the build in `data` and writes the model to `out`; returns the content of run.json.
 
+    `data` is a folder, or a repository USER/NAME of the Hub.
     `drop_long` and `drop_unfit` leave out the rows that are longer than max_length, or that the chat template does not
     render completely; otherwise they are errors. `show` receives the tokens of the first row before the training.
     Under `accelerate launch` every process calls this; only the main process reports and writes.
@@ -51,7 +53,7 @@ def train(
     """
     require_extra("train", "training a model")
     import_hub("training a model")
-    build = open_build(data)
+    build = open_anywhere(data, listener or Silent())
     check_rows(build, config.rows)
     settings = {"config": config.model_dump(mode="json"), "drop_long": drop_long, "drop_unfit": drop_unfit}
     # Of the processes of `accelerate launch` the first holds the folder for all.

@@ -246,4 +246,4 @@ def test_the_module_runs_the_command_for_accelerate(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "coalm_it", "train", "smoke", "--data", "nowhere", "--out", str(tmp_path)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 2
-    assert ran.stderr == "coalm-it: nowhere is not a finished build: it has no manifest.json\n"
+    assert ran.stderr == "coalm-it: nowhere is neither a build folder nor a repository of the Hub (USER/NAME)\n"
