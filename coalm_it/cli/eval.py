@@ -16,7 +16,7 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Option(
-            help="held_out: a build with validation rows, a folder or USER/NAME on the Hub; bfcl: a folder of its files."
+            help="held_out: a build with validation rows (a folder, or USER/NAME on the Hub); bfcl: its folder."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results: empty, new, or an earlier evaluation.")],

@@ -24,7 +24,7 @@ def test_rows_of_the_hub_are_those_of_the_folder_and_are_downloaded_once(
     here = open_anywhere(demo, Silent())
     there = open_anywhere(Path("ada/talks"), Silent(), hub.address)
     for form in ("columns", "messages"):
-        rows = RowSelection(form=form)  # type: ignore[arg-type]
+        rows = RowSelection(form=form)
         assert list(read_rows(there, rows, "train")) == list(read_rows(here, rows, "train"))
     hub.asked.clear()
     assert open_anywhere(Path("ada/talks"), Silent(), hub.address).sha256 == there.sha256
