@@ -282,19 +282,24 @@ def read_functions(table: pa.Table) -> Iterator[tuple[str, Functions]]:
 
 def write_parquet(path: Path, schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick]) -> None:
     """Writes the picked rows of the tables, in that order, in the columns of `schema`. Raises OutputError."""
+    with write_whole(path) as part, pq.ParquetWriter(part, schema, **choose_options(schema)) as writer:
+        for start in range(0, len(picks), ROWS_PER_GROUP):
+            writer.write_table(_gather_rows(schema, tables, picks[start : start + ROWS_PER_GROUP]))
+
+
+def choose_options(schema: pa.Schema) -> dict[str, Any]:
+    """How the Parquet files are written: pages are cut by content, so that the Hub stores unchanged rows once, and have
+    an index, for its viewer."""
     dictionaries = [name for name in ("part", "task", "source", "split", "licence") if name in schema.names]
     if "tools" in schema.names:
         dictionaries.append("tools.list.element")
-    options = {
+    return {
         "compression": "zstd",
         "use_dictionary": dictionaries,
         "store_schema": False,
         "write_page_index": True,
         "use_content_defined_chunking": True,
     }
-    with write_whole(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
-        for start in range(0, len(picks), ROWS_PER_GROUP):
-            writer.write_table(_gather_rows(schema, tables, picks[start : start + ROWS_PER_GROUP]))
 
 
 def _gather_rows(schema: pa.Schema, tables: Sequence[Path], picks: Sequence[Pick]) -> pa.Table:
