@@ -101,19 +101,15 @@ def add_thoughts(framed: FramedDialogue, recipe: Recipe, ledger: Ledger | None) 
     draft = _read_draft(framed, recipe.reasoning, ledger)
     if recipe.reasoning.judge is not None:
         draft = apply_judge(framed, draft, recipe.reasoning, recipe.reasoning.judge, ledger)
-    if recipe.reasoning.fallback == "reject" or not framed.dialogue.is_annotated:
+    if recipe.reasoning.fallback == "reject":
         return _leave_out_rejected(draft, recipe.reasoning)
     return _replace_rejected(framed, draft, recipe)
 
 
 def _complete_thoughts(dialogue: Dialogue, seed: int) -> DialogueWithThoughts:
-    """The corpus's own thoughts, and a grounded one in every other place; none there if nothing is annotated."""
+    """The corpus's own thoughts, and a grounded one in every other place."""
     places = list_places(dialogue)
     own = {place: thought for place, thought in read_thoughts(dialogue, places).items() if thought}
-    if not dialogue.is_annotated:
-        missing = {place: _NO_THOUGHT for place in places if place not in own}
-        provenance = dict.fromkeys(own, _CORPUS)
-        return DialogueWithThoughts(dialogue, provenance, missing, Counter(corpus=len(own)) if own else Counter())
     provenance = dict.fromkeys(places, _describe_grounded()) | dict.fromkeys(own, _CORPUS)
     counts = Counter(str(entry["writer"]) for entry in provenance.values())
     return DialogueWithThoughts(put_thoughts(write_thoughts(dialogue, seed), own), provenance, thought_counts=counts)
@@ -204,10 +200,6 @@ def _describe_rejection(result: ThoughtResult) -> str:
 
 
 _CORPUS: ThoughtProvenance = {"writer": "corpus"}
-_NO_THOUGHT = (
-    "the corpus has neither a thought here nor annotation from which one could be written; a model can write it "
-    "(reasoning.writer: annotate)"
-)
 
 
 def _describe_grounded() -> ThoughtProvenance:

@@ -8,6 +8,7 @@ from coalm_it.thoughts.grounded.acting import think_before_calls
 from coalm_it.thoughts.grounded.context import ThoughtContext
 from coalm_it.thoughts.grounded.knowledge import AgentKnowledge
 from coalm_it.thoughts.grounded.phrasing import PhraseWriter
+from coalm_it.thoughts.grounded.plain import write_plain_thoughts
 from coalm_it.thoughts.grounded.replying import think_before_reply
 
 
@@ -15,9 +16,12 @@ def write_thoughts(dialogue: Dialogue, seed: int) -> Dialogue:
     """The dialogue with a thought in every step (before its calls) and every turn (before its reply).
 
     The thought of a step uses the dialogue so far, the user's utterance and the calls of the step; the thought before
-    a reply also uses the observations and the acts of the reply. Phrasings are chosen by a hash of seed, dialogue and
+    a reply also uses the observations and the acts of the reply. Without annotation (see plain.py) it uses the words
+    alone. Phrasings are chosen by a hash of seed, dialogue and
     turn. Shorten the observations first: a thought may mention anything in them.
     """
+    if not dialogue.is_annotated:
+        return write_plain_thoughts(dialogue, seed)
     writer = PhraseWriter(seed, dialogue.id)
     knowledge = AgentKnowledge(dialogue)
     turns = []
