@@ -101,7 +101,7 @@ def test_a_turn_may_take_several_steps(tmp_path: Path) -> None:
     said = [ASK, call(OBAN), result("06:10", "c1"), call(RAIN), result("3", "c2"), SAY]
     (turn,) = read_talk(tmp_path, *said)
     assert [[made.name for made in step.calls] for step in turn.steps] == [["get_tide"], ["get_rain"]]
-    assert [step.observations for step in turn.steps] == [("06:10",), ("3",)]
+    assert [step.observations for step in turn.steps] == [("06:10",), (3,)]
 
 
 def test_text_beside_calls_and_reasoning_are_thoughts(tmp_path: Path) -> None:
