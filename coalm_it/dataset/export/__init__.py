@@ -76,7 +76,7 @@ def export(
     folder, out = Path(folder), Path(out)
     form = EXPORTS.get(to)
     if form is None:
-        raise ExportError(f"there is no format {to!r}; {name_nearest(to, EXPORTS)}")
+        raise ExportError(f"there is no format {to!r}; {name_nearest(to, list(EXPORTS))}")
     chosen = _choose_config(to, form, config)
     if limit is not None and limit < 1:
         raise ExportError(f"limit is {limit}: it should be at least 1")
@@ -106,7 +106,7 @@ class _Job:
     listener: Listener
 
     def write(self, folder: Path, splits: Sequence[Split]) -> Exported:
-        needed = {self.config, "samples"} if self.config == "coalm_it" else {self.config}
+        needed: set[Config] = {self.config, "samples"} if self.config == "coalm_it" else {self.config}
         self.build.check_files(name for one in needed for split in splits for name in self.build.list_files(one, split))
         self._losses, self._left_out, self._tools, rows = Losses(), Counter[str](), 0, Counter[str]()
         files: dict[Split, list[str]] = {}
@@ -171,7 +171,7 @@ def _choose_splits(build: FinishedBuild, config: Config, wanted: str | None) -> 
 def _check_parts(build: FinishedBuild, parts: Sequence[str]) -> None:
     for part in parts:
         if part not in build.manifest.parts:
-            raise ExportError(f"{build.folder} has no part {part!r}; {name_nearest(part, build.manifest.parts)}")
+            raise ExportError(f"{build.folder} has no part {part!r}; {name_nearest(part, list(build.manifest.parts))}")
 
 
 def _check_place(out: Path, replace: bool) -> None:
