@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from coalm_it.configs.validation import name_nearest
-from coalm_it.dataset.export import trl
+from coalm_it.dataset.export import atif, traces, trl
 from coalm_it.dataset.export.format import CannotHoldError, Conversation, ExportError, Format, Losses, Written
 from coalm_it.dataset.export.rows import read_conversations
 from coalm_it.dataset.finished import FinishedBuild, open_build
@@ -29,6 +29,8 @@ __all__ = ["EXPORTS", "REPORT", "ExportError", "Exported", "export"]
 
 EXPORTS: dict[str, Format] = {
     "trl": trl.FORMAT,
+    "atif": atif.FORMAT,
+    "traces": traces.FORMAT,
 }
 """Name -> format."""
 
