@@ -23,9 +23,9 @@ EXPECTED = [(ASK, ("Two harbours.", TWO, {"high": "06:10"}, "06:25"), "So.", "At
 """User, then thought, arguments and results of each step, then thought and reply."""
 
 
-def read(folder: Path, files: dict[str, str | bytes], **settings: Any) -> list[Dialogue | Fault]:
+def read(folder: Path, files: dict[str, str], **settings: Any) -> list[Dialogue | Fault]:
     for name, content in files.items():
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (folder / name).write_text(content)
     source = {
         "name": "own",
         "title": "Own talks",

@@ -14,13 +14,10 @@ FILES_PER_FOLDER = 1_000
 def write_single_files(
     folder: Path, split: Split, records: Iterable[Any], ending: str, dump: Callable[[Any], str]
 ) -> list[str]:
-    """Writes SPLIT/000/000000.ENDING and so on, and returns the names."""
-    names = []
+    """Writes SPLIT/000/000000.ENDING and so on, and returns the glob that names them all."""
     for number, record in enumerate(records):
-        name = f"{split}/{number // FILES_PER_FOLDER:03}/{number:06}.{ending}"
-        path = folder / name
+        path = folder / split / f"{number // FILES_PER_FOLDER:03}" / f"{number:06}.{ending}"
         if number % FILES_PER_FOLDER == 0:
             path.parent.mkdir(parents=True)
         path.write_text(dump(record), encoding="utf-8", newline="\n")
-        names.append(name)
-    return names
+    return [f"{split}/*/*.{ending}"]

@@ -18,7 +18,12 @@ _NAME_LENGTH = 80
 
 
 def convert(conversation: Conversation, losses: Losses) -> list[dict[str, Any]]:
-    header = {"type": "session", "harness": "coalm-it", "id": conversation.id, "name": _name(conversation)}
+    header: dict[str, Any] = {
+        "type": "session",
+        "harness": "coalm-it",
+        "id": conversation.id,
+        "name": _name(conversation),
+    }
     header |= {"part": conversation.part, "source": conversation.source, "licence": conversation.licence}
     if conversation.tools:
         header["tools"] = conversation.tools

@@ -36,7 +36,7 @@ def refuse_plain_text(column: str, value: Any) -> None:
 def find_dialogue_column(records: Sequence[Any]) -> str | None:
     """The column by which the rows of one dialogue stay on one side of a split; None where there is none."""
     first = next((record for record in records if not isinstance(record, BrokenRecord)), None)
-    return _DIALOGUE if has_completion(first) and _DIALOGUE in first else None
+    return _DIALOGUE if isinstance(first, dict) and has_completion(first) and _DIALOGUE in first else None
 
 
 # --- what a build says by itself ---
