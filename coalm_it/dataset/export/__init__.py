@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import get_args
 
 from coalm_it.configs.validation import name_nearest
-from coalm_it.dataset.export import axolotl, llama_factory, ms_swift, openai, oumi, trl
+from coalm_it.dataset.export import axolotl, llama_factory, ms_swift, openai, oumi, trl, verl
 from coalm_it.dataset.export.format import CannotHoldError, ExportError, Format, Losses, Record, Written
 from coalm_it.dataset.export.rows import BATCH, RowChoice, read_conversations
 from coalm_it.dataset.finished import FinishedBuild, open_build
@@ -34,6 +34,7 @@ EXPORTS: dict[str, Format] = {
     "axolotl": axolotl.FORMAT,
     "ms-swift": ms_swift.FORMAT,
     "oumi": oumi.FORMAT,
+    "verl": verl.FORMAT,
 }
 """Name -> format."""
 
