@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @app.command()
 def export(
     folder: Folder,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format: trl.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="trl, openai, llama-factory, axolotl, ms-swift, oumi or verl.")
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, a new or an empty one.")],
     config: Annotated[
         str | None, typer.Option(help="Config to export, samples or dialogues; default: see docs/exporting.md.")

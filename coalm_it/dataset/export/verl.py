@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coalm_it.assets import asset
 from coalm_it.dataset.export.format import Conversation, Format, Losses, Record, Written
 from coalm_it.dataset.export.messages import dump_json, write_arguments
 from coalm_it.dataset.tables import Split
@@ -54,7 +55,7 @@ def write_parquet(folder: Path, split: Split, records: Iterable[Record]) -> list
 
 
 def describe(_: Written) -> dict[str, str]:
-    return {READER: Path(__file__).with_name(READER).read_text(encoding="utf-8")}
+    return {READER: asset("templates", "release", READER).read_text(encoding="utf-8")}
 
 
 FORMAT = Format("verl", ("samples", "dialogues"), convert, write_parquet, describe)

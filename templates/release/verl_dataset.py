@@ -12,6 +12,8 @@ from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
 
 
 class ExportedDataset(MultiTurnSFTDataset):  # type: ignore[misc]
+    tools: list[Any]
+
     def _read_files_and_process(self) -> None:
         super()._read_files_and_process()
         self.tools = [json.loads(text) or None for text in self.tools]
