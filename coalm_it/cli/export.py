@@ -13,11 +13,19 @@ from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_ro
 if TYPE_CHECKING:
     from coalm_it.dataset.export import Exported
 
+_NAMED_FILES = 12
+"""How many files of an export are named; some formats have a file for each row."""
+
 
 @app.command()
 def export(
     folder: Folder,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format: trl.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="FORMAT", help="trl, openai, llama-factory, axolotl, ms-swift, oumi, verl, atif, traces."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, a new or an empty one.")],
     config: Annotated[
         str | None, typer.Option(help="Config to export, samples or dialogues; default: see docs/exporting.md.")
@@ -57,7 +65,9 @@ def _print_counts(out: Path, exported: Exported) -> None:
         print_line(f"{_count(rows)}: {what}")
     for why, rows in exported.left_out.items():
         print_line(f"{_count(rows)} left out: {why}")
-    print_line(f"{out}: {', '.join(exported.files)}")
+    more = len(exported.files) - _NAMED_FILES
+    names = exported.files if more <= 0 else [*exported.files[:_NAMED_FILES], f"and {more:,} more files"]
+    print_line(f"{out}: {', '.join(names)}")
 
 
 def _count(rows: int) -> str:

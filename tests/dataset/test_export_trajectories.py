@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pyarrow import parquet
 
-from coalm_it.dataset.export import Exported, export
+from coalm_it.dataset.export import REPORT, Exported, export
 from coalm_it.readers import read_dialogues
 from coalm_it.rendering.messages import format_tools, parse_texts, turn_messages
 from coalm_it.schema import Dialogue, Fault, LeftOut
@@ -106,8 +106,9 @@ def test_the_samples_of_a_dialogue_have_its_id(demo: Path, tmp_path: Path) -> No
 
 
 def list_files(folder: Path, exported: Exported) -> list[Path]:
-    (pattern,) = exported.files
-    paths = sorted(folder.glob(pattern))
+    """The files of an export, of which the report names all."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != REPORT)
+    assert [path.relative_to(folder).as_posix() for path in paths] == exported.files
     assert len(paths) == sum(exported.rows.values())
     return paths
 

@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from coalm_it.configs.validation import name_nearest
-from coalm_it.dataset.export import atif, traces, trl
-from coalm_it.dataset.export.format import CannotHoldError, Conversation, ExportError, Format, Losses, Written
-from coalm_it.dataset.export.rows import read_conversations
+from coalm_it.dataset.export import atif, axolotl, llama_factory, ms_swift, openai, oumi, traces, trl, verl
+from coalm_it.dataset.export.format import CannotHoldError, ExportError, Format, Losses, Record, Written
+from coalm_it.dataset.export.rows import BATCH, RowChoice, read_conversations
 from coalm_it.dataset.finished import FinishedBuild, open_build
 from coalm_it.dataset.lock import hold_folder
 from coalm_it.dataset.tables import Config, Split
@@ -29,6 +29,12 @@ __all__ = ["EXPORTS", "REPORT", "ExportError", "Exported", "export"]
 
 EXPORTS: dict[str, Format] = {
     "trl": trl.FORMAT,
+    "openai": openai.FORMAT,
+    "llama-factory": llama_factory.FORMAT,
+    "axolotl": axolotl.FORMAT,
+    "ms-swift": ms_swift.FORMAT,
+    "oumi": oumi.FORMAT,
+    "verl": verl.FORMAT,
     "atif": atif.FORMAT,
     "traces": traces.FORMAT,
 }
@@ -87,7 +93,7 @@ def export(
         splits = _choose_splits(build, chosen, split)
         _check_parts(build, parts)
         _check_place(out, replace)
-        job = _Job(build, to, form, chosen, parts, limit, listener or Silent())
+        job = _Job(build, to, chosen, RowChoice(frozenset(parts), limit), listener or Silent())
         with write_whole(out) as part:
             part.mkdir()
             exported = job.write(part, splits)
@@ -97,58 +103,62 @@ def export(
         return exported
 
 
-@dataclass
 class _Job:
-    build: FinishedBuild
-    to: str
-    form: Format
-    config: Config
-    parts: Sequence[str]
-    limit: int | None
-    listener: Listener
+    """Writes the rows of a build that are asked for, and counts."""
+
+    def __init__(self, build: FinishedBuild, to: str, config: Config, choice: RowChoice, listener: Listener) -> None:
+        self._build, self._to, self._config, self._choice, self._listener = build, to, config, choice, listener
+        self._form = EXPORTS[to]
+        self._losses = Losses()
+        self._left_out = Counter[str]()
+        self._rows = Counter[Split]()
+        self._has_tools = False
 
     def write(self, folder: Path, splits: Sequence[Split]) -> Exported:
-        needed: set[Config] = {self.config, "samples"} if self.config == "coalm_it" else {self.config}
-        self.build.check_files(name for one in needed for split in splits for name in self.build.list_files(one, split))
-        self._losses, self._left_out, self._tools, rows = Losses(), Counter[str](), 0, Counter[str]()
-        files: dict[Split, list[str]] = {}
-        for split in splits:
-            self._written = 0
-            files[split] = self.form.write(folder, split, self._convert(split))
-            rows[split] = self._written
-        if not rows.total():
+        self._check_files(splits)
+        files = {split: self._form.write(folder, split, self._convert(split)) for split in splits}
+        rows = {split: self._rows[split] for split in splits}
+        if not any(rows.values()):
             reasons = ", ".join(f"{reason} ({count:,})" for reason, count in self._left_out.items())
-            raise ExportError(f"{self.to} can hold no row of {self.build.folder}: {reasons or 'there are none'}")
-        written = Written(self.build.manifest.name, self.config, files, self._tools > 0)
-        beside = self.form.describe(written)
-        for name, text in beside.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        names = [*(name for split in splits for name in files[split]), *beside]
-        losses, left_out = dict(self._losses.rows), dict(self._left_out)
-        return Exported(self.to, self.config, self.build.manifest.build, dict(rows), losses, left_out, names)
+            raise ExportError(f"{self._to} can hold no row of {self._build.folder}: {reasons or 'no row is asked for'}")
+        sizes = {split: sum((folder / name).stat().st_size for name in names) for split, names in files.items()}
+        name = self._build.manifest.name
+        beside = self._form.describe(Written(name, self._config, files, rows, sizes, self._has_tools))
+        for file, text in beside.items():
+            (folder / file).write_text(text, encoding="utf-8", newline="\n")
+        return Exported(
+            format=self._to,
+            config=self._config,
+            build=self._build.manifest.build,
+            rows={str(split): count for split, count in rows.items()},
+            losses=dict(self._losses.rows),
+            left_out=dict(self._left_out),
+            files=[*(file for names in files.values() for file in names), *beside],
+        )
 
-    def _convert(self, split: Split) -> Iterator[Any]:
-        """The records of a split, in order; counts them."""
-        total = sum(self.build.manifest.files[name].rows or 0 for name in self.build.list_files(self.config, split))
-        rows = read_conversations(self.build, self.config, split, self.parts, self.limit)
-        for done, conversation in enumerate(rows):
-            if done % 1000 == 0:
-                self.listener.advance(f"export {split}", done, min(total, self.limit or total))
-            record = self._convert_one(conversation)
-            if record is not None:
-                self._written += 1
-                yield record
+    def _check_files(self, splits: Sequence[Split]) -> None:
+        configs: list[Config] = ["coalm_it", "samples"] if self._config == "coalm_it" else [self._config]
+        self._build.check_files(
+            file for config in configs for split in splits for file in self._build.list_files(config, split)
+        )
 
-    def _convert_one(self, conversation: Conversation) -> Any:
-        try:
-            record = self.form.convert(conversation, self._losses)
-        except CannotHoldError as error:
-            self._losses.end_row(kept=False)
-            self._left_out[str(error)] += 1
-            return None
-        self._losses.end_row(kept=True)
-        self._tools += bool(conversation.tools)
-        return record
+    def _convert(self, split: Split) -> Iterator[Record]:
+        """The records of a split, in order."""
+        files = self._build.list_files(self._config, split)
+        total = sum(self._build.manifest.files[file].rows or 0 for file in files)
+        for done, conversation in enumerate(read_conversations(self._build, self._config, split, self._choice)):
+            if done % BATCH == 0:
+                self._listener.advance(f"export {split}", done, min(total, self._choice.limit or total))
+            try:
+                record = self._form.convert(conversation, self._losses)
+            except CannotHoldError as error:
+                self._losses.end_row(kept=False)
+                self._left_out[str(error)] += 1
+                continue
+            self._losses.end_row(kept=True)
+            self._has_tools |= bool(conversation.tools)
+            self._rows[split] += 1
+            yield record
 
 
 def _choose_config(to: str, form: Format, wanted: str | None) -> Config:

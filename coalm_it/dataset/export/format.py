@@ -41,6 +41,7 @@ class Conversation:
     learnt_from: int
     """Index of the first message to learn: that of the target, or 0 in a dialogue, of which every message of the
     assistant is learnt."""
+    config: Config
 
 
 @dataclass
@@ -68,6 +69,8 @@ class Written:
     config: Config
     files: Mapping[Split, list[str]]
     """Split -> names of its data files, in the folder of the export."""
+    rows: Mapping[Split, int]
+    bytes: Mapping[Split, int]
     has_tools: bool
     """Whether some rows have tools."""
 

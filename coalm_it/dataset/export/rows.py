@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -25,16 +26,20 @@ _CONTENT: dict[Config, list[str]] = {
 _ROLES = ("system", "user", "assistant")
 
 
-def read_conversations(
-    build: FinishedBuild, config: Config, split: Split, parts: Collection[str] = (), limit: int | None = None
-) -> Iterator[Conversation]:
-    """The rows of a split in their order, of all parts or of some; no more than `limit`."""
-    return islice((_make_conversation(config, row) for row in _read_rows(build, config, split, parts)), limit)
+@dataclass(frozen=True)
+class RowChoice:
+    """Which rows of a split."""
+
+    parts: frozenset[str] = frozenset()
+    """Empty for all."""
+    limit: int | None = None
 
 
-def _read_rows(build: FinishedBuild, config: Config, split: Split, parts: Collection[str]) -> Iterator[dict[str, Any]]:
-    for rows in _read_batches(build, config, split):
-        yield from (row for row in rows if not parts or row["part"] in parts)
+def read_conversations(build: FinishedBuild, config: Config, split: Split, choice: RowChoice) -> Iterator[Conversation]:
+    """The chosen rows of a split, in their order."""
+    batches = _read_batches(build, config, split)
+    rows = (row for batch in batches for row in batch if not choice.parts or row["part"] in choice.parts)
+    return (_make_conversation(config, row) for row in islice(rows, choice.limit))
 
 
 def _read_batches(build: FinishedBuild, config: Config, split: Split) -> Iterator[list[dict[str, Any]]]:
@@ -68,6 +73,7 @@ def _make_conversation(config: Config, row: dict[str, Any]) -> Conversation:
         messages=messages,
         tools=[_parse_tool(text) for text in row.get("tools") or ()],
         learnt_from=0 if config == "dialogues" else len(messages) - 1,
+        config=config,
     )
 
 

@@ -14,10 +14,13 @@ FILES_PER_FOLDER = 1_000
 def write_single_files(
     folder: Path, split: Split, records: Iterable[Any], ending: str, dump: Callable[[Any], str]
 ) -> list[str]:
-    """Writes SPLIT/000/000000.ENDING and so on, and returns the glob that names them all."""
+    """Writes SPLIT/000/000000.ENDING and so on, and returns the names."""
+    names = []
     for number, record in enumerate(records):
-        path = folder / split / f"{number // FILES_PER_FOLDER:03}" / f"{number:06}.{ending}"
+        name = f"{split}/{number // FILES_PER_FOLDER:03}/{number:06}.{ending}"
+        path = folder / name
         if number % FILES_PER_FOLDER == 0:
             path.parent.mkdir(parents=True)
         path.write_text(dump(record), encoding="utf-8", newline="\n")
-    return [f"{split}/*/*.{ending}"]
+        names.append(name)
+    return names

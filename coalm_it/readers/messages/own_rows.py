@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from coalm_it.corpora.decoding import BrokenRecord
 from coalm_it.corpora.records import BadRecord, UnwantedRecord
-from coalm_it.templates import render_macro
+from coalm_it.templates import render_macro, template_cache
 
 _DIALOGUE = "dialogue_id"
 _BLANK = "\ue000"
@@ -50,7 +49,7 @@ def refuse_state(record: Any, messages: Sequence[dict[str, Any]]) -> None:
         raise UnwantedRecord("left out: a row of state tracking, whose completion is no move of an agent")
 
 
-@cache
+@template_cache()
 def _begin_states() -> tuple[str, ...]:
     """How the system messages of rows of state tracking begin, up to the services or the number of domains."""
     filled = (
@@ -66,7 +65,7 @@ def is_task(text: str) -> bool:
     return _match_tasks().fullmatch(text.strip()) is not None
 
 
-@cache
+@template_cache()
 def _match_tasks() -> re.Pattern[str]:
     macros = ("react", "function_call")
     filled = (render_macro("rows/system", macro, clock).strip() for macro in macros for clock in ("", _BLANK))
