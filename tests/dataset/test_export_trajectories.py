@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from coalm_it.readers import read_dialogues
 from coalm_it.rendering.messages import format_tools, parse_texts, turn_messages
 from coalm_it.schema import Dialogue, Fault, LeftOut
 
+DOCS = Path(__file__).parents[2] / "docs" / "own_corpus.md"
 FILES = {"atif": "train/*/*.json", "traces": "train/*/*.jsonl", "trl": "train.jsonl"}
 """Format -> the files of its train split."""
 
@@ -77,6 +79,15 @@ def test_an_export_is_read_as_the_same_dialogues(demo: Path, rows: Any, tmp_path
 def test_a_build_is_read_as_the_same_dialogues(demo: Path, rows: list[dict[str, Any]], tmp_path: Path) -> None:
     read = read_corpus(demo, "data/dialogues/train-*.parquet", tmp_path)
     assert [write_again(one) for one in read] == [list_spoken(*row["messages"]) for row in rows]
+
+
+def test_the_documented_yaml_reads_the_dialogues_of_a_licence(demo: Path, rows: Any, tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(name: earlier\n.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "earlier.yaml").write_text(example)
+    read = list(read_dialogues(str(tmp_path / "earlier.yaml"), demo))
+    licence = yaml.safe_load(example)["licence"]
+    assert [isinstance(one, Dialogue) for one in read] == [row["licence"] == licence for row in rows]
+    assert any(isinstance(one, Dialogue) for one in read)
 
 
 @pytest.mark.parametrize("form", ["parquet", "trl"])

@@ -250,6 +250,11 @@ def test_a_system_text_of_a_corpus_is_kept(tmp_path: Path, text: str, system: st
     assert dialogue.clock == (datetime.date(2019, 3, day) if day else None)
 
 
+def test_a_completion_may_be_an_answer_of_another_form(tmp_path: Path) -> None:
+    record = {**split(TALK, 1), "completion": "Which harbour?"}
+    assert summarize(read_one(tmp_path, record, answer="completion")) == [(ASK, None, "Which harbour?")]
+
+
 def test_a_text_as_prompt_is_a_fault_that_says_what_to_set(tmp_path: Path) -> None:
     pair = {"prompt": "How warm is it?", "completion": "11 degrees."}
     (fault,) = read(tmp_path, {"own.jsonl": lines(pair)})

@@ -26,6 +26,7 @@ from coalm_it.readers.messages.trajectories import expand_steps, is_trajectory, 
 from coalm_it.schema import Tool
 
 _MESSAGES = ("messages", "conversations", "contents")
+_WITH_COMPLETION = ("prompt", "completion")
 _TOOLS = ("tools", "functions")
 _SYSTEM = ("system", "developer")
 _ROLES = {"call": "function_call"}
@@ -75,9 +76,11 @@ def find_messages(record: Any, columns: Columns) -> list[dict[str, Any]]:
     elif columns.speakers:
         raw = split_transcript(get_value(record, str(columns.messages), str), columns.speakers)
     else:
-        raw = [message for place in _list_places(record, columns) for message in _read_list(record, place)]
-        if columns.messages is None and has_completion(record):
-            learnt_from = len(raw) - len(_read_list(record, "completion"))
+        places = _list_places(record, columns)
+        lists = [_read_list(record, place) for place in places]
+        raw = [message for one in lists for message in one]
+        if columns.messages is None and places == _WITH_COMPLETION:
+            learnt_from = len(lists[0])
     parsed: Iterable[dict[str, Any]] = _parse_messages(raw, learnt_from)
     if columns.skip:
         parsed = (message for message in parsed if not is_skipped(message, columns.skip))
@@ -99,7 +102,7 @@ def _list_places(record: Any, columns: Columns) -> tuple[str, ...]:
     if there := [key for key in _MESSAGES if isinstance(record, dict) and key in record]:
         return (there[0],)
     if has_completion(record):
-        return ("prompt",) if columns.answer else ("prompt", "completion")
+        return _WITH_COMPLETION[: 1 if columns.answer else 2]
     return ("steps",) if is_trajectory(record) else ("messages",)
 
 
