@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pyarrow import parquet
 from coalm_it.readers import read_dialogues
 from coalm_it.schema import Dialogue, Fault, LeftOut, Place
 
+DOCS = Path(__file__).parents[2] / "docs" / "own_corpus.md"
 SCHEMA = {"type": "object", "properties": {"harbour": {"type": "string"}}, "required": ["harbour"]}
 TIDE = {"type": "function", "function": {"name": "get_tide", "description": "Tide.", "parameters": SCHEMA}}
 ASK = "When is high water in Oban and in Mull?"
@@ -98,6 +100,16 @@ def test_a_trajectory_is_read_without_settings(tmp_path: Path) -> None:
     assert summarize(dialogue) == EXPECTED
     assert dialogue.system == "You work at the harbour office."
     assert [tool.required for tool in dialogue.tools] == [("harbour",)]
+
+
+def test_the_documented_yaml_reads_the_runs_of_an_agent(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(name: pilot_runs\n.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "runs.yaml").write_text(example)
+    for run in ("1", "2"):
+        (tmp_path / run / "agent").mkdir(parents=True)
+        (tmp_path / run / "agent" / "trajectory.json").write_text(json.dumps(TRAJECTORY))
+    found = list(read_dialogues(str(tmp_path / "runs.yaml"), tmp_path))
+    assert [summarize(one) for one in found if isinstance(one, Dialogue)] == [EXPECTED] * 2
 
 
 def test_trajectories_in_a_column_are_read_by_their_places(tmp_path: Path) -> None:
