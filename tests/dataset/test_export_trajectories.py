@@ -11,7 +11,8 @@ import pytest
 import yaml
 from pyarrow import parquet
 
-from coalm_it.dataset.export import REPORT, Exported, export
+from coalm_it.dataset.export import REPORT, Exported, ExportError, export
+from coalm_it.pipeline.build import build
 from coalm_it.readers import read_dialogues
 from coalm_it.rendering.messages import format_tools, parse_texts, turn_messages
 from coalm_it.schema import Dialogue, Fault, LeftOut
@@ -162,3 +163,12 @@ def test_a_trace_has_what_the_viewer_asks_for(demo: Path, tmp_path: Path) -> Non
         for message in (line["message"] for line in others):
             assert message.keys() <= {"role", "content", "reasoningContent", "toolCalls", "toolCallId"}
             assert all(isinstance(call["function"]["arguments"], str) for call in message.get("toolCalls", ()))
+
+
+@pytest.mark.parametrize("to", ["atif", "traces"])
+def test_a_build_of_single_requests_has_no_dialogues_to_export(tmp_path: Path, to: str) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("{name: few, parts: {snips: {source: snips, task: state_tracking}}}")
+    build(str(recipe), out=tmp_path / "few")
+    with pytest.raises(ExportError, match="few has no rows of the config dialogues: its rows are single requests"):
+        export(tmp_path / "few", to, out=tmp_path / "out")

@@ -172,6 +172,9 @@ def _choose_config(to: str, form: Format, wanted: str | None) -> Config:
 
 def _choose_splits(build: FinishedBuild, config: Config, wanted: str | None) -> list[Split]:
     there: list[Split] = [split for split in get_args(Split) if build.list_files(config, split)]
+    if not there:
+        why = ": its rows are single requests" if config == "dialogues" else ""
+        raise ExportError(f"{build.folder} has no rows of the config {config}{why}")
     if wanted is None:
         return there
     chosen = [split for split in there if split == wanted]
