@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows
+from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows, suggest
 
 if TYPE_CHECKING:
     from coalm_it.dataset.export import Exported
 
-_NAMED_FILES = 12
+_NAMED_FILES = 6
 """How many files of an export are named; some formats have a file for each row."""
 
 
@@ -28,7 +29,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write, a new or an empty one.")],
     config: Annotated[
-        str | None, typer.Option(help="Config to export, samples or dialogues; default: see docs/exporting.md.")
+        str | None, typer.Option(help="Config to export, samples or dialogues; default: samples.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only this split, train or validation.")] = None,
     parts: Annotated[list[str] | None, typer.Option("--part", help="Only this part; can be repeated.")] = None,
@@ -68,6 +69,7 @@ def _print_counts(out: Path, exported: Exported) -> None:
     more = len(exported.files) - _NAMED_FILES
     names = exported.files if more <= 0 else [*exported.files[:_NAMED_FILES], f"and {more:,} more files"]
     print_line(f"{out}: {', '.join(names)}")
+    suggest(exported.command.replace("DIR", shlex.quote(str(out))))
 
 
 def _count(rows: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from next_steps import read_next
 from typer.testing import CliRunner, Result
 
 import coalm_it
@@ -249,7 +250,7 @@ def build_conversations(folder: Path, *names: str) -> Path:
 # --- bad input ---
 
 
-def run(*words: str | Path) -> Result:
+def run(*words: object) -> Result:
     return CliRunner().invoke(app, [*map(str, words)])
 
 
@@ -301,6 +302,14 @@ def test_only_an_earlier_export_is_replaced_and_only_if_asked(demo: Path, tmp_pa
         assert_one_line(run(*other), f"{tmp_path / name} {said}")
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
     assert_one_line(run("export", demo, "--to", "trl", "--out", demo, "--replace"), "holds something else")
+
+
+def test_the_next_step_trains_with_the_export(demo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my export"
+    for config, last_only in {"samples": " mask_history=true", "dialogues": "", "coalm_it": ""}.items():
+        words = ["--to", "llama-factory", "--out", out, "--config", config, "--replace"]
+        (step,) = read_next(run("export", demo, *words))
+        assert step == f"llamafactory-cli train CONFIG.yaml dataset_dir='{out}' dataset=tod{last_only}"
 
 
 def test_the_limit_is_at_least_one_row(demo: Path, tmp_path: Path) -> None:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,7 +148,9 @@ def test_ms_swift(config: Config, demo: Path, tmp_path: Path, monkeypatch: pytes
     for row, record in zip(rows, data, strict=True):
         read = [
             {"name": one["name"], "arguments": one["arguments"]}
-            for one in (json.loads(message["content"]) for message in record["messages"] if message["role"] == "tool_call")
+            for one in (
+                json.loads(message["content"]) for message in record["messages"] if message["role"] == "tool_call"
+            )
         ]
         assert read == [call["function"] for message in row.messages for call in message.get("tool_calls", ())]
         assert (record.get("tools") or []) == row.tools
@@ -159,10 +159,16 @@ def test_ms_swift(config: Config, demo: Path, tmp_path: Path, monkeypatch: pytes
 @pytest.mark.tool("oumi")
 @BOTH
 def test_oumi(config: Config, demo: Path, tmp_path: Path) -> None:
+    from oumi.core.configs import TrainingConfig
     from oumi.datasets.sft.sft_jsonlines import TextSftJsonLinesDataset
 
     export(demo, "oumi", out=tmp_path / "out", config=config)
-    data = TextSftJsonLinesDataset(dataset_path=tmp_path / "out" / "train.jsonl")
+    config_file = str(tmp_path / "out" / "oumi.yaml")
+    settings = TrainingConfig.from_yaml_and_arg_list(config_file, ["model.model_name=any"]).data.train
+    assert settings.train_target == ("final_assistant_turn" if config == "samples" else "all_assistant_turns")
+    (about,) = settings.datasets
+    assert about.dataset_name == "text_sft"
+    data = TextSftJsonLinesDataset(dataset_path=tmp_path / "out" / about.dataset_path)
     rows = read_rows(demo, config)
     assert len(data) == len(rows)
     for index, row in enumerate(rows):

@@ -60,6 +60,8 @@ class Exported:
     """Why rows were left out, since the format cannot hold them -> how many."""
     files: list[str]
     """Names, but that of the report."""
+    command: str
+    """How to train with it, where DIR is the folder and capitals are to be filled in."""
 
 
 def export(
@@ -123,7 +125,8 @@ class _Job:
             raise ExportError(f"{self._to} can hold no row of {self._build.folder}: {reasons or 'no row is asked for'}")
         sizes = {split: sum((folder / name).stat().st_size for name in names) for split, names in files.items()}
         name = self._build.manifest.name
-        beside = self._form.describe(Written(name, self._config, files, rows, sizes, self._has_tools))
+        written = Written(name, self._config, files, rows, sizes, self._has_tools)
+        beside = self._form.describe(written)
         for file, text in beside.items():
             (folder / file).write_text(text, encoding="utf-8", newline="\n")
         return Exported(
@@ -134,6 +137,7 @@ class _Job:
             losses=dict(self._losses.rows),
             left_out=dict(self._left_out),
             files=[*(file for names in files.values() for file in names), *beside],
+            command=self._form.write_command(written),
         )
 
     def _check_files(self, splits: Sequence[Split]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from coalm_it import __version__
-from coalm_it.dataset.export.format import Conversation, Format, Losses
+from coalm_it.dataset.export.format import Conversation, Format, Losses, Written
 from coalm_it.dataset.export.single_files import write_single_files
 from coalm_it.dataset.tables import Split
 
@@ -69,4 +69,9 @@ def write(folder: Path, split: Split, records: Iterable[Any]) -> list[str]:
     )
 
 
-FORMAT = Format("Harbor, and others that read ATIF 1.7", ("dialogues", "samples"), convert, write)
+def write_command(written: Written) -> str:
+    first = next(name for names in written.files.values() for name in names)
+    return f"python -m harbor.utils.trajectory_validator DIR/{first}"
+
+
+FORMAT = Format("Harbor, and others that read ATIF 1.7", ("dialogues", "samples"), convert, write_command, write)

@@ -38,4 +38,8 @@ def describe(written: Written) -> dict[str, str]:
     return {"axolotl.yaml": head + yaml.safe_dump(config, sort_keys=False)}
 
 
-FORMAT = Format("Axolotl", ("samples", "dialogues"), convert, describe=describe)
+def write_command(_: Written) -> str:
+    return "cd DIR && axolotl train axolotl.yaml --base-model MODEL"
+
+
+FORMAT = Format("Axolotl", ("samples", "dialogues"), convert, write_command, describe=describe)

@@ -98,6 +98,9 @@ class Format:
     """Configs that can be exported; the first is the default."""
     convert: Callable[[Conversation, Losses], Record]
     """The record of a conversation. What it leaves out, it notes. Raises CannotHoldError."""
+    write_command: Callable[[Written], str]
+    """The command with which its reader trains, checks or shows it, where DIR is the folder and capitals are for the
+    user to fill in."""
     write: Callable[[Path, Split, Iterable[Record]], list[str]] = write_jsonl
     """Writes the records of a split into a folder as they come, and returns the names of the files."""
     describe: Callable[[Written], dict[str, str]] = describe_nothing

@@ -66,4 +66,9 @@ def describe(written: Written) -> dict[str, str]:
     return {"dataset_info.json": json.dumps(info, indent=2, ensure_ascii=False) + "\n"}
 
 
-FORMAT = Format("LLaMA-Factory", ("samples", "dialogues", "coalm_it"), convert, describe=describe)
+def write_command(written: Written) -> str:
+    last_only = " mask_history=true" if written.config == "samples" else ""
+    return f"llamafactory-cli train CONFIG.yaml dataset_dir=DIR dataset={written.name}{last_only}"
+
+
+FORMAT = Format("LLaMA-Factory", ("samples", "dialogues", "coalm_it"), convert, write_command, describe=describe)

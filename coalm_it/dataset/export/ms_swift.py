@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from coalm_it.dataset.export.format import Conversation, Format, Losses
+from coalm_it.dataset.export.format import Conversation, Format, Losses, Written
 from coalm_it.dataset.export.messages import dump_json, write_thought
 
 
@@ -35,4 +35,8 @@ def _convert_message(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"role": message["role"], "content": thought + message["content"]}
 
 
-FORMAT = Format("ms-swift", ("samples", "dialogues"), convert)
+def write_command(_: Written) -> str:
+    return "swift sft --model MODEL --dataset DIR/train.jsonl"
+
+
+FORMAT = Format("ms-swift", ("samples", "dialogues"), convert, write_command)

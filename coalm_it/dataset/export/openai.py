@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from coalm_it.dataset.export.format import CannotHoldError, Conversation, Format, Losses
+from coalm_it.dataset.export.format import CannotHoldError, Conversation, Format, Losses, Written
 from coalm_it.dataset.export.messages import find_unanswered, write_arguments
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,4 +41,10 @@ def _convert_message(message: dict[str, Any], losses: Losses) -> dict[str, Any]:
             return {"role": role, "content": message["content"]}
 
 
-FORMAT = Format("OpenAI's fine-tuning, and services that take its form", ("samples", "dialogues"), convert)
+def write_command(_: Written) -> str:
+    return 'client.files.create(file=open("DIR/train.jsonl", "rb"), purpose="fine-tune")'
+
+
+FORMAT = Format(
+    "OpenAI's fine-tuning, and services that take its form", ("samples", "dialogues"), convert, write_command
+)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from coalm_it.dataset.export.format import Conversation, Format, Losses
+from coalm_it.dataset.export.format import Conversation, Format, Losses, Written
 from coalm_it.dataset.export.single_files import write_single_files
 from coalm_it.dataset.tables import Split
 
@@ -64,4 +64,8 @@ def _dump_lines(lines: Iterable[Any]) -> str:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-FORMAT = Format("The Hub's viewer of agent traces", ("dialogues",), convert, write)
+def write_command(_: Written) -> str:
+    return "hf upload USER/NAME DIR --repo-type dataset"
+
+
+FORMAT = Format("The Hub's viewer of agent traces", ("dialogues",), convert, write_command, write)

@@ -40,4 +40,8 @@ def describe(written: Written) -> dict[str, str]:
     return {"README.md": f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n"}
 
 
-FORMAT = Format("TRL's SFTTrainer", ("samples", "dialogues"), convert, describe=describe)
+def write_command(_: Written) -> str:
+    return "trl sft --model_name_or_path MODEL --dataset_name DIR --max_length 4096"
+
+
+FORMAT = Format("TRL's SFTTrainer", ("samples", "dialogues"), convert, write_command, describe=describe)

@@ -58,4 +58,11 @@ def describe(_: Written) -> dict[str, str]:
     return {READER: asset("templates", "release", READER).read_text(encoding="utf-8")}
 
 
-FORMAT = Format("verl", ("samples", "dialogues"), convert, write_parquet, describe)
+def write_command(_: Written) -> str:
+    return (
+        "torchrun -m verl.trainer.sft_trainer model.path=MODEL data.train_files=DIR/train.parquet "
+        f"data.custom_cls.path=DIR/{READER} data.custom_cls.name=ExportedDataset"
+    )
+
+
+FORMAT = Format("verl", ("samples", "dialogues"), convert, write_command, write_parquet, describe)
