@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _ROOM_OF = {
     "build": "coalm_it.pipeline.build",
     "check": "coalm_it.checks",
+    "export": "coalm_it.dataset.export",
     "read_dialogues": "coalm_it.readers",
 }
 

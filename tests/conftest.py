@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker, variable in NEEDED.items():
             if item.get_closest_marker(marker) and not os.environ.get(variable):
                 item.add_marker(pytest.mark.skip(reason=f"{variable} names no folder"))
+        tool = item.get_closest_marker("tool")
+        if tool and find_spec(tool.args[0]) is None:
+            item.add_marker(pytest.mark.skip(reason=f"{tool.args[0]} is not installed"))
     if config.getoption("--fast"):
         left_out = {item for item in items if any(map(item.get_closest_marker, NOT_FAST))}
         config.hook.pytest_deselected(items=left_out)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import build, cache, estimate, eval, ledger, model, publish, rebuild, show, sources, train, verify
+from coalm_it.cli import (
+    build,
+    cache,
+    estimate,
+    eval,
+    export,
+    ledger,
+    model,
+    publish,
+    rebuild,
+    show,
+    sources,
+    train,
+    verify,
+)
 from coalm_it.cli.app import app
 
 __all__ = [
@@ -11,6 +25,7 @@ __all__ = [
     "cache",
     "estimate",
     "eval",
+    "export",
     "ledger",
     "model",
     "publish",

@@ -22,7 +22,8 @@ class Columns(BaseModel):
     records: str | None = None
     """Where a file has its records; without it they are the file."""
     messages: str | tuple[str, ...] | None = None
-    """One place, or several, whose messages are joined; without it, `messages`, or else `conversations`."""
+    """One place, or several, whose messages are joined; without it, `messages`, `conversations` or `contents`, else
+    `prompt` and `completion`, of which only the completion is learnt, else the `steps` of a trajectory (ATIF)."""
     query: str | None = None
     """A text that is the only message of the user, in place of `messages`; in some records it may be messages."""
     speakers: dict[str, Role] = {}

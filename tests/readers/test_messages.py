@@ -101,7 +101,7 @@ def test_a_turn_may_take_several_steps(tmp_path: Path) -> None:
     said = [ASK, call(OBAN), result("06:10", "c1"), call(RAIN), result("3", "c2"), SAY]
     (turn,) = read_talk(tmp_path, *said)
     assert [[made.name for made in step.calls] for step in turn.steps] == [["get_tide"], ["get_rain"]]
-    assert [step.observations for step in turn.steps] == [("06:10",), ("3",)]
+    assert [step.observations for step in turn.steps] == [("06:10",), (3,)]
 
 
 def test_text_beside_calls_and_reasoning_are_thoughts(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_an_unknown_column_in_the_yaml_file_is_named(tmp_path: Path) -> None:
 
 def test_the_documentation_describes_a_source_and_a_record(tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "own_corpus.md").read_text()
-    (source,) = re.findall(r"```yaml\n(name:.*?)```", text, re.DOTALL)
+    (source,) = re.findall(r"```yaml\n(name: harbour\b.*?)```", text, re.DOTALL)
     (tmp_path / "harbour.yaml").write_text(source)
     known = load_source(tmp_path / "harbour.yaml")
     assert (known.reader, known.columns.id) == ("messages", "talk_id")

@@ -23,6 +23,8 @@ A JSON list, JSON lines, or Parquet (as `load_dataset` opens it). The columns ar
 - Functions: the column, or without it `tools` of a system message, or a list in its text (see system_tools).
 - Arguments that are right but for their form are mended and counted: 5.0 or "5" for an integer (see corpora/mending).
   A parameter of which nobody says whether it is required is optional where a call of the record omits it.
+- A record with `prompt` and `completion` is a conversation of which only the completion is learnt (see own_rows); the
+  trajectories of agents (ATIF, the session traces of the Hub) are read too (see trajectories).
 - What the system says (system and developer messages, the columns `system`, `system_prompt`, `instructions` and
   `systemInstruction`) is kept, without lists of functions and the format of calls (see system_text). The day that it
   calls today, or the column `clock`, is the clock of the dialogue.
@@ -45,9 +47,10 @@ from coalm_it.corpora.records import DialogueContent, convert_dialogues, parse_j
 from coalm_it.corpora.toolspecs import loosen_tools
 from coalm_it.readers.messages.answers import find_answer
 from coalm_it.readers.messages.moves import drop_unanswered, hide_speech, take_speech
+from coalm_it.readers.messages.own_rows import find_dialogue_column, refuse_state
 from coalm_it.readers.messages.places import find_messages, find_tools, list_beginnings, read_records_at
 from coalm_it.readers.messages.selection import refuse_beginning, refuse_unwanted
-from coalm_it.readers.messages.system import add_system, clean_messages, find_system_texts
+from coalm_it.readers.messages.system import add_system, clean_messages, find_system_texts, find_task_day
 from coalm_it.readers.messages.talk import read_messages
 from coalm_it.readers.messages.texts import cut_texts
 from coalm_it.schema import Dialogue, Fault, Inventory
@@ -64,6 +67,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
     columns = corpus.columns
     read = read_records_at(columns.records)
     records = read(shard.file)
+    id_column = columns.id or find_dialogue_column(records)
     beginnings = list_beginnings(shard.file, columns) if columns.prefixes == "drop" else frozenset()
 
     def convert(record: Any) -> DialogueContent:
@@ -71,6 +75,7 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         refuse_unwanted(value, columns)
         messages = find_messages(value, columns)
         refuse_beginning(messages, beginnings)
+        refuse_state(value, messages)
         texts = find_system_texts(value, columns)
         tools = find_tools(value, corpus, shard.file, messages, texts)
         if columns.answer is not None:
@@ -85,12 +90,12 @@ def read_dialogues(corpus: Corpus, split: str, shard: Shard, *, licence: str) ->
         turns, mended = mend_turns(content.turns, tools)
         calls = [call for turn in turns for step in turn.steps for call in step.calls]
         content = content._replace(turns=turns, tools=loosen_tools(tools, calls), mended=mended)
-        return add_system(content, value, columns, texts)
+        return add_system(content, value, columns, texts, find_task_day(messages))
 
     def name(record: Any, index: int) -> str:
-        return read_id(record, columns.id, shard.file, index) if columns.id else number_record(shard.file, index)
+        return read_id(record, id_column, shard.file, index) if id_column else number_record(shard.file, index)
 
-    earlier = list_earlier_ids(corpus, split, shard.file, columns.id, read) if columns.id else ()
+    earlier = list_earlier_ids(corpus, split, shard.file, id_column, read) if id_column else ()
     return convert_dialogues(
         corpus, split, shard, licence, records=records, convert=convert, name=name, earlier=earlier
     )

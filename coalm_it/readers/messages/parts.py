@@ -7,11 +7,13 @@ write them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from coalm_it.calls import CallSyntaxError, decode_calls, parse_calls
+from coalm_it.corpora.decoding import decode_strictly
 from coalm_it.corpora.pairing import Result
 from coalm_it.corpora.records import BadRecord, decode_literal, decode_result, get_field, parse_json
 from coalm_it.readers.messages.markup import take_tagged
@@ -22,6 +24,8 @@ _THOUGHTS = ("reasoning", "thinking")
 _IGNORED = ("redacted_thinking", "refusal")
 NAMES = ("name", "tool", "tool_name", "api_name", "api")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "kwargs")
+_SINGLE = ('"', "-", "true", "false", "null", *"0123456789")
+"""How JSON of a single value begins."""
 _IDS = ("tool_call_id", "tool_use_id", "call_id", "id", "toolUseId")
 
 
@@ -201,7 +205,19 @@ def read_value(value: Any) -> Any:
         return ""
     if isinstance(value, list) and value and all(_is_text(part) for part in value):
         value = "\n".join(part.get("text", part.get("value")) for part in value)
-    return decode_result(value.strip()) if isinstance(value, str) else value
+    return _decode_text(value.strip()) if isinstance(value, str) else value
+
+
+def _decode_text(text: str) -> Any:
+    """The value of a result that is JSON; of a single value only where it is written again as it stands."""
+    value = decode_result(text)
+    if not isinstance(value, str) or not text.startswith(_SINGLE):
+        return value
+    try:
+        single = decode_strictly(text)
+    except (ValueError, RecursionError):
+        return value
+    return single if json.dumps(single, ensure_ascii=False) == text else value
 
 
 def _read_bedrock(value: Any) -> Any:

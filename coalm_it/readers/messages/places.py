@@ -18,12 +18,15 @@ from coalm_it.corpora.system_tools import read_system_tools
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.readers.messages.lookup import find_values, get_value
 from coalm_it.readers.messages.moves import split_results
+from coalm_it.readers.messages.own_rows import has_completion, refuse_plain_text
 from coalm_it.readers.messages.parts import read_content
 from coalm_it.readers.messages.selection import hash_beginnings, is_skipped, refuse_unwanted
 from coalm_it.readers.messages.texts import cut_texts, split_transcript
+from coalm_it.readers.messages.trajectories import expand_steps, is_trajectory, join_sessions, list_definitions
 from coalm_it.schema import Tool
 
 _MESSAGES = ("messages", "conversations", "contents")
+_WITH_COMPLETION = ("prompt", "completion")
 _TOOLS = ("tools", "functions")
 _SYSTEM = ("system", "developer")
 _ROLES = {"call": "function_call"}
@@ -36,7 +39,11 @@ _IN_NAME = re.compile(r"\{([^{}]+)\}")
 @lru_cache
 def read_records_at(place: str | None) -> Callable[[RawFile], Sequence[Any]]:
     """The function that lists the records of a file, wherever it has them; the same one for the same place."""
-    return read_records if place is None else partial(_list_records, place)
+    return _list_whole_records if place is None else partial(_list_records, place)
+
+
+def _list_whole_records(file: RawFile) -> Sequence[Any]:
+    return join_sessions(read_records(file))
 
 
 def _list_records(place: str, file: RawFile) -> Sequence[Any]:
@@ -62,16 +69,22 @@ def _find_records(record: Any, place: str) -> Iterator[Any]:
 def find_messages(record: Any, columns: Columns) -> list[dict[str, Any]]:
     """The messages of a record, with the usual roles and keys, without the answer. Raises BadRecord."""
     raw: list[Any]
+    learnt_from = 0
     if columns.query is not None:
         asked = get_value(record, columns.query)
         raw = asked if isinstance(asked, list) else [{"role": "user", "content": asked}]
     elif columns.speakers:
         raw = split_transcript(get_value(record, str(columns.messages), str), columns.speakers)
     else:
-        raw = [message for place in _list_places(record, columns) for message in _read_list(record, place)]
-    parsed: Iterable[dict[str, Any]] = _parse_messages(raw)
+        places = _list_places(record, columns)
+        lists = [_read_list(record, place) for place in places]
+        raw = [message for one in lists for message in one]
+        if columns.messages is None and places == _WITH_COMPLETION:
+            learnt_from = len(lists[0])
+    parsed: Iterable[dict[str, Any]] = _parse_messages(raw, learnt_from)
     if columns.skip:
         parsed = (message for message in parsed if not is_skipped(message, columns.skip))
+    parsed = expand_steps(parsed)
     roles = {**columns.roles, **columns.speakers}
     if columns.keys or roles:
         parsed = (_rename(message, columns.keys, roles) for message in parsed)
@@ -84,8 +97,13 @@ def find_messages(record: Any, columns: Columns) -> list[dict[str, Any]]:
 def _list_places(record: Any, columns: Columns) -> tuple[str, ...]:
     if isinstance(columns.messages, tuple):
         return columns.messages
-    there = [key for key in _MESSAGES if isinstance(record, dict) and key in record]
-    return (columns.messages or (there[0] if there else "messages"),)
+    if columns.messages is not None:
+        return (columns.messages,)
+    if there := [key for key in _MESSAGES if isinstance(record, dict) and key in record]:
+        return (there[0],)
+    if has_completion(record):
+        return _WITH_COMPLETION[: 1 if columns.answer else 2]
+    return ("steps",) if is_trajectory(record) else ("messages",)
 
 
 def _read_list(record: Any, place: str) -> list[Any]:
@@ -94,6 +112,8 @@ def _read_list(record: Any, place: str) -> list[Any]:
         found = list(find_values(record, place))
         return [one for value in found for one in (value if isinstance(value, list) else [value])]
     value = get_value(record, place, list, str)
+    if place == "prompt":
+        refuse_plain_text(place, value)
     if isinstance(value, str):
         value = parse_json(value, place)
     if not isinstance(value, list):
@@ -101,12 +121,13 @@ def _read_list(record: Any, place: str) -> list[Any]:
     return value
 
 
-def _parse_messages(raw: Sequence[Any]) -> Iterator[dict[str, Any]]:
+def _parse_messages(raw: Sequence[Any], learnt_from: int = 0) -> Iterator[dict[str, Any]]:
+    """The messages as objects; those before `learnt_from` are context."""
     for number, message in enumerate(raw):
         value = parse_json(message, f"message {number}") if isinstance(message, str) else message
         if not isinstance(value, dict):
             raise BadRecord(f"message {number}: an object with 'role' was expected, found {value!r:.60}")
-        yield value
+        yield {**value, "weight": 0} if number < learnt_from else value
 
 
 def _rename(message: dict[str, Any], keys: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, Any]:
@@ -176,7 +197,7 @@ def find_tools(
         if isinstance(given, str):
             return _read_text(given)
     else:
-        given = next((record[key] for key in _TOOLS if record.get(key)), None)
+        given = next((record[key] for key in _TOOLS if record.get(key)), None) or list_definitions(record)
     if given and (tools := read_tools(given)):
         return tools
     said = [message for message in messages if str(message.get("role", message.get("from"))) in _SYSTEM]

@@ -12,6 +12,7 @@ from coalm_it.corpora.conversations import RawMessage, join_texts
 from coalm_it.corpora.records import BadRecord, DialogueContent
 from coalm_it.corpora.system_text import clean_system_text
 from coalm_it.readers.messages.lookup import find_values
+from coalm_it.readers.messages.own_rows import is_task
 from coalm_it.readers.messages.parts import read_content
 from coalm_it.schema import Tool
 from coalm_it.values.today import find_today, read_day
@@ -38,20 +39,33 @@ def _read_text(value: Any) -> str:
 
 
 def clean_messages(messages: Iterable[RawMessage], tools: Sequence[Tool]) -> list[RawMessage]:
-    """The messages; those of the system without functions and the format of calls."""
+    """The messages; those of the system without functions, the format of calls, and the task as rows write it."""
     names = tuple(tool.name for tool in tools)
     return [
-        replace(message, text=clean_system_text(message.text, names)) if message.role == "system" else message
+        replace(message, text=_clean_text(message.text, names)) if message.role == "system" else message
         for message in messages
     ]
 
 
-def add_system(content: DialogueContent, record: Any, columns: Columns, texts: Iterable[str]) -> DialogueContent:
-    """The content with the system texts beside the messages, and with its day. Raises BadRecord."""
+def _clean_text(text: str, functions: tuple[str, ...]) -> str:
+    return "" if is_task(text) else clean_system_text(text, functions)
+
+
+def find_task_day(messages: Sequence[dict[str, Any]]) -> datetime.date | None:
+    """The day that a task names which a build has written (see own_rows): it is left out as a system text."""
+    said = messages[0].get("content") if messages and messages[0].get("role") == "system" else None
+    return find_today(said) if isinstance(said, str) and is_task(said) else None
+
+
+def add_system(
+    content: DialogueContent, record: Any, columns: Columns, texts: Iterable[str], day: datetime.date | None
+) -> DialogueContent:
+    """The content with the system texts beside the messages, and with its day, which is `day` where nothing else says
+    it. Raises BadRecord."""
     names = tuple(tool.name for tool in content.tools)
     system = join_texts([*(clean_system_text(text, names) for text in texts), content.system])
     clock = _read_clock(record, columns.clock) if columns.clock else None
-    return content._replace(system=system, clock=clock or find_today(system))
+    return content._replace(system=system, clock=clock or find_today(system) or day)
 
 
 def _read_clock(record: Any, place: str) -> datetime.date | None:
