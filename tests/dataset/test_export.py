@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 import coalm_it
 from coalm_it.cli import app
 from coalm_it.dataset.export import EXPORTS, REPORT, ExportError, export
+from coalm_it.dataset.export.format import CannotHoldError, Conversation, Losses
 from coalm_it.dataset.tables import Config
 from coalm_it.pipeline.build import build
 from coalm_it.rendering.messages import parse_texts
@@ -201,28 +202,40 @@ def test_parts_and_a_limit_choose_rows(halves: Path, tmp_path: Path) -> None:
     assert printed["rows"] == {"train": 3, "validation": 3}
 
 
-def test_a_row_that_the_format_cannot_hold_is_counted(tmp_path: Path) -> None:
-    """OpenAI's names of functions have no dots; LLaMA-Factory wants an answer after each request."""
-    out = build_conversations(tmp_path, "find.seat", "find_seat")
+def test_names_that_openai_does_not_take_are_changed_and_counted(tmp_path: Path) -> None:
+    out = build_conversations(tmp_path, ["find seat"], ["find_seat"])
     result = export(out, "openai", out=tmp_path / "openai")
-    assert (result.rows, result.left_out) == (
-        {"train": 1},
-        {"a function's name is not 1 to 64 letters, digits, _ and -": 1},
-    )
+    (renamed,) = result.losses
+    assert renamed.startswith("functions are renamed")
+    assert result.losses == {renamed: 1}
+    for record in read_export(tmp_path / "openai"):
+        assert record["tools"][0]["function"]["name"] == "find_seat"
+        assert record["messages"][-1]["tool_calls"][0]["function"]["name"] == "find_seat"
+    assert {row["tools"][0]["function"]["name"] for row in exported(out, tmp_path, "trl", "samples")[1]} == {
+        "find seat",
+        "find_seat",
+    }
+
+
+def test_a_row_that_the_format_cannot_hold_is_counted(tmp_path: Path) -> None:
+    out = build_conversations(tmp_path, ["find seat", "find_seat"], ["find_seat"])
+    why = "two of its functions would have the same name, as signs other than letters, digits, _ and - become _"
+    result = export(out, "openai", out=tmp_path / "openai")
+    assert (result.rows, result.left_out, result.losses) == ({"train": 1}, {why: 1}, {})
     printed = run("export", out, "--to", "openai", "--out", tmp_path / "again").stdout
-    assert "1 row left out: a function's name is not 1 to 64 letters, digits, _ and -" in printed
+    assert f"1 row left out: {why}" in printed
     assert export(out, "trl", out=tmp_path / "trl").rows == {"train": 2}
 
 
 def test_where_no_row_fits_nothing_is_written(tmp_path: Path) -> None:
-    out = build_conversations(tmp_path, "find.seat")
+    out = build_conversations(tmp_path, ["find seat", "find_seat"])
     result = run("export", out, "--to", "openai", "--out", tmp_path / "openai")
-    assert_one_line(result, f"openai can hold no row of {out}: a function's name is not 1 to 64 letters")
+    assert_one_line(result, f"openai can hold no row of {out}: two of its functions would have the same name")
     assert not (tmp_path / "openai").exists()
 
 
-def build_conversations(folder: Path, *names: str) -> Path:
-    """A build of one conversation for each name of a function, with a call of it."""
+def build_conversations(folder: Path, *functions: list[str]) -> Path:
+    """A build of one conversation for each list of functions, with a call of the first."""
     data = folder / "data"
     data.mkdir()
     about = dict.fromkeys(("name", "title", "licence", "homepage"), "mine")
@@ -233,18 +246,51 @@ def build_conversations(folder: Path, *names: str) -> Path:
         {
             "tools": [
                 {"type": "function", "function": {"name": name, "description": "A seat.", "parameters": parameters}}
+                for name in names
             ],
             "messages": [
                 {"role": "user", "content": "A seat in row 12, please."},
-                {"role": "assistant", "tool_calls": [{"function": {"name": name, "arguments": {"row": 12}}}]},
+                {"role": "assistant", "tool_calls": [{"function": {"name": names[0], "arguments": {"row": 12}}}]},
             ],
         }
-        for name in names
+        for names in functions
     ]
     (data / "talks.json").write_text(json.dumps(talks))
     recipe = {"name": "mine", "parts": {"mine": {"source": "mine.yaml", "task": "function_call"}}}
     (data / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return build(str(data / "recipe.yaml"), data=data, out=folder / "built").out
+
+
+def talk(*messages: tuple[str, str]) -> Conversation:
+    """A dialogue of these roles and contents; an assistant's content "call" is a call."""
+    calls = [{"id": "1", "type": "function", "function": {"name": "find", "arguments": {}}}]
+    more: dict[str, dict[str, Any]] = {"tool": {"tool_call_id": "1", "name": "find"}}
+    made = [
+        {"role": role, "content": "", "tool_calls": calls} if text == "call" else {"role": role, "content": text}
+        for role, text in messages
+    ]
+    return Conversation(
+        "a", "p", "s", "CC0-1.0", [{**one, **more.get(one["role"], {})} for one in made], [], 0, "dialogues"
+    )
+
+
+@pytest.mark.parametrize(
+    ("to", "conversation", "why"),
+    [
+        ("openai", talk(("user", "Hi"), ("assistant", "call"), ("user", "Well?"), ("assistant", "Yes")), "no result"),
+        ("openai", talk(("user", "Hi"), ("assistant", "call"), ("tool", "{}"), ("assistant", "Yes")), ""),
+        ("openai", talk(("user", "Hi"), ("assistant", "call")), ""),
+        ("llama-factory", talk(("user", "Hi"), ("assistant", "Hi"), ("assistant", "Yes")), "do not alternate"),
+        ("llama-factory", talk(("user", "Hi"), ("assistant", "call"), ("tool", "{}")), "does not end with an answer"),
+        ("llama-factory", talk(("user", "Hi"), ("assistant", "call"), ("tool", "{}"), ("assistant", "Yes")), ""),
+    ],
+)
+def test_each_format_refuses_by_its_own_rule(to: str, conversation: Conversation, why: str) -> None:
+    if not why:
+        EXPORTS[to].convert(conversation, Losses())
+        return
+    with pytest.raises(CannotHoldError, match=why):
+        EXPORTS[to].convert(conversation, Losses())
 
 
 # --- bad input ---

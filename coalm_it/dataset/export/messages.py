@@ -32,7 +32,7 @@ def write_thought(message: Message) -> str:
     return "" if thought is None else f"<think>\n{thought}\n</think>\n\n"
 
 
-def find_unanswered(conversation: Conversation) -> bool:
+def has_unanswered_call(conversation: Conversation) -> bool:
     """Whether a call that is not the last message has no result."""
     open_calls: set[str] = set()
     for message in conversation.messages:
