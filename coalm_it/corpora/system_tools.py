@@ -1,7 +1,8 @@
 """The functions that a system text lists -> Tools.
 
 ToolACE and smoltalk have a JSON list of functions in the text; Hermes and Qwen one in <tools>, or one object a line
-there; Glaive has objects one after another, ToolLLaMA a list in Python notation.
+there; Glaive has objects one after another, ToolLLaMA a list in Python notation, ToolRL three lines a function. An
+example of a call is no function, though it has a name and parameters as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 from typing import Any
 
 from coalm_it.corpora.decoding import refuse_constant
-from coalm_it.corpora.records import BadRecord, decode_literal
+from coalm_it.corpora.parameter_types import read_type
+from coalm_it.corpora.records import BadRecord, decode_literal, decode_result
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Tool
 
@@ -19,6 +21,12 @@ _LIST = re.compile(r"\[\s*+[{\]]")
 _OBJECT = re.compile(r"\{\s*+\"")
 _PYTHON_LIST = re.compile(r"\[\s*+\{\s*+'")
 _TAG = re.compile(r"<tools>\s*+(?=[\[{])")
+_IN_LINES = re.compile(
+    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[^\S\n]*(?:Function |Tool |API )?Name:[^\S\n]*(?P<name>\S[^\n]*)\n"
+    r"(?:[^\S\n]*Description:(?P<description>[^\n]*)\n)?"
+    r"[^\S\n]*(?:Parameters|Arguments):[^\S\n]*(?P<parameters>\{[^\n]*\})[^\S\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
@@ -43,6 +51,8 @@ def read_system(text: str) -> tuple[Tool, ...]:
 
 def read_system_tools(text: str) -> tuple[Tool, ...]:
     """The functions that a system text lists in any form; none if there are none. Raises BadRecord."""
+    if described := _read_lines(text):
+        return described
     tagged = _TAG.search(text)
     listed = text[tagged.end() :].partition("</tools>")[0] if tagged else text
     objects = _read_objects(listed)
@@ -59,6 +69,18 @@ def read_system_tools(text: str) -> tuple[Tool, ...]:
     if tagged and not tools and listed.strip("[] \n"):
         raise BadRecord(f"the functions in <tools> of the system text cannot be read: {listed!r:.60}")
     return tools
+
+
+def _read_lines(text: str) -> tuple[Tool, ...]:
+    """The functions that have a line each for name, description and parameters. Raises BadRecord."""
+    functions = []
+    for found in _IN_LINES.finditer(text):
+        parameters = decode_result(found["parameters"])
+        if not isinstance(parameters, dict):
+            raise BadRecord(f"the parameters of {found['name']!r} in the system text cannot be read: {found[0]!r:.60}")
+        described = (found["description"] or "").strip()
+        functions.append({"name": found["name"].strip(), "description": described, "parameters": parameters})
+    return read_tools(functions)
 
 
 def _read_python_list(text: str) -> tuple[Tool, ...]:
@@ -84,4 +106,14 @@ def _read_objects(text: str) -> list[Any]:
 
 
 def _is_function(value: Any) -> bool:
-    return isinstance(value, dict) and ("name" in value or isinstance(value.get("function"), dict))
+    if not isinstance(value, dict):
+        return False
+    return ("name" in value and not _is_call(value)) or isinstance(value.get("function"), dict)
+
+
+def _is_call(value: dict[str, Any]) -> bool:
+    """Whether an object is an example of a call: it has nothing but a name and values, which are no types."""
+    given = value.get("parameters", value.get("arguments"))
+    if len(value) != 2 or not isinstance(given, dict) or not given:
+        return False
+    return not any(isinstance(one, dict) or (isinstance(one, str) and read_type(one).schema.get("type")) for one in given.values())

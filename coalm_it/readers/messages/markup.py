@@ -8,11 +8,12 @@ becomes a reply.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from coalm_it.calls.markup import Format, read_move
+from coalm_it.calls.markup import FENCE, Format, read_move
 from coalm_it.corpora.records import BadRecord, decode_result
 from coalm_it.schema import Call
 
@@ -122,16 +123,32 @@ def _parse_tagged(inside: str) -> tuple[Call, ...]:
 
 
 def _read_whole(body: str, functions: Collection[str]) -> tuple[Call, ...] | None:
-    """The calls, where the whole text is calls of functions of the record, or the decision `[]` to make none."""
-    if not functions or not body.startswith(("{", "[", "```", *functions)):
+    """The calls, where the whole text is calls of functions of the record, or the decision `[]` to make none.
+
+    JSON of names and arguments alone is a call whatever it names: a reply has no such form.
+    """
+    body = FENCE.sub("", body).strip() if body.startswith("```") else body
+    if not functions or not body.startswith(("{", "[", *functions)):
         return None
     if body == "[]":
         return ()
     for form in _WHOLE:
         read = read_move(body, (form,), functions)
-        if read.calls and all(call.name in functions for call in read.calls):
+        if read.calls and (all(call.name in functions for call in read.calls) or _is_json_of_calls(body)):
             return read.calls
     return None
+
+
+def _is_json_of_calls(body: str) -> bool:
+    """Whether a text is an object in JSON with the keys name and arguments and no others, or a list of such."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return False
+    return all(
+        isinstance(one, dict) and set(one) == {"name", "arguments"} and isinstance(one["arguments"], dict)
+        for one in (value if isinstance(value, list) else [value])
+    )
 
 
 def _holds_call(body: str, functions: Collection[str]) -> bool:
