@@ -116,4 +116,8 @@ def _is_call(value: dict[str, Any]) -> bool:
     given = value.get("parameters", value.get("arguments"))
     if len(value) != 2 or not isinstance(given, dict) or not given:
         return False
-    return not any(isinstance(one, dict) or (isinstance(one, str) and read_type(one).schema.get("type")) for one in given.values())
+    return not any(isinstance(one, dict) or _is_type(one) for one in given.values())
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, str) and "type" in read_type(value).schema
