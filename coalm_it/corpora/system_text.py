@@ -30,7 +30,7 @@ _FILLER = _TOPICS | frozenset(
     "expert explanation explanations extra false field fields final follow following follows for from fulfill "
     "further generate generation given gives guess have help helpful here how however if in include included "
     "including indicate information inside instead instruction instructions into invent is it its itself key keys "
-    "lack lacking lacks language large like line list listed lists made make makes making many matching may me mean "
+    "lack lacking lacks language large leave like line list listed lists made make makes making many matching may me mean "
     "message mind missing model models more most multiple must name named names natural necessary need needed needs "
     "new next no none nor not note nothing number object objects of on one only optional or order other otherwise "
     "out own parsed pass passed please plug point possible prefix problem problems properly provide provided "

@@ -14,6 +14,7 @@ from typing import Any
 from coalm_it.corpora.decoding import refuse_constant
 from coalm_it.corpora.parameter_types import read_type
 from coalm_it.corpora.records import BadRecord, decode_literal, decode_result
+from coalm_it.corpora.system_places import IN_LINES
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Tool
 
@@ -21,12 +22,6 @@ _LIST = re.compile(r"\[\s*+[{\]]")
 _OBJECT = re.compile(r"\{\s*+\"")
 _PYTHON_LIST = re.compile(r"\[\s*+\{\s*+'")
 _TAG = re.compile(r"<tools>\s*+(?=[\[{])")
-_IN_LINES = re.compile(
-    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[^\S\n]*(?:Function |Tool |API )?Name:[^\S\n]*(?P<name>\S[^\n]*)\n"
-    r"(?:[^\S\n]*Description:(?P<description>[^\n]*)\n)?"
-    r"[^\S\n]*(?:Parameters|Arguments):[^\S\n]*(?P<parameters>\{[^\n]*\})[^\S\n]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
 _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
@@ -74,7 +69,7 @@ def read_system_tools(text: str) -> tuple[Tool, ...]:
 def _read_lines(text: str) -> tuple[Tool, ...]:
     """The functions that have a line each for name, description and parameters. Raises BadRecord."""
     functions = []
-    for found in _IN_LINES.finditer(text):
+    for found in IN_LINES.finditer(text):
         parameters = decode_result(found["parameters"])
         if not isinstance(parameters, dict):
             raise BadRecord(f"the parameters of {found['name']!r} in the system text cannot be read: {found[0]!r:.60}")
