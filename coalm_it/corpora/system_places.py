@@ -28,7 +28,8 @@ _DECLARED = re.compile(r"namespace functions \{.*?\} // namespace functions", re
 _ARGUMENT = r"\s*+[\w ]+?\s*+=\s*+[^()\[\]\n]*"
 _BRACKET_CALLS = re.compile(rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\([^()\[\]\n]*\)|\.\.\.|…))*\s*+\]")
 """Calls in brackets: [func1(name=value), func2(...)]."""
-_JOINED = re.compile(rf"\[?\s*{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
+# As in calls/markup, the blanks before a place are taken from their first one only.
+_JOINED = re.compile(rf"(?:\[\s*+|(?<!\s)\s++)?{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
 _LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*\]")
 _FENCED = re.compile(rf"```(?:(?!```)[^{PLACE}])*{PLACE}(?:(?!```).)*```", re.DOTALL)
 _DESCRIBED = re.compile(
