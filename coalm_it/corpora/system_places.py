@@ -38,20 +38,23 @@ _DESCRIBED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """What stands before the parameters of a function that is described in lines: Name, Description, Parameters."""
-IN_LINES = re.compile(
-    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[^\S\n]*(?:Function |Tool |API )?Name:[^\S\n]*(?P<name>\S[^\n]*)\n"
-    r"(?:[^\S\n]*Description:(?P<description>[^\n]*)\n)?"
-    r"[^\S\n]*(?:Parameters|Arguments):[^\S\n]*(?P<parameters>\{[^\n]*\})[^\S\n]*$",
+_MARGIN = r"[^\S\n]*(?:[-*•][^\S\n])?\**"
+HEAD_IN_LINES = re.compile(
+    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[^\S\n]*\**(?:Function |Tool |API )?Name\**:\**[^\S\n]*(?P<name>\S[^\n]*)\n"
+    rf"(?:{_MARGIN}Description\**:\**(?P<description>[^\n]*)\n)?"
+    rf"{_MARGIN}(?:Parameters|Arguments)\**:\**[^\S\n]*(?=\{{)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""A function with a line each for its name, its description and its parameters, in JSON or Python notation."""
+"""What stands before the parameters of a function that has lines for its name, its description and its parameters."""
+_IN_LINES = re.compile(rf"{HEAD_IN_LINES.pattern}\{{[^\n]*\}}[^\S\n]*$", re.IGNORECASE | re.MULTILINE)
+"""Such a function with its parameters in one line, in JSON or Python notation."""
 _OPENING = re.compile(r"[{\[]")
 _QUOTED_KEYS = re.compile(r"[\"'](?P<key>name|arguments|parameters|args|tool_calls)[\"']\s*:")
 
 
 def mark_places(text: str, functions: Collection[str]) -> str:
     """The text with PLACE for each list of functions, each example of a call, and each tag of calls."""
-    marked = IN_LINES.sub(PLACE, _DECLARED.sub(PLACE, text.replace(PLACE, "")))
+    marked = _IN_LINES.sub(PLACE, _DECLARED.sub(PLACE, text.replace(PLACE, "")))
     marked = _BRACKET_CALLS.sub(PLACE, _mark_json(marked, functions))
     for pattern in (_TAGGED, _JOINED, _LISTED, _FENCED):
         marked = pattern.sub(lambda match: PLACE + _trailing_blanks(match[0]), marked)

@@ -13,8 +13,8 @@ from typing import Any
 
 from coalm_it.corpora.decoding import refuse_constant
 from coalm_it.corpora.parameter_types import read_type
-from coalm_it.corpora.records import BadRecord, decode_literal, decode_result
-from coalm_it.corpora.system_places import IN_LINES
+from coalm_it.corpora.records import BadRecord, decode_literal
+from coalm_it.corpora.system_places import HEAD_IN_LINES
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Tool
 
@@ -67,14 +67,18 @@ def read_system_tools(text: str) -> tuple[Tool, ...]:
 
 
 def _read_lines(text: str) -> tuple[Tool, ...]:
-    """The functions that have a line each for name, description and parameters. Raises BadRecord."""
+    """The functions that have lines for name, description and parameters. Raises BadRecord."""
     functions = []
-    for found in IN_LINES.finditer(text):
-        parameters = decode_result(found["parameters"])
+    for found in HEAD_IN_LINES.finditer(text):
+        name, described = found["name"].strip(" \t*`"), (found["description"] or "").strip()
+        try:
+            parameters, _ = _DECODER.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            parameters = decode_literal(text[found.end() :].partition("\n")[0].strip())
         if not isinstance(parameters, dict):
-            raise BadRecord(f"the parameters of {found['name']!r} in the system text cannot be read: {found[0]!r:.60}")
-        described = (found["description"] or "").strip()
-        functions.append({"name": found["name"].strip(), "description": described, "parameters": parameters})
+            raise BadRecord(f"the parameters of {name!r} in the system text cannot be read: {found[0]!r:.60}")
+        if not _has_values(parameters):
+            functions.append({"name": name, "description": described, "parameters": parameters})
     return read_tools(functions)
 
 
@@ -109,9 +113,12 @@ def _is_function(value: Any) -> bool:
 def _is_call(value: dict[str, Any]) -> bool:
     """Whether an object is an example of a call: it has nothing but a name and values, which are no types."""
     given = value.get("parameters", value.get("arguments"))
-    if len(value) != 2 or not isinstance(given, dict) or not given:
-        return False
-    return not any(isinstance(one, dict) or _is_type(one) for one in given.values())
+    return len(value) == 2 and isinstance(given, dict) and _has_values(given)
+
+
+def _has_values(parameters: dict[str, Any]) -> bool:
+    """Whether an object has the values of parameters, and not what these are."""
+    return bool(parameters) and not any(isinstance(one, dict) or _is_type(one) for one in parameters.values())
 
 
 def _is_type(value: Any) -> bool:

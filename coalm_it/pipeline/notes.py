@@ -71,7 +71,7 @@ def explain_no_rows(recipe: Recipe, mix: Mix, summaries: Mapping[str, ShardSumma
     whole = sum(summaries.values(), ShardSummary())
     held_out, mixed = len(mix.validation), sum(count.mixed for count in mix.counts.values())
     if held_out or mixed:
-        remedy = f"; {BY_DIALOGUE}" if mixed else ""
+        remedy = f"; {BY_DIALOGUE}" if mixed or splits_by_function(recipe) else ""
         return (
             f"validation {recipe.validation:g} leaves no candidate for train: {held_out:,} are held out, and "
             f"{mixed:,} are in neither split; hold out less{remedy}"

@@ -96,6 +96,7 @@ def test_a_call_in_the_text_is_a_call(tmp_path: Path, text: str, thought: str | 
         "At six. <think>Or seven?</think>",
         'Sure! [get_tide(harbour="Oban")]',
         f"Here: {CALL} and more",
+        "Let me check.\n```python\nget_tide(harbour='Oban')\n```",
     ],
 )
 def test_markup_that_cannot_be_read_is_a_fault_and_never_a_reply(tmp_path: Path, text: str) -> None:
@@ -104,9 +105,10 @@ def test_markup_that_cannot_be_read_is_a_fault_and_never_a_reply(tmp_path: Path,
     assert fault.reason.startswith("message 1: ")
 
 
+@pytest.mark.parametrize("key", ["arguments", "parameters"])
 @pytest.mark.parametrize("fence", ["{}", "```\n{}\n```", "```json\n[{}]\n```"])
-def test_a_text_that_calls_a_function_of_no_list_is_a_fault(tmp_path: Path, fence: str) -> None:
-    text = fence.replace("{}", '{"name": "get_moon", "arguments": {"harbour": "Oban"}}')
+def test_a_text_that_calls_a_function_of_no_list_is_a_fault(tmp_path: Path, fence: str, key: str) -> None:
+    text = fence.replace("{}", f'{{"name": "get_moon", "{key}": {{"harbour": "Oban"}}}}')
     (fault,) = read(tmp_path, {"messages": [ASK, say(text)], "tools": [TIDE]})
     assert isinstance(fault, Fault), fault
     assert fault.reason == "message 1: a call of 'get_moon', which is not among the 1 functions"
@@ -219,11 +221,13 @@ IN_LINES = """You can use the following tools:
 1. Name: get_tide
 Description: Tide at a harbour.
 Parameters: {"harbour": {"type": "string", "default": null}}
-2. Name: Moon of a day
-Parameters: {'day': {'type': 'str', 'description': "The day's date."}}
+2. **Name**: `Moon of a day`
+   **Parameters:** {'day': {'type': 'str', 'description': "The day's date."}}
 3. Name: get_time
 Description: The time.
-Parameters: {}
+Parameters: {
+  "zone": {"type": "string"}
+}
 Write <tool_call>
 {"name": "Tool name", "parameters": {"Parameter name": "Parameter content", "...": "..."}}
 </tool_call>"""
@@ -234,7 +238,7 @@ def test_functions_may_have_a_line_each_for_name_description_and_parameters() ->
     assert (tide.name, tide.description, list(tide.properties)) == ("get_tide", "Tide at a harbour.", ["harbour"])
     assert (moon.name, moon.description) == ("Moon of a day", "")
     assert moon.properties["day"] == {"type": "string", "description": "The day's date."}
-    assert (time.name, time.properties) == ("get_time", {})
+    assert (time.name, time.properties) == ("get_time", {"zone": {"type": "string"}})
 
 
 def test_broken_parameters_in_a_line_are_a_fault(tmp_path: Path) -> None:
@@ -248,6 +252,7 @@ def test_broken_parameters_in_a_line_are_a_fault(tmp_path: Path) -> None:
     "text",
     [
         'Call like this: {"name": "Tool name", "parameters": {"Parameter name": "Parameter content"}}',
+        'Customer\nName: Ann Lee\nDescription: gold member\nParameters: {"limit": 5}',
         'For example [{"name": "func1", "arguments": {"x": "value", "n": 3}}]',
     ],
 )
