@@ -30,7 +30,8 @@ _BRACKET_CALLS = re.compile(rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\
 """Calls in brackets: [func1(name=value), func2(...)]."""
 # As in calls/markup, the blanks before a place are taken from their first one only.
 _JOINED = re.compile(rf"(?:\[\s*+|(?<!\s)\s++)?{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
-_LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*\]")
+_LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*+(?:\([^()\[\]\n]*+\)\s*+)?\]")
+"""A list of one example, and of more "as needed"."""
 _FENCED = re.compile(rf"```(?:(?!```)[^{PLACE}])*{PLACE}(?:(?!```).)*```", re.DOTALL)
 _DESCRIBED = re.compile(
     r"^[^\S\n]*(?:\d+[.)]|[-*•])?[\s*]*(?:(?:tool|function|api)(?: name)?|name)\W*:[^\n]*\n"

@@ -144,6 +144,15 @@ Parameters: {}
 If no parameters are needed, leave the "parameters" field an empty dictionary."""
 
 
+def in_xlam() -> str:
+    return f"""You have access to a set of tools. When using tools, make calls in a single JSON array:
+
+[{{"name": "tool_call_name", "arguments": {{"arg1": "value1"}}}}, ... (additional parallel tool calls as needed)]
+
+If no tool is suitable, state that explicitly.
+{LISTED}"""
+
+
 def in_chinese() -> str:
     call = '<tool_call>{"name": "函数名", "arguments": {}}</tool_call>'
     return f"你可以使用以下工具：\n{LISTED}\n请以JSON格式返回函数调用：{call}"
@@ -154,7 +163,7 @@ def in_german() -> str:
 
 
 KINDS = [in_toolace, in_hermes, in_qwen, in_llama, in_glaive, in_block_markers, in_declarations, in_lines]
-KINDS += [in_lines_of_python, in_chinese, in_german]
+KINDS += [in_lines_of_python, in_xlam, in_chinese, in_german]
 
 
 @pytest.mark.parametrize("kind", KINDS)
