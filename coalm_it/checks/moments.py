@@ -12,6 +12,7 @@ from coalm_it.values import read_value
 _WHOLE_DAY = ("00:00", "23:59")
 _MONTH_ENDS = ("01", "28", "29", "30", "31")
 _MONTH_DAY = re.compile(r"(\d\d)-(\d\d)")
+"""A month and a day in either order, if one of them can be a month: 26-35 is a range."""
 _NEAR = datetime.timedelta(days=400)
 """How far from the clock "next year" may lead."""
 
@@ -32,9 +33,14 @@ def read_moment(text: str) -> Moment | None:
     if time and TIME.fullmatch(text):
         return Moment(frozenset(), written)
     if day := _MONTH_DAY.fullmatch(text):
-        return Moment(frozenset((f"--{text}", f"--{day[2]}-{day[1]}")), "")
+        readings = {f"--{month}-{date}" for month, date in (day.groups(), day.groups()[::-1]) if _is_day(month, date)}
+        return Moment(frozenset(readings)) if readings else None
     days = frozenset(form for form in read_value(text) if DAY.fullmatch(form))
     return Moment(days) if days else None
+
+
+def _is_day(month: str, day: str) -> bool:
+    return "01" <= month <= "12" and "01" <= day <= "31"
 
 
 def is_dated(moment: Moment, facts: TextFacts, clock: datetime.date | None) -> bool:

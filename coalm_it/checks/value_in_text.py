@@ -24,8 +24,13 @@ def stands_in(slot: str, value: Any, facts: TextFacts, clock: datetime.date | No
         return _is_counted(value, facts)
     text = _SCHEME.sub("", str(value).strip())
     if moment := read_moment(text):
-        return is_dated(moment, facts, clock)
+        return is_dated(moment, facts, clock) or _is_written(text, facts)
     return names(text, facts) or _is_said_otherwise(slot, text, facts)
+
+
+def _is_written(text: str, facts: TextFacts) -> bool:
+    """Whether a text has exactly these characters: "12-10", which may be a day, a range or a score."""
+    return re.search(rf"(?<![\w-]){re.escape(text)}(?![\w-])", facts.raw) is not None
 
 
 def _is_counted(value: float, facts: TextFacts) -> bool:
@@ -135,9 +140,13 @@ def _is_abbreviated(slot: str, text: str, facts: TextFacts) -> bool:
 _SMALL = frozenset("a an and of in on at for to the with by or is de la el asc desc".split())
 _RANGE = re.compile(r"\d+(?:\.\d+)?(?:\s?[-–~/x:,]\s?\d+(?:\.\d+)?)+")
 """Numbers with a mark between them: 1966-1976, 120/80."""
+_ZONE = re.compile(r"(?:Africa|America|Asia|Atlantic|Australia|Europe|Indian|Pacific)/(?:\w+/)?(\w+)")
+"""A time zone, named after a city: Europe/London."""
 _UNTIL = re.compile(r"\s+(?:-|–|to|until)\s+")
 _LOWER_WORD = re.compile(r"(?<![^\W_])[a-z]+(?![^\W_])")
 """Words that are no names."""
+_ADJECTIVE = re.compile("n|an|ian|ese|ic")
+"""Endings of adjectives that name a country or a party: African, Peruvian, Democratic."""
 
 
 def _has_characters(squeezed: str, said: str) -> bool:
@@ -158,9 +167,15 @@ def _is_inflected(one: str, said: frozenset[str]) -> bool:
     return False
 
 
+def _names_adjective(one: str, said: frozenset[str]) -> bool:
+    """Whether the adjective of a name was said: African for Africa."""
+    return len(one) > 3 and any(other.startswith(one) and _ADJECTIVE.fullmatch(other[len(one) :]) for other in said)
+
+
 def is_composed(text: str, known: Sequence[TextFacts], clock: datetime.date | None) -> bool:
     """Whether all that a value consists of was said, though not in one place: "Oban, Scotland", "netflix,hulu"."""
-    if moment := read_moment(text):
+    moment = read_moment(text)
+    if moment and not any(day.startswith("--") for day in moment.days):  # "10-12" may be a range as well
         parts = [Moment(moment.days), Moment(frozenset(), moment.time)]
         return all(any(is_dated(part, facts, clock) for facts in known) for part in parts)
     ends = [read_moment(end) for end in _UNTIL.split(text)]
@@ -168,6 +183,8 @@ def is_composed(text: str, known: Sequence[TextFacts], clock: datetime.date | No
         return all(any(end and is_dated(end, facts, clock) for facts in known) for end in ends)
     if text in _WORDLIKE:
         return False
+    if (zone := _ZONE.fullmatch(text)) and any(names(zone[1].replace("_", " "), one) for one in known):
+        return True
     place, comma, region = text.partition(", ")
     if (
         comma
@@ -186,6 +203,8 @@ def is_composed(text: str, known: Sequence[TextFacts], clock: datetime.date | No
         return _has_characters(own.squeezed, "\n".join(facts.squeezed for facts in known))
     wanted = own.stems - _SMALL
     said = frozenset[str]().union(*(facts.stems for facts in known))
+    if text.istitle() and text.isalpha() and _names_adjective(text.casefold(), said):
+        return True
     lower = {stem(word) for word in _LOWER_WORD.findall(text)} | {one for one in own.stems if not one.isascii()}
     missing = [one for one in wanted if one not in said and not (one in lower and _is_inflected(one, said))]
     if any(any(map(str.isdecimal, one)) for one in missing):

@@ -1,6 +1,7 @@
 """Arguments that are right but for their form -> arguments as the function's schema has them, with nothing lost.
 
 - 5.0 for an integer is 5.
+- An integer is a text where the schema allows nothing else: 14 -> "14".
 - A numeral in a text is a number, and "true" a boolean, where the schema allows no text: "85" -> 85.
 - A list or an object in a text, in JSON or Python notation, is itself: "['Ann', 'Bob']".
 - "" or null for an optional parameter is an absent one, unless the schema allows that value: null by its types, "" by
@@ -88,6 +89,8 @@ def _convert(value: Any, types: frozenset[str]) -> Any:
     """The value in one of the types, if that loses nothing; otherwise the value itself."""
     if isinstance(value, float) and types & {"integer", "number"} == {"integer"}:
         return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    if type(value) is int and types == {"string"}:
+        return str(value)
     if not isinstance(value, str) or "string" in types:
         return value
     if "boolean" in types and value.lower() in ("true", "false"):

@@ -28,8 +28,10 @@ _DECLARED = re.compile(r"namespace functions \{.*?\} // namespace functions", re
 _ARGUMENT = r"\s*+[\w ]+?\s*+=\s*+[^()\[\]\n]*"
 _BRACKET_CALLS = re.compile(rf"\[\s*+[\w.]+\({_ARGUMENT}\)(?:\s*+,\s*+(?:[\w.]+\([^()\[\]\n]*\)|\.\.\.|…))*\s*+\]")
 """Calls in brackets: [func1(name=value), func2(...)]."""
-_JOINED = re.compile(rf"\[?\s*{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
-_LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*\]")
+# As in calls/markup, the blanks before a place are taken from their first one only.
+_JOINED = re.compile(rf"(?:\[\s*+|(?<!\s)\s++)?{PLACE}(?:[\s,]|\.\.\.|\bor\b)*(?:{PLACE}(?:[\s,]|\.\.\.)*)+\]?")
+_LISTED = re.compile(rf"\[\s*{PLACE}[\s,.]*+(?:\([^()\[\]\n]*+\)\s*+)?\]")
+"""A list of one example, and of more "as needed"."""
 _FENCED = re.compile(rf"```(?:(?!```)[^{PLACE}])*{PLACE}(?:(?!```).)*```", re.DOTALL)
 _DESCRIBED = re.compile(
     r"^[^\S\n]*(?:\d+[.)]|[-*•])?[\s*]*(?:(?:tool|function|api)(?: name)?|name)\W*:[^\n]*\n"
@@ -37,13 +39,23 @@ _DESCRIBED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """What stands before the parameters of a function that is described in lines: Name, Description, Parameters."""
+_MARGIN = r"[^\S\n]*(?:[-*•][^\S\n])?\**"
+HEAD_IN_LINES = re.compile(
+    r"^[^\S\n]*(?:\d+[.)]|[-*•])?[^\S\n]*\**(?:Function |Tool |API )?Name\**:\**[^\S\n]*(?P<name>\S[^\n]*)\n"
+    rf"(?:{_MARGIN}Description\**:\**(?P<description>[^\n]*)\n)?"
+    rf"{_MARGIN}(?:Parameters|Arguments)\**:\**[^\S\n]*(?=\{{)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What stands before the parameters of a function that has lines for its name, its description and its parameters."""
+_IN_LINES = re.compile(rf"{HEAD_IN_LINES.pattern}\{{[^\n]*\}}[^\S\n]*$", re.IGNORECASE | re.MULTILINE)
+"""Such a function with its parameters in one line, in JSON or Python notation."""
 _OPENING = re.compile(r"[{\[]")
 _QUOTED_KEYS = re.compile(r"[\"'](?P<key>name|arguments|parameters|args|tool_calls)[\"']\s*:")
 
 
 def mark_places(text: str, functions: Collection[str]) -> str:
     """The text with PLACE for each list of functions, each example of a call, and each tag of calls."""
-    marked = _DECLARED.sub(PLACE, text.replace(PLACE, ""))
+    marked = _IN_LINES.sub(PLACE, _DECLARED.sub(PLACE, text.replace(PLACE, "")))
     marked = _BRACKET_CALLS.sub(PLACE, _mark_json(marked, functions))
     for pattern in (_TAGGED, _JOINED, _LISTED, _FENCED):
         marked = pattern.sub(lambda match: PLACE + _trailing_blanks(match[0]), marked)

@@ -1,7 +1,8 @@
 """The functions that a system text lists -> Tools.
 
 ToolACE and smoltalk have a JSON list of functions in the text; Hermes and Qwen one in <tools>, or one object a line
-there; Glaive has objects one after another, ToolLLaMA a list in Python notation.
+there; Glaive has objects one after another, ToolLLaMA a list in Python notation, ToolRL three lines a function. An
+example of a call is no function, though it has a name and parameters as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import re
 from typing import Any
 
 from coalm_it.corpora.decoding import refuse_constant
+from coalm_it.corpora.parameter_types import read_type
 from coalm_it.corpora.records import BadRecord, decode_literal
+from coalm_it.corpora.system_places import HEAD_IN_LINES
 from coalm_it.corpora.toolspecs import read_tools
 from coalm_it.schema import Tool
 
@@ -43,6 +46,8 @@ def read_system(text: str) -> tuple[Tool, ...]:
 
 def read_system_tools(text: str) -> tuple[Tool, ...]:
     """The functions that a system text lists in any form; none if there are none. Raises BadRecord."""
+    if described := _read_lines(text):
+        return described
     tagged = _TAG.search(text)
     listed = text[tagged.end() :].partition("</tools>")[0] if tagged else text
     objects = _read_objects(listed)
@@ -59,6 +64,22 @@ def read_system_tools(text: str) -> tuple[Tool, ...]:
     if tagged and not tools and listed.strip("[] \n"):
         raise BadRecord(f"the functions in <tools> of the system text cannot be read: {listed!r:.60}")
     return tools
+
+
+def _read_lines(text: str) -> tuple[Tool, ...]:
+    """The functions that have lines for name, description and parameters. Raises BadRecord."""
+    functions = []
+    for found in HEAD_IN_LINES.finditer(text):
+        name, described = found["name"].strip(" \t*`"), (found["description"] or "").strip()
+        try:
+            parameters, _ = _DECODER.raw_decode(text, found.end())
+        except (ValueError, RecursionError):
+            parameters = decode_literal(text[found.end() :].partition("\n")[0].strip())
+        if not isinstance(parameters, dict):
+            raise BadRecord(f"the parameters of {name!r} in the system text cannot be read: {found[0]!r:.60}")
+        if not _has_values(parameters):
+            functions.append({"name": name, "description": described, "parameters": parameters})
+    return read_tools(functions)
 
 
 def _read_python_list(text: str) -> tuple[Tool, ...]:
@@ -84,4 +105,21 @@ def _read_objects(text: str) -> list[Any]:
 
 
 def _is_function(value: Any) -> bool:
-    return isinstance(value, dict) and ("name" in value or isinstance(value.get("function"), dict))
+    if not isinstance(value, dict):
+        return False
+    return ("name" in value and not _is_call(value)) or isinstance(value.get("function"), dict)
+
+
+def _is_call(value: dict[str, Any]) -> bool:
+    """Whether an object is an example of a call: it has nothing but a name and values, which are no types."""
+    given = value.get("parameters", value.get("arguments"))
+    return len(value) == 2 and isinstance(given, dict) and _has_values(given)
+
+
+def _has_values(parameters: dict[str, Any]) -> bool:
+    """Whether an object has the values of parameters, and not what these are."""
+    return bool(parameters) and not any(isinstance(one, dict) or _is_type(one) for one in parameters.values())
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, str) and "type" in read_type(value).schema

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from coalm_it.dataset.manifest import FaultEntry
 from coalm_it.dataset.summary import ShardSummary
+from coalm_it.dataset.tables import open_table
 from coalm_it.pipeline.mix import Mix, splits_by_function
 from coalm_it.recipe import Recipe
 from coalm_it.rendering import LAYOUT_ADVICE
@@ -71,7 +72,7 @@ def explain_no_rows(recipe: Recipe, mix: Mix, summaries: Mapping[str, ShardSumma
     whole = sum(summaries.values(), ShardSummary())
     held_out, mixed = len(mix.validation), sum(count.mixed for count in mix.counts.values())
     if held_out or mixed:
-        remedy = f"; {BY_DIALOGUE}" if mixed else ""
+        remedy = f"; {BY_DIALOGUE}" if mixed or splits_by_function(recipe) else ""
         return (
             f"validation {recipe.validation:g} leaves no candidate for train: {held_out:,} are held out, and "
             f"{mixed:,} are in neither split; hold out less{remedy}"
@@ -82,7 +83,7 @@ def explain_no_rows(recipe: Recipe, mix: Mix, summaries: Mapping[str, ShardSumma
         counts = sorted(whole.rejected_by.items(), key=lambda item: -item[1])
         advice = f"; {LAYOUT_ADVICE}" if "layout" in whole.rejected_by else ""
         listed = ", ".join(f"{check} {count:,}" for check, count in counts)
-        return f"the checks rejected every sample ({listed}){advice}"
+        return f"the checks rejected every sample ({listed}){advice}{_describe_first_reject(mix)}"
     if not summaries:
         return "none of the corpora was found"
     if whole.filtered:
@@ -90,3 +91,13 @@ def explain_no_rows(recipe: Recipe, mix: Mix, summaries: Mapping[str, ShardSumma
         return f"the corpora hold no usable dialogue: filter, keep, drop or prefixes leave out {left_out}"
     see = f"; see the {'faults' if len(whole.faults) > 1 else 'fault'} above" if whole.faults else ""
     return f"the corpora hold no usable dialogue{see}"
+
+
+def _describe_first_reject(mix: Mix) -> str:
+    """An example of what the checks found: of a build without rows no rejects are written."""
+    if not mix.rejects:
+        return ""
+    table, row, *_ = mix.rejects[0]
+    with open_table(mix.tables[table]) as rows:
+        (reject,) = rows.slice(row, 1).select(["id", "findings"]).to_pylist()
+    return f"; the first, {reject['id']}: {reject['findings'][0]['message']}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from coalm_it.templates import render_macro
 from coalm_it.values.today import find_today
 
 Columns = tuple[str, str, str]
+_LINE_BREAKS = re.compile(r"[^\S\n]*+\n\s*+")
 TurnLines = Callable[[Turn], str]
 
 
@@ -103,21 +105,26 @@ LAYOUTS: dict[Layout, Callable[[Sample, CorpusText, TurnLines], Columns]] = {
 # --- ReAct ---
 
 
+def write_thought(thought: str | None) -> str:
+    """The line of a thought: one line, also where the reasoning of a corpus has several paragraphs."""
+    return f"Thought: {_LINE_BREAKS.sub(' ', str(thought))}"
+
+
 def write_turn_lines(turn: Turn) -> str:
     """The labelled lines of a complete turn."""
     lines = [f"User: {turn.user}", *(line for step in turn.steps for line in _list_step_lines(step))]
-    lines += [f"Thought: {turn.thought}"] * (turn.thought is not None)
+    lines += [write_thought(turn.thought)] if turn.thought is not None else []
     return "\n".join([*lines, f"System: {turn.reply}"])
 
 
 def _write_open_turn(sample: Sample) -> str:
     """The labelled lines of the current turn up to the thought of the target."""
     lines = [f"User: {sample.current.user}", *(line for step in sample.steps for line in _list_step_lines(step))]
-    return "\n".join([*lines, f"Thought: {sample.thought}"])
+    return "\n".join([*lines, write_thought(sample.thought)])
 
 
 def _list_step_lines(step: Step) -> list[str]:
-    thought = [f"Thought: {step.thought}"] if step.thought is not None else []
+    thought = [write_thought(step.thought)] if step.thought is not None else []
     actions = [f"Action: {line}" for line in format_calls(step.calls, "python").split("\n")]
     return thought + actions + [f"Observation: {format_value(result)}" for result in step.observations]
 

@@ -20,7 +20,14 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from coalm_it.calls import Syntax, format_calls, format_value, is_python_name
 from coalm_it.draw import stable_hash
-from coalm_it.rendering.columns import Columns, ServicesText, describe_services, format_clock, format_state
+from coalm_it.rendering.columns import (
+    Columns,
+    ServicesText,
+    describe_services,
+    format_clock,
+    format_state,
+    write_thought,
+)
 from coalm_it.rendering.memo import TurnMemo
 from coalm_it.rendering.messages import QualifiedNames, dump_json, format_tools
 from coalm_it.rendering.signatures import write_signature
@@ -129,7 +136,7 @@ class VariedColumns:
         )
         begun = [f"User: {sample.current.user}", *self._step_lines(sample.steps, form.syntax)]
         move = sample.current.reply if sample.step is None else self._write_calls(sample.calls, form.syntax)
-        thought = f"Thought: {sample.thought}\n" if has_thought else ""
+        thought = f"{write_thought(sample.thought)}\n" if has_thought else ""
         return instruction, "\n".join(begun), f"{thought}{move}"
 
     def _find_phrases(self, syntax: Syntax) -> str:

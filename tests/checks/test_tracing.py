@@ -75,6 +75,10 @@ def is_grounded(*args: Any, **settings: Any) -> bool:
         ("In Paris, for 2 hours", ["Paris, France", 120, "PT2H"], ["Rome, Italy", 90]),
         ("Am 17. Mai 2024 im Café für €1.250,50", ["2024-05-17", "Cafe", 1250.5], ["2024-05-18", 12.5]),
         ("From 1966 to 1976", ["1966-1976"], ["1966-1977"]),
+        ("People aged 26-35, on 12-10", ["26-35", "12-10"], ["26-36", "11-10", "10-13"]),
+        ("The time in New York and Tokyo", ["America/New_York", "Asia/Tokyo"], ["Europe/London", "Asia/Tok"]),
+        ("Between 10 and 12 of them", ["10-12"], ["10-11", "2024-10-12", "10:12"]),
+        ("Democratic voters in African cities", ["Democrat", "Africa"], ["Asia", "Republican", "Afri"]),
         ("summarized reports for the third floor", ["summary report", 3, "third"], ["full report", 4]),
     ],
 )

@@ -133,6 +133,26 @@ Parameters: {json.dumps(SCHEMA["properties"])}
 </tool_call>"""
 
 
+def in_lines_of_python() -> str:
+    return """You can use these tools:
+1. Name: get_tide
+Description: Tide at a harbour.
+Parameters: {'harbour': {'type': 'str', 'description': "The harbour's name.", 'default': None}}
+2. Name: Ferry Times
+Description: Times of ferries.
+Parameters: {}
+If no parameters are needed, leave the "parameters" field an empty dictionary."""
+
+
+def in_xlam() -> str:
+    return f"""You have access to a set of tools. When using tools, make calls in a single JSON array:
+
+[{{"name": "tool_call_name", "arguments": {{"arg1": "value1"}}}}, ... (additional parallel tool calls as needed)]
+
+If no tool is suitable, state that explicitly.
+{LISTED}"""
+
+
 def in_chinese() -> str:
     call = '<tool_call>{"name": "函数名", "arguments": {}}</tool_call>'
     return f"你可以使用以下工具：\n{LISTED}\n请以JSON格式返回函数调用：{call}"
@@ -143,7 +163,7 @@ def in_german() -> str:
 
 
 KINDS = [in_toolace, in_hermes, in_qwen, in_llama, in_glaive, in_block_markers, in_declarations, in_lines]
-KINDS += [in_chinese, in_german]
+KINDS += [in_lines_of_python, in_xlam, in_chinese, in_german]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -194,7 +214,16 @@ def test_sentences_about_anything_else_stay(text: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{" * 100_000, "[{" * 50_000, "<tool_call>" * 9_000, "[a(b = " * 20_000, '{"name": "a", ' * 2_000]
+    "text",
+    [
+        "Name: a\nDescription: b\n" * 9_000,
+        "Name:" + " " * 99_999,
+        "{" * 100_000,
+        "[{" * 50_000,
+        "<tool_call>" * 9_000,
+        "[a(b = " * 20_000,
+        '{"name": "a", ' * 2_000,
+    ],
 )
 def test_brackets_without_end_take_no_time(text: str) -> None:
     started = time.perf_counter()

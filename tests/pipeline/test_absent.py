@@ -117,7 +117,8 @@ def test_a_build_whose_functions_are_all_held_out_says_so(bundled: Path, data: P
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
         "coalm-it: no row to write: validation 0.999 leaves no candidate for train: 4 are held out, and 0 are in "
-        "neither split; hold out less"
+        "neither split; hold out less; where the dialogues share functions, hold out dialogues instead: --set "
+        "validation_by=dialogues"
     )
 
 

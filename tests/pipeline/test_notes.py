@@ -95,6 +95,20 @@ def test_where_nothing_is_left_for_train_the_split_is_named_and_not_the_corpus(m
         assert "no usable dialogue" not in line
 
 
+def test_where_the_checks_reject_every_sample_the_first_one_is_told(mine: Path) -> None:
+    talk = make_talk(0)
+    talk["messages"][-1]["content"] = "It is at 06:10\x1b."
+    write_lines(
+        mine.parent / "corpora" / "chats.jsonl", [{**talk, "messages": [talk["messages"][0], talk["messages"][-1]]}]
+    )
+    done = build(mine)
+    assert done.exit_code == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("coalm-it: no row to write: the checks rejected every sample (")
+    assert "; the first, parcels/train/chats_0/0/function_call: " in last
+    assert "\x1b" not in last
+
+
 # --- faults ---
 
 

@@ -96,12 +96,28 @@ def test_a_call_in_the_text_is_a_call(tmp_path: Path, text: str, thought: str | 
         "At six. <think>Or seven?</think>",
         'Sure! [get_tide(harbour="Oban")]',
         f"Here: {CALL} and more",
+        "Let me check.\n```python\nget_tide(harbour='Oban')\n```",
     ],
 )
 def test_markup_that_cannot_be_read_is_a_fault_and_never_a_reply(tmp_path: Path, text: str) -> None:
     (fault,) = read(tmp_path, {"messages": [ASK, say(text)], "tools": [TIDE]})
     assert isinstance(fault, Fault), fault
     assert fault.reason.startswith("message 1: ")
+
+
+@pytest.mark.parametrize("key", ["arguments", "parameters"])
+@pytest.mark.parametrize("fence", ["{}", "```\n{}\n```", "```json\n[{}]\n```"])
+def test_a_text_that_calls_a_function_of_no_list_is_a_fault(tmp_path: Path, fence: str, key: str) -> None:
+    text = fence.replace("{}", f'{{"name": "get_moon", "{key}": {{"harbour": "Oban"}}}}')
+    (fault,) = read(tmp_path, {"messages": [ASK, say(text)], "tools": [TIDE]})
+    assert isinstance(fault, Fault), fault
+    assert fault.reason == "message 1: a call of 'get_moon', which is not among the 1 functions"
+
+
+@pytest.mark.parametrize("text", ["[]", "```\n[]\n```", "```json\n[]\n```"])
+def test_an_empty_list_is_the_decision_to_call_nothing(tmp_path: Path, text: str) -> None:
+    turn = read_turn(tmp_path, ASK, say(text))
+    assert ([step.calls for step in turn.steps], turn.reply) == ([()], None)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +215,54 @@ def test_functions_in_the_system_text_are_the_functions_of_the_record(tmp_path: 
 )
 def test_a_system_text_may_list_none(text: str) -> None:
     assert read_system_tools(text) == ()
+
+
+IN_LINES = """You can use the following tools:
+1. Name: get_tide
+Description: Tide at a harbour.
+Parameters: {"harbour": {"type": "string", "default": null}}
+2. **Name**: `Moon of a day`
+   **Parameters:** {'day': {'type': 'str', 'description': "The day's date."}}
+3. Name: get_time
+Description: The time.
+Parameters: {
+  "zone": {"type": "string"}
+}
+Write <tool_call>
+{"name": "Tool name", "parameters": {"Parameter name": "Parameter content", "...": "..."}}
+</tool_call>"""
+
+
+def test_functions_may_have_a_line_each_for_name_description_and_parameters() -> None:
+    tide, moon, time = read_system_tools(IN_LINES)
+    assert (tide.name, tide.description, list(tide.properties)) == ("get_tide", "Tide at a harbour.", ["harbour"])
+    assert (moon.name, moon.description) == ("Moon of a day", "")
+    assert moon.properties["day"] == {"type": "string", "description": "The day's date."}
+    assert (time.name, time.properties) == ("get_time", {"zone": {"type": "string"}})
+
+
+def test_broken_parameters_in_a_line_are_a_fault(tmp_path: Path) -> None:
+    system = {"role": "system", "content": "Name: get_tide\nParameters: {harbour}"}
+    (fault,) = read(tmp_path, {"messages": [system, ASK, say("Hi.")]})
+    assert isinstance(fault, Fault)
+    assert fault.reason.startswith("the parameters of 'get_tide' in the system text cannot be read: 'Name: get_tide")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Call like this: {"name": "Tool name", "parameters": {"Parameter name": "Parameter content"}}',
+        'Customer\nName: Ann Lee\nDescription: gold member\nParameters: {"limit": 5}',
+        'For example [{"name": "func1", "arguments": {"x": "value", "n": 3}}]',
+    ],
+)
+def test_an_example_of_a_call_is_no_function(text: str) -> None:
+    assert read_system_tools(text) == ()
+
+
+def test_parameters_may_be_types_alone() -> None:
+    (tool,) = read_system_tools('[{"name": "get_tide", "parameters": {"harbour": "string", "days": "int"}}]')
+    assert tool.properties == {"harbour": {"type": "string"}, "days": {"type": "integer"}}
 
 
 def test_broken_functions_in_tags_are_a_fault(tmp_path: Path) -> None:

@@ -288,6 +288,7 @@ def test_a_setting_that_makes_no_sense_is_one_line(tmp_path: Path, columns: dict
     [
         ([{"id": 1, "gold": "x"}, {"id": 1, "gold": "y"}], "2 answers with the id '1' in gold_own.jsonl"),
         ([{"id": 2, "gold": "x"}], "no answers with the id '1' in gold_own.jsonl"),
+        ([{"id": 1, "gold": None}], "answer: gold is null; [] would be the decision to call nothing"),
         ([{"id": 1}], "field 'gold' is missing; there is 'id'"),
         (None, "there is no file gold_own.jsonl; the layout should list it under also"),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toolrl import TOOLRL
 
 from coalm_it.corpora.sources import load_source
 from coalm_it.readers import read_dialogues
@@ -401,6 +402,17 @@ GOLDEN: dict[str, tuple[dict[str, str], list[str], list[Any]]] = {
             "left out by prefixes: another record begins with all messages of this one",
             [["Tide in Oban?", "At 06:10."], ["And in Mull?", "At 06:25."]],
             [["Hi", "Hello."]],
+        ],
+    ),
+    "ToolRL": (
+        TOOLRL,
+        ["get_tide"],
+        [
+            [
+                ["In Oban?", ("One call.", [OBAN], HIGH), "(Tell it.)", "At 06:10."],
+                ["And in Mull?", "(Ask.)", "Which Mull?"],
+            ],
+            [["In Mull?", ("One call.", [("get_tide", {"harbour": "Mull"})]), None]],
         ],
     ),
     "ACEBench": (

@@ -197,6 +197,14 @@ def test_only_the_output_has_a_thought_and_begins_with_it() -> None:
     assert action.input == "User: A ferry from Oban?"
 
 
+def test_a_thought_of_several_paragraphs_is_one_line_of_the_output() -> None:
+    *before, last = TURNS[:2]
+    turns = (*before, last.model_copy(update={"thought": "No new search. \n\nOr is it?\n  No."}))
+    row = Renderer(Inventory()).render_row(make_sample(1, turns=turns))
+    assert row.output == "Thought: No new search. Or is it? No.\nThat is fine."
+    assert json.loads(row.completion[0])["reasoning_content"] == "No new search. \n\nOr is it?\n  No."
+
+
 def test_function_calling_rows_ask_for_no_thought() -> None:
     for step in (0, None):
         row = Renderer(Inventory()).render_row(make_sample(0, "function_call", step))

@@ -31,6 +31,8 @@ def find_answer(record: Any, corpus: Corpus, file: RawFile, functions: Collectio
     if columns.answer_arguments is not None:
         given = _parse(get_value(record, columns.answer_arguments), columns.answer_arguments)
         return {"role": "function_call", "content": _join_lists(value, given)}
+    if value is None:
+        raise BadRecord(f"answer: {columns.answer} is null; [] would be the decision to call nothing")
     if isinstance(value, dict) and ("role" in value or "content" in value):
         return {"role": "assistant", **value}
     if isinstance(value, str):

@@ -8,11 +8,12 @@ becomes a reply.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from coalm_it.calls.markup import Format, read_move
+from coalm_it.calls.markup import FENCE, Format, read_move
 from coalm_it.corpora.records import BadRecord, decode_result
 from coalm_it.schema import Call
 
@@ -29,6 +30,7 @@ _LEFT_OVER = re.compile(
 )
 _REACT = re.compile(r"^\s*Action:[ \t]*(\S[^\n]*?)[ \t]*\n\s*Action Input:(.*)", re.DOTALL | re.MULTILINE)
 """The last lines of a move in ReAct, as in ToolLLaMA: after a line of thought, the function and its arguments."""
+_CALL_KEYS = ({"name", "arguments"}, {"name", "parameters"})
 _WHOLE: tuple[Format, ...] = ("tags", "json", "openai", "bracket", "python")
 
 
@@ -122,23 +124,41 @@ def _parse_tagged(inside: str) -> tuple[Call, ...]:
 
 
 def _read_whole(body: str, functions: Collection[str]) -> tuple[Call, ...] | None:
-    """The calls, where the whole text is calls of functions of the record, or the decision `[]` to make none."""
-    if not functions or not body.startswith(("{", "[", "```", *functions)):
+    """The calls, where the whole text is calls of functions of the record, or the decision `[]` to make none.
+
+    JSON of names and arguments alone is a call whatever it names: a reply has no such form.
+    """
+    body = FENCE.sub("", body).strip() if body.startswith("```") else body
+    if not functions or not body.startswith(("{", "[", *functions)):
         return None
     if body == "[]":
         return ()
     for form in _WHOLE:
         read = read_move(body, (form,), functions)
-        if read.calls and all(call.name in functions for call in read.calls):
+        if read.calls and (all(call.name in functions for call in read.calls) or _is_json_of_calls(body)):
             return read.calls
     return None
 
 
+def _is_json_of_calls(body: str) -> bool:
+    """Whether a text is an object in JSON with a name and arguments and nothing else, or a list of such."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return False
+    return all(
+        isinstance(one, dict)
+        and set(one) in _CALL_KEYS
+        and all(isinstance(one[key], dict) for key in {*one} - {"name"})
+        for one in (value if isinstance(value, list) else [value])
+    )
+
+
 def _holds_call(body: str, functions: Collection[str]) -> bool:
-    """Whether a text holds a call of one of the functions, in brackets or as JSON with arguments."""
-    in_brackets = "[" in body and "(" in body
+    """Whether a text holds a call of one of the functions, in brackets, in a code fence, or as JSON with arguments."""
+    in_brackets = "(" in body and ("[" in body or "```" in body)
     in_json = '"name"' in body and ('"arguments"' in body or '"parameters"' in body)
     if not functions or not (in_brackets or in_json):
         return False
     names = "|".join(map(re.escape, sorted(functions, key=len, reverse=True)))
-    return re.search(rf'\[\s*(?:{names})\s*\(|"name"\s*:\s*"(?:{names})"', body) is not None
+    return re.search(rf'(?:\[|```\w*)\s*(?:{names})\s*\(|"name"\s*:\s*"(?:{names})"', body) is not None
