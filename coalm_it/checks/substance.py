@@ -13,7 +13,7 @@ from typing import Any
 
 from coalm_it.checks.claims import read_claims
 from coalm_it.checks.evidence import read_leaves
-from coalm_it.checks.wording import read_thought, read_words, split_name, stem_word
+from coalm_it.checks.wording import is_of_corpus, read_thought, read_words, split_name, stem_word
 from coalm_it.schema import Call, Finding, Sample
 from coalm_it.values import mentions
 from coalm_it.values.numbers import NUMBERS
@@ -41,7 +41,7 @@ def check_substance(sample: Sample) -> list[Finding]:
     """Finds thoughts of a model before a call or after a result that hold nothing of that moment."""
     thought = read_thought(sample)
     current = sample.current
-    if not thought or sample.provenance.get("writer", "grounded") in ("grounded", "corpus"):
+    if not thought or is_of_corpus(sample) or sample.provenance.get("writer", "grounded") == "grounded":
         return []
     calls = [call for step in current.steps[: None if sample.step is None else sample.step + 1] for call in step.calls]
     if not calls or _has_outcome(sample, thought) or not _lacks_things(sample, thought, calls):

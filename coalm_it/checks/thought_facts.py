@@ -18,7 +18,7 @@ from typing import Any
 
 from coalm_it.checks.derivations import COUNTED, Mention, follows
 from coalm_it.checks.evidence import read_leaves
-from coalm_it.checks.wording import read_thought, read_words
+from coalm_it.checks.wording import is_of_corpus, read_thought, read_words
 from coalm_it.observations import read_content
 from coalm_it.schema import Finding, Sample, Step, Turn
 from coalm_it.values import find_values, read_value, value_text
@@ -27,9 +27,11 @@ from coalm_it.values.numbers import NUMBERS
 
 
 def check_thought_facts(sample: Sample) -> list[Finding]:
-    """Finds values of a thought without evidence. Published rows that were read back are not checked: they lack it."""
+    """Finds values of a thought without evidence. Published rows that were read back lack it, and a corpus's own
+    thoughts may reckon and remember: these are not checked.
+    """
     thought = read_thought(sample)
-    if not thought or sample.columns is not None:
+    if not thought or sample.columns is not None or is_of_corpus(sample):
         return []
     mentions = _read_mentions(sample, thought)
     if not mentions:

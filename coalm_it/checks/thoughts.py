@@ -10,7 +10,7 @@ import re
 
 from coalm_it.checks.evidence import read_exchanged_values
 from coalm_it.checks.language import find_foreign_language
-from coalm_it.checks.wording import names_tool, read_thought, read_words, split_sentences
+from coalm_it.checks.wording import is_of_corpus, names_tool, read_thought, read_words, split_sentences
 from coalm_it.schema import Finding, Sample
 
 MAX_WORDS = 90
@@ -39,8 +39,11 @@ def check_thoughts(sample: Sample) -> list[Finding]:
     """Finds thoughts that are copied, empty, too long, in another language, formatted, addressed to the user, or that
     show that they were written for a data set.
 
-    A copied thought repeats the user's words, the reply, or another thought of the dialogue so far.
+    A copied thought repeats the user's words, the reply, or another thought of the dialogue so far. A corpus's own
+    thoughts are as they are: the rules are for those that are written here.
     """
+    if is_of_corpus(sample):
+        return []
     thought = read_thought(sample)
     if not thought:
         return []

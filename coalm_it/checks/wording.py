@@ -18,6 +18,11 @@ _SEPARATORS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_\d]+")
 _CODE_NAME = re.compile(r"\w*(?:[a-z][A-Z]|_|\d)\w*")
 
 
+def is_of_corpus(sample: Sample) -> bool:
+    """Whether the thought of the target is the corpus's own."""
+    return bool(sample.provenance.get("writer") == "corpus")
+
+
 def read_thought(sample: Sample) -> str | None:
     """The thought of the target in the ReAct tasks; None in other tasks, or if it is missing."""
     return sample.thought if sample.task in ("react_action", "react_response") else None

@@ -33,7 +33,7 @@ def describe_task(sample: Sample, corpus: CorpusText, services: str) -> str:
         return render_macro("rows/system", "state_tracking", services) if sample.tools else corpus.slots
     if sample.system:
         return render_macro("rows/system", "corpus", format_clock(sample), sample.system)
-    macro = "function_call" if sample.task == "function_call" else "react"
+    macro = "talk" if not sample.tools else "function_call" if sample.task == "function_call" else "react"
     return render_macro("rows/system", macro, format_clock(sample))
 
 
