@@ -263,7 +263,7 @@ def talk(*messages: tuple[str, str]) -> Conversation:
     """A dialogue of these roles and contents; an assistant's content "call" is a call."""
     calls = [{"id": "1", "type": "function", "function": {"name": "find", "arguments": {}}}]
     more: dict[str, dict[str, Any]] = {"tool": {"tool_call_id": "1", "name": "find"}}
-    made = [
+    made: list[dict[str, Any]] = [
         {"role": role, "content": "", "tool_calls": calls} if text == "call" else {"role": role, "content": text}
         for role, text in messages
     ]
