@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from coalm_it.checks import CHECKS, run_checks
@@ -29,7 +30,7 @@ from coalm_it.samples.targets import (
     show_tools,
 )
 from coalm_it.samples.variants import VariantSettings, copy_sample
-from coalm_it.schema import Dialogue, Fault, Finding, Inventory, LeftOut, Place, Sample
+from coalm_it.schema import Dialogue, Fault, Finding, Inventory, LeftOut, Place, Sample, Turn
 from coalm_it.templates import OwnTemplates, TemplateError, use_templates
 from coalm_it.thoughts.framed import FramedDialogue
 from coalm_it.thoughts.writers import DialogueWithThoughts, add_thoughts, read_ledger
@@ -167,9 +168,14 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
     renderer = Renderer(task.inventory, history_thoughts=task.recipe.history_thoughts)
     builder = TableBuilder()
     with clock.time("render"):
-        for sample, found in zip(samples, findings, strict=True):
-            builder.add_row(sample, _render_row(renderer, sample, found), found)
-        _add_dialogues(with_thoughts, originals, _find_rejected_turns(samples, findings), renderer, builder)
+        whole = _list_whole_dialogues(with_thoughts, originals, _find_rejected_turns(samples, findings))
+        by_dialogue = groupby(zip(samples, findings, strict=True), key=lambda pair: pair[0].dialogue_id)
+        for name, pairs in by_dialogue:
+            for sample, found in pairs:
+                builder.add_row(sample, _render_row(renderer, sample, found), found)
+            if name in whole:  # now, since it shares the texts of its rows
+                sample, turns = whole.pop(name)
+                builder.add_dialogue(sample, *renderer.render_dialogue(sample, turns), len(turns))
     with clock.time("table"):
         table = builder.build_table()
     summary = _summarize(task, contents, with_thoughts, findings, clock.seconds)
@@ -249,22 +255,20 @@ def _find_rejected_turns(samples: Sequence[Sample], findings: Sequence[Sequence[
     return rejected
 
 
-def _add_dialogues(
-    with_thoughts: Sequence[DialogueWithThoughts],
-    originals: Sequence[Sequence[Sample]],
-    rejected: Mapping[str, int],
-    renderer: Renderer,
-    builder: TableBuilder,
-) -> None:
-    """Adds each dialogue up to the first turn that a check rejected, or of which the corpus says not to learn it."""
+def _list_whole_dialogues(
+    with_thoughts: Sequence[DialogueWithThoughts], originals: Sequence[Sequence[Sample]], rejected: Mapping[str, int]
+) -> dict[str, tuple[Sample, Sequence[Turn]]]:
+    """Id of a dialogue -> its last sample and its turns, up to the first turn that a check rejected, or of which the
+    corpus says not to learn it."""
+    whole: dict[str, tuple[Sample, Sequence[Turn]]] = {}
     for one, samples in zip(with_thoughts, originals, strict=True):
         dialogue = one.dialogue
         context = (place.turn for place in dialogue.context_only)
         end = min([len(dialogue.turns), rejected.get(dialogue.id, len(dialogue.turns)), *context])
         told = [sample for sample in samples if sample.task != "state_tracking" and sample.turn < end]
         if told:
-            messages, tools = renderer.render_dialogue(told[-1], dialogue.turns[:end])
-            builder.add_dialogue(told[-1], messages, tools, end)
+            whole[dialogue.id] = (told[-1], dialogue.turns[:end])
+    return whole
 
 
 # --- the summary ---
