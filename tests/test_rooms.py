@@ -16,9 +16,9 @@ import coalm_it
 PACKAGE = Path(coalm_it.__file__).parent
 
 ROOMS = """
-    schema errors extras draw calls observations listener files values retry_after
+    schema errors extras draw licences calls observations listener files values retry_after
     assets configs templates model_settings recipe
-    corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
+    corpora readers samples checks llm thoughts rendering tokens mixture dataset reports pipeline training evaluation verify cli
 """.split()
 USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}
 USED_BY_LLM = {"schema", "errors", "draw", "calls", "observations", "listener", "files", "values"}
