@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from coalm_it.cli import build, cache, estimate, eval, ledger, model, publish, rebuild, show, sources, train, verify
+from coalm_it.cli import (
+    build,
+    cache,
+    diff,
+    estimate,
+    eval,
+    ledger,
+    model,
+    publish,
+    rebuild,
+    show,
+    sources,
+    stats,
+    train,
+    verify,
+)
 from coalm_it.cli.app import app
 
 __all__ = [
     "app",
     "build",
     "cache",
+    "diff",
     "estimate",
     "eval",
     "ledger",
@@ -17,6 +33,7 @@ __all__ = [
     "rebuild",
     "show",
     "sources",
+    "stats",
     "train",
     "verify",
 ]
