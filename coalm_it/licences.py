@@ -125,9 +125,7 @@ def rank_licences(names: Iterable[str]) -> list[str]:
 def group_by_term(names: Iterable[str]) -> dict[Term, list[str]]:
     """Term -> the licences that have it, from the mildest term to the strictest; terms that none has are left out."""
     ranked = rank_licences(names)
-    grouped: dict[Term, list[str]] = {
-        term: [name for name in ranked if term in list_terms(name)] for term in TERMS
-    }
+    grouped: dict[Term, list[str]] = {term: [name for name in ranked if term in list_terms(name)] for term in TERMS}
     return {term: having for term, having in grouped.items() if having}
 
 

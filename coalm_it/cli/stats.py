@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows, suggest, write_command
+from coalm_it.cli.app import Folder, Json, app, print_json, print_line, print_rows
 
 if TYPE_CHECKING:
     from coalm_it.reports.stats import Lengths, PartStats, Stats
@@ -44,7 +44,6 @@ def stats(
         print_line("As published (arXiv:2502.08820v3), beside the tokens of coalm_it:")
         print_rows(_list_published(found), as_json=False)
     _print_licences(found)
-    suggest(write_command("show", folder, "ID"))
 
 
 def _list_contents(name: str, part: PartStats) -> dict[str, object]:
@@ -60,9 +59,9 @@ def _list_contents(name: str, part: PartStats) -> dict[str, object]:
         "shown": f"{len(part.shown):,}",
         "arguments": f"{part.arguments:,}",
         "thoughts": f"{part.thoughts.texts:,}",
-        "tokens each": f"{part.thoughts.mean:,.1f}",
+        "tokens a thought": f"{part.thoughts.mean:,.1f}",
         "texts": f"{part.replies.texts:,}",
-        "tokens of each": f"{part.replies.mean:,.1f}",
+        "tokens a text": f"{part.replies.mean:,.1f}",
         "languages": ", ".join(f"{code} {rows:,}" for code, rows in part.languages.most_common()),
     }
 

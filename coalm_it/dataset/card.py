@@ -39,14 +39,15 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
     environment.filters.update(link=_quote_link, yaml=_write_yaml, block=_write_yaml_block, last=_name_last)
     words = _read_words()
     parts, sources = manifest.recipe.parts, manifest.sources.values()
+    licences = _list_licences(manifest)
     view = {
         "words": words,
         "total": sum(part.rows for part in manifest.parts.values()),
         "configs": describe_configs(manifest.files),
-        "head_licence": dict(name_head_licence(source.licence for source in sources)),
-        "licences": rank_licences(source.licence for source in sources),
-        "texts": {name: describe_licence(name) for name in {source.licence for source in sources}},
-        "terms": group_by_term(source.licence for source in sources),
+        "head_licence": dict(name_head_licence(licences)),
+        "licences": rank_licences(licences),
+        "texts": {name: describe_licence(name) for name in licences},
+        "terms": group_by_term(licences),
         "source_datasets": _name_source_datasets(manifest),
         "tags": _list_tags(manifest),
         "languages": sorted({code for source in sources for code in source.languages}),
@@ -94,6 +95,11 @@ def describe_configs(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
     return configs
 
 
+def _list_licences(manifest: Manifest) -> tuple[str, ...]:
+    """The licences of the rows; a filter may leave out all rows of a corpus."""
+    return manifest.licences or tuple({source.licence for source in manifest.sources.values()})
+
+
 def describe_licence(name: str) -> str:
     """What a licence says, in one line without its name."""
     if (known := find_licence(name)) and (text := _read_words()["licences"].get(known.spdx)):
@@ -108,7 +114,8 @@ def describe_terms(licences: Iterable[str]) -> dict[str, str]:
 
 def _name_source_datasets(manifest: Manifest) -> list[str]:
     """The corpora for the Hub's filter: their data sets there, and those from elsewhere by name."""
-    return sorted({f"extended|{source.hub or f'other-{name}'}" for name, source in manifest.sources.items()})
+    used = [(name, source) for name, source in manifest.sources.items() if source.licence in _list_licences(manifest)]
+    return sorted({f"extended|{source.hub or f'other-{name}'}" for name, source in used})
 
 
 def _list_tags(manifest: Manifest) -> list[str]:
@@ -156,6 +163,8 @@ def list_licence_warnings(manifest: Manifest) -> list[str]:
     """Why rows of the data set may not be for everybody, source by source, each in one line."""
     warnings = []
     for name, source in manifest.sources.items():
+        if source.licence not in _list_licences(manifest):
+            continue
         terms, licence = list_terms(source.licence), " ".join(source.licence.split())
         if "none_stated" in terms:
             warnings.append(f"{name}: no licence is stated, so nobody has permission to use its rows")

@@ -146,6 +146,8 @@ class Manifest(_Entry):
     """Raw records that became no dialogue."""
     sources: dict[str, SourceEntry]
     """Corpus -> what its YAML file says of it."""
+    licences: tuple[str, ...] = ()
+    """The licences of the rows."""
     trained_on: tuple[str, ...]
     """Source and split, for every part: "sgd train"."""
     inputs: dict[str, str]

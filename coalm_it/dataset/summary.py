@@ -28,6 +28,8 @@ class ShardSummary(BaseModel):
     """Samples that passed all checks and are longer than the part allows: they become no rows."""
     rows: int = 0
     """Samples that passed all checks and are no longer than the part allows."""
+    licences: dict[str, int] = {}
+    """Licence -> samples among `rows`."""
     rejects: int = 0
     rejected_by: dict[str, int] = {}
     """Check -> samples that it rejected. A sample may fail several checks."""
@@ -49,6 +51,7 @@ class ShardSummary(BaseModel):
             too_long=self.too_long + other.too_long,
             mended=self.mended + other.mended,
             rows=self.rows + other.rows,
+            licences=_add_counts(self.licences, other.licences),
             rejects=self.rejects + other.rejects,
             rejected_by=_add_counts(self.rejected_by, other.rejected_by),
             unasked=self.unasked + other.unasked,

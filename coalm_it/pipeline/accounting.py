@@ -48,6 +48,7 @@ def make_manifest(
         },
         faults=list_faults(summaries),
         sources={one.source.name: _describe_source(one) for one in part_sources},
+        licences=tuple(sorted({name for summary in summaries.values() for name in summary.licences})),
         trained_on=tuple(sorted({f"{one.source.name} {recipe.parts[one.part].split}" for one in part_sources})),
         inputs=inputs,
         tokenizers=tokenizers,

@@ -123,7 +123,8 @@ def _refuse_other_use(recipe: Recipe, name: str, source: Source) -> None:
     if obstacle := find_obstacle(source.licence):
         raise SourceError(
             f"part {name}: {source.name}: {_OBSTACLES[obstacle].format(source.licence)}, and the recipe declares "
-            f"use: commercial; leave its rows out (filter: {{licence: commercial}}) or the part (--set parts.{name}=null)"
+            "use: commercial; leave its rows out (filter: {licence: commercial}) or the part "
+            f"(--set parts.{name}=null)"
         )
 
 

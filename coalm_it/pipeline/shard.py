@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,7 +181,9 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
         _add_dialogues(with_thoughts, originals, _find_rejected_turns(samples, findings), renderer, builder)
     with clock.time("table"):
         table = builder.build_table()
-    summary = _summarize(task, contents, with_thoughts, findings, len(too_long), clock.seconds)
+    summary = _summarize(task, contents, with_thoughts, findings, too_long, clock.seconds)
+    kept = (sample for index, sample in enumerate(samples) if not findings[index] and index not in too_long)
+    summary = summary.model_copy(update={"licences": Counter(sample.licence for sample in kept)})
     return task.key, store_table(folder, task.key, table, summary)
 
 
@@ -306,7 +308,7 @@ def _summarize(
     contents: ShardContents,
     with_thoughts: Sequence[DialogueWithThoughts],
     findings: Sequence[Sequence[Finding]],
-    too_long: int,
+    too_long: Collection[int],
     seconds: dict[str, float],
 ) -> ShardSummary:
     part = task.recipe.parts[task.part]
@@ -317,8 +319,8 @@ def _summarize(
         filtered=contents.filtered,
         context_only=sum(count_context(one, part.task) for one in contents.dialogues),
         mended=sum(len(one.mended) for one in contents.dialogues),
-        too_long=too_long,
-        rows=sum(not found for found in findings) - too_long,
+        too_long=len(too_long),
+        rows=sum(not found for found in findings) - len(too_long),
         rejects=sum(bool(found) for found in findings),
         rejected_by=rejected,
         unasked=sum(count_samples(task, one) for one in contents.dialogues if not is_selected(task, one)),

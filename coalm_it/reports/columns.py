@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
@@ -77,9 +78,7 @@ def _join(lists: Any) -> list[bytes]:
     starts = memoryview(offsets).cast("i")
     whole, first = memoryview(data), values.offset
     ends = lists.offsets.to_pylist()
-    return [
-        bytes(whole[starts[first + begin] : starts[first + end]]) for begin, end in zip(ends, ends[1:], strict=False)
-    ]
+    return [bytes(whole[starts[first + begin] : starts[first + end]]) for begin, end in pairwise(ends)]
 
 
 def _split_thoughts(prompt: bytes, completion: bytes) -> tuple[int, int]:

@@ -177,17 +177,17 @@ def _group(builds: Sequence[FinishedBuild], differences: Sequence[Difference], e
         for reason in one.reasons:
             key = (one.part, one.change, reason)
             counts[key] += 1
-            if len(shown := first.setdefault(key, [])) < examples:
-                shown.append(one)
-    wanted = {one.id for some in first.values() for one in some if one.change == "changed"}
+            if len(some := first.setdefault(key, [])) < examples:
+                some.append(one)
+    wanted = {one.id for shown in first.values() for one in shown if one.change == "changed"}
     described = describe_change(builds, wanted)
     order = list(dict.fromkeys(name for build in builds for name in build.manifest.parts))
     for (part, change, reason), rows in sorted(counts.items(), key=lambda item: (order.index(item[0][0]), -item[1])):
-        shown = tuple(
+        told = tuple(
             {"id": one.id, "details": described[one.id].get(reason, "") if change == "changed" else one.details}
             for one in first.get((part, change, reason), ())
         )
-        yield Reason(part, change, reason, rows, shown)
+        yield Reason(part, change, reason, rows, told)
 
 
 def _write(path: Path, differences: Sequence[Difference]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from typing import Any, get_args
 
 import pyarrow as pa
@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from coalm_it.dataset.finished import FinishedBuild
 from coalm_it.dataset.tables import Split
-from coalm_it.reports.columns import read_batches
 from coalm_it.rendering.messages import parse_texts
 from coalm_it.schema import parse_dialogue_id, parse_dialogue_name
 
@@ -111,8 +110,8 @@ def _show_first(old: Iterable[str], new: Iterable[str]) -> str:
     """The first texts that differ, from a little before their first difference."""
     for one, other in zip_longest(old, new, fillvalue=""):
         if one != other:
-            same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-            begin = max(same - SHOWN // 4, 0)
+            same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+            begin = max(sum(1 for _ in same) - SHOWN // 4, 0)
             return f"{_cut(one, begin)} -> {_cut(other, begin)}"
     return ""
 
