@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def stats(
     folder: Folder,
     tokenizer: Annotated[
-        str, typer.Option(help="A folder with a tokenizer.json, or the name of a model on the Hub; default: estimate.")
-    ] = "",
+        str | None,
+        typer.Option(help="A folder with a tokenizer.json, or the name of a model on the Hub; default: estimate."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Count what a build holds, by part: rows, turns, calls, tokens, rows that are too long, languages, licences."""
@@ -25,7 +26,7 @@ def stats(
     from coalm_it.reports.stats import stats as measure
 
     with show_progress() as listener:
-        found = measure(folder, tokenizer=tokenizer, listener=listener)
+        found = measure(folder, tokenizer=tokenizer or "", listener=listener)
     if as_json:
         print_json(found.to_json())
         return

@@ -91,10 +91,11 @@ def build(
     listener = listener or Silent()
     recipe, answer_source = prepare_recipe(recipe, changes), answer_source or AnswerSource()
     check_model_pass(recipe, answer_source, listener)
+    tokenizers = hash_tokenizers(recipe, find_tokenizers(recipe))
     part_sources = find_part_sources(recipe, data, listener)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
-    inputs, tokenizers = hash_inputs(recipe, part_sources), hash_tokenizers(recipe, find_tokenizers(recipe))
+    inputs = hash_inputs(recipe, part_sources)
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
     portable = make_portable(recipe)
     code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]

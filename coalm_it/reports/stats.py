@@ -160,8 +160,8 @@ def stats(folder: str | Path, *, tokenizer: str = "", listener: Listener | None 
 
     Raises FolderError (no finished build, a changed file), MissingExtraError, TokenizerError, TokenizerHubError.
     """
-    build = open_build(Path(folder))
     counter = TokenCounter(find_tokenizer(tokenizer) if tokenizer else None)
+    build = open_build(Path(folder))
     build.check_files(name for name in build.manifest.files if name.startswith(("data/samples/", "data/coalm_it/")))
     parts = {name: PartStats() for name in build.manifest.parts}
     _measure(build, counter, parts, listener or Silent())
