@@ -13,8 +13,10 @@ __version__ = "0.1.0"
 _ROOM_OF = {
     "build": "coalm_it.pipeline.build",
     "check": "coalm_it.checks",
+    "diff": "coalm_it.reports.diff",
     "export": "coalm_it.dataset.export",
     "read_dialogues": "coalm_it.readers",
+    "stats": "coalm_it.reports.stats",
 }
 
 

@@ -11,18 +11,20 @@ from typing import Any, Literal
 
 from coalm_it.errors import RequestError
 
-Extra = Literal["hub", "llm", "local", "train"]
+Extra = Literal["hub", "llm", "local", "tokens", "train"]
 
 EXTRAS: dict[Extra, tuple[str, ...]] = {
     "hub": ("huggingface_hub",),
     "llm": ("aiohttp", "genai_prices", "json_repair", "openai"),
     "local": ("gguf", "torch", "transformers"),
+    "tokens": ("tokenizers",),
     "train": ("accelerate", "datasets", "peft", "torch", "transformers", "trl"),
 }
 """Extra -> the modules that it brings and the package imports."""
 SIZES: dict[Extra, str] = {
     "hub": "26 MB",
     "llm": "47 MB",
+    "tokens": "38 MB",
     "train": "1.3 GB with PyTorch for the CPU, 6 GB with that for GPUs: see docs/index.md",
 }
 """Extra -> what it adds once installed, as measured for docs/index.md."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -87,6 +87,32 @@ class Filter(_Section):
     max_tools: int | None = Field(
         None, gt=0, description="Leave out dialogues that have more functions of their own; distractors do not count."
     )
+    licence: Literal["any", "commercial"] = Field(
+        "any",
+        description="commercial: leave out dialogues whose licence is not known to permit commercial use and changed "
+        "copies (see [licences](comparing.md#licences)).",
+    )
+
+
+class MaxTokens(_Section):
+    """The longest samples that a part takes. Longer ones become no rows; the manifest counts them as `too_long`."""
+
+    tokenizer: str = Field(
+        description="A folder with a tokenizer.json, relative to the recipe's file or, if it is not there, to the "
+        "current folder; or the name of a model on the Hub."
+    )
+    at_most: int = Field(gt=0, description="Maximum tokens of a row, prompt and completion together.")
+    config: Literal["samples", "coalm_it"] = Field(
+        "samples",
+        description="Whose tokens are counted. samples: messages and functions, and what a chat template adds, as an "
+        "estimate. coalm_it: the three columns.",
+    )
+
+    @property
+    def name(self) -> str:
+        """The tokenizer without the path of its folder."""
+        is_path = self.tokenizer.count("/") != 1 or self.tokenizer.startswith((".", "/", "~"))
+        return PurePath(self.tokenizer).name if is_path else self.tokenizer
 
 
 class Part(_Section):
@@ -118,6 +144,7 @@ class Part(_Section):
         "wordings, 4 call formats and 3 forms of the list of functions, drawn by its id; for all tasks.",
     )
     filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
+    max_tokens: MaxTokens | None = Field(None, description="Leave out samples that are longer; default: none.")
     copies: int = Field(
         1,
         ge=1,
@@ -258,6 +285,11 @@ class Recipe(_Section):
         description="Components of the mixture, under names of your choice; null removes one: "
         "`--set parts.multiwoz=null`.",
     )
+    use: Literal["any", "commercial"] = Field(
+        "any",
+        description="commercial: what the rows are for. A corpus whose licence is not known to permit that, or changed "
+        "copies, is refused, unless the part's `filter` leaves it out (see [licences](comparing.md#licences)).",
+    )
     rows: int | None = Field(None, gt=0, description="Number of train rows of the whole, where parts have a `share`.")
     scale: float = Field(
         1, gt=0, le=1, description="Builds this share of what each part would give: 0.01 for a hundredth."
@@ -366,7 +398,12 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     folders = (Path(),) if path in list_assets("recipes", ".yaml") else (path.parent, Path())
     templates = str(path.parent / recipe.templates) if recipe.templates and len(folders) > 1 else recipe.templates
     parts = {
-        name: part.model_copy(update={"source": tuple(_resolve_source(name, one, folders) for one in part.source)})
+        name: part.model_copy(
+            update={
+                "source": tuple(_resolve_source(name, one, folders) for one in part.source),
+                "max_tokens": _resolve_tokenizer(part.max_tokens, folders),
+            }
+        )
         for name, part in recipe.parts.items()
     }
     return recipe.model_copy(update={"parts": parts, "templates": templates})
@@ -384,6 +421,13 @@ def _resolve_source(part: str, source: str, folders: Sequence[Path]) -> str:
     near = name_nearest(Path(source).name, there)
     hint = f"; {near}" if near.startswith("did you mean") else ""
     raise ConfigError(f"part {part}: no file {Path(source).name} in {' or '.join(places)}{hint}")
+
+
+def _resolve_tokenizer(wanted: MaxTokens | None, folders: Sequence[Path]) -> MaxTokens | None:
+    """With the path of the tokenizer's folder, looked for in these folders; a name on the Hub stays."""
+    places = [folder / wanted.tokenizer for folder in folders] if wanted else []
+    found = next((str(place) for place in places if place.exists()), None)
+    return wanted.model_copy(update={"tokenizer": found}) if wanted and found else wanted
 
 
 def is_own_source(source: str) -> bool:

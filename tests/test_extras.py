@@ -47,6 +47,12 @@ def run_without(missing: str, folder: Path, *arguments: str) -> subprocess.Compl
             ["eval", "bfcl", "--data", "none", *OUT, "--model", "tiny"],
             "running a model needs torch, transformers: [train]",
         ),
+        ("tokenizers", ["stats", "none", "--tokenizer", "none"], "counting tokens needs tokenizers: [tokens]"),
+        (
+            "tokenizers",
+            ["build", "tod", *OUT, "--set", "parts.sgd.max_tokens={tokenizer: none, at_most: 9}"],
+            "counting tokens needs tokenizers: [tokens]",
+        ),
         ("huggingface_hub", ["publish", "none", "--repo", "ada/tod"], "publishing needs huggingface_hub: [hub]"),
         (
             "huggingface_hub",
@@ -72,8 +78,10 @@ def test_a_missing_extra_is_one_line_before_any_work(
 def test_the_sizes_are_those_of_the_first_page() -> None:
     """The page gives the whole with everything that it needs, the line what the extra adds to the core."""
     page = (Path(__file__).parents[1] / "docs" / "index.md").read_text(encoding="utf-8")
-    core, hub, llm = (int(size) for size in re.findall(r"^\| `pip install .*\| (\d+) MB \|$", page, re.MULTILINE))
-    assert (SIZES["hub"], SIZES["llm"]) == (f"{hub - core} MB", f"{llm - core} MB")
+    core, hub, llm, tokens = (
+        int(size) for size in re.findall(r"^\| `pip install .*\| (\d+) MB \|$", page, re.MULTILINE)
+    )
+    assert [SIZES[one] for one in ("hub", "llm", "tokens")] == [f"{one - core} MB" for one in (hub, llm, tokens)]
     for size in re.findall(r"\| ([\d.]+ GB) \|$", page, re.MULTILINE):
         assert size in SIZES["train"]
 

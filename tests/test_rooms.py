@@ -16,9 +16,10 @@ import coalm_it
 PACKAGE = Path(coalm_it.__file__).parent
 
 ROOMS = """
-    schema errors extras draw calls observations listener files values retry_after
+    schema errors extras draw licences calls observations listener files values retry_after
     assets configs templates model_settings recipe
-    corpora readers samples checks llm thoughts rendering mixture dataset pipeline training evaluation verify cli
+    corpora readers samples checks llm thoughts rendering tokens mixture dataset reports pipeline
+    training evaluation verify cli
 """.split()
 USERS_OF_PIPELINE = {"pipeline", "verify", "cli"}
 USED_BY_LLM = {"schema", "errors", "draw", "calls", "observations", "listener", "files", "values"}
@@ -110,7 +111,7 @@ def test_nothing_heavy_stands_at_the_door(command: str) -> None:
     assert not loaded & HEAVY
 
 
-@pytest.mark.parametrize("name", ["build", "check", "read_dialogues"])
+@pytest.mark.parametrize("name", ["build", "check", "diff", "read_dialogues", "stats"])
 def test_what_the_package_offers_is_a_function_found_when_asked_for(name: str) -> None:
     assert name in dir(coalm_it)
     assert inspect.isfunction(getattr(coalm_it, name))

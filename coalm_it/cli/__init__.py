@@ -5,6 +5,7 @@ from __future__ import annotations
 from coalm_it.cli import (
     build,
     cache,
+    diff,
     estimate,
     eval,
     export,
@@ -14,6 +15,7 @@ from coalm_it.cli import (
     rebuild,
     show,
     sources,
+    stats,
     train,
     verify,
 )
@@ -23,6 +25,7 @@ __all__ = [
     "app",
     "build",
     "cache",
+    "diff",
     "estimate",
     "eval",
     "export",
@@ -32,6 +35,7 @@ __all__ = [
     "rebuild",
     "show",
     "sources",
+    "stats",
     "train",
     "verify",
 ]

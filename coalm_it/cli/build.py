@@ -108,6 +108,7 @@ def _print_counts(built: BuildResult) -> None:
     optional = {
         "repeated": {name: count.repeated for name, count in parts.items()},
         "held out": {name: count.validation for name, count in parts.items()},
+        "too long": {name: count.too_long for name, count in parts.items()},
         "in neither split": {name: count.mixed for name, count in parts.items()},
     }
     shown = {title: counts for title, counts in optional.items() if any(counts.values())}

@@ -16,6 +16,7 @@ from coalm_it.corpora.sources import load_source
 from coalm_it.dataset.manifest import FileEntry, Manifest, SourceEntry, count_losses
 from coalm_it.dataset.tables import CONFIGS, Split, describe_features
 from coalm_it.files import hash_file
+from coalm_it.licences import find_licence, group_by_term, list_terms, name_head_licence, rank_licences
 from coalm_it.recipe import Part, is_own_source
 from coalm_it.templates import make_environment, read_yaml
 
@@ -23,9 +24,6 @@ OWN_TAG = "coalm-it"
 """The card's tag that marks a repository on the Hub as one of our data sets."""
 SIZES = (0, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 _SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
-_NOT_STATED = ("", "NONE", "NOASSERTION", "UNKNOWN", "OTHER")
-_HUB_LICENCES = {"ODC-By-1.0": "odc-by"}
-"""SPDX identifier -> the Hub's, where they differ by more than case."""
 _PAPER_LAYOUTS = {"state_tracking", "hammer", "react_action", "react_response"}
 """Layouts as published with CoALM."""
 _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in r"\`*_[]<>|#"})
@@ -41,12 +39,17 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
     environment.filters.update(link=_quote_link, yaml=_write_yaml, block=_write_yaml_block, last=_name_last)
     words = _read_words()
     parts, sources = manifest.recipe.parts, manifest.sources.values()
+    licences = _list_licences(manifest)
     view = {
         "words": words,
         "total": sum(part.rows for part in manifest.parts.values()),
         "configs": describe_configs(manifest.files),
-        "head_licence": _name_head_licence({source.licence for source in sources}),
-        "licences": rank_licences({source.licence for source in sources}),
+        "head_licence": dict(name_head_licence(licences)),
+        "licences": rank_licences(licences),
+        "texts": {name: describe_licence(name) for name in licences},
+        "terms": group_by_term(licences),
+        "source_datasets": _name_source_datasets(manifest),
+        "tags": _list_tags(manifest),
         "languages": sorted({code for source in sources for code in source.languages}),
         "layouts": {name: _list_layouts(part) for name, part in parts.items()},
         "one_wording": [name for name, part in parts.items() if part.layout != "varied"],
@@ -62,7 +65,6 @@ def render_card(manifest: Manifest, location: str = "OUT") -> str:
         "citations": [source.citation.strip() for source in sources if _has_citation(source)],
         "uncited": [source for source in sources if not _has_citation(source)],
         "paper": load_source("coalm_it").citation.strip() if _follows_paper(manifest) else "",
-        "own_tag": OWN_TAG,
         "name_size": _name_size,
     }
     return environment.get_template("release/card.md.jinja").render({**dict(manifest), **view}).rstrip("\n") + "\n"
@@ -93,16 +95,36 @@ def describe_configs(files: Mapping[str, FileEntry]) -> list[dict[str, Any]]:
     return configs
 
 
-def rank_licences(licences: set[str]) -> list[str]:
-    """From the most permissive to the most restrictive; unknown licences come last."""
-    known = list(_read_words()["licences"])
-    return sorted(licences, key=lambda licence: (known.index(licence) if licence in known else len(known), licence))
+def _list_licences(manifest: Manifest) -> tuple[str, ...]:
+    """The licences of the rows; a filter may leave out all rows of a corpus."""
+    return manifest.licences or tuple({source.licence for source in manifest.sources.values()})
 
 
-def _name_head_licence(licences: set[str]) -> str:
-    """The Hub's name for the licence of the whole data set; "other" if there is no single known one."""
-    [licence] = licences if len(licences) == 1 else [""]
-    return _HUB_LICENCES.get(licence, licence.lower()) if licence in _read_words()["licences"] else "other"
+def describe_licence(name: str) -> str:
+    """What a licence says, in one line without its name."""
+    if (known := find_licence(name)) and (text := _read_words()["licences"].get(known.spdx)):
+        return text
+    return _read_words()["terms"]["none_stated" if "none_stated" in list_terms(name) else "unknown"]
+
+
+def describe_terms(licences: Iterable[str]) -> dict[str, str]:
+    """What the licences of the whole mean, as term -> sentence; see `group_by_term` for the licences of each term."""
+    return {term: _read_words()["terms"][term] for term in group_by_term(licences)}
+
+
+def _name_source_datasets(manifest: Manifest) -> list[str]:
+    """The corpora for the Hub's filter: their data sets there, and those from elsewhere by name."""
+    used = [(name, source) for name, source in manifest.sources.items() if source.licence in _list_licences(manifest)]
+    return sorted({f"extended|{source.hub or f'other-{name}'}" for name, source in used})
+
+
+def _list_tags(manifest: Manifest) -> list[str]:
+    """Terms by which the Hub filters data sets: what the rows teach, and whether a model wrote some of them."""
+    recipe = manifest.recipe
+    tasks = {task for part in recipe.parts.values() for task in part.task}
+    tags = [OWN_TAG, "function-calling", "tool-use", "react", "task-oriented-dialogue", "agent"]
+    tags += ["dialogue-state-tracking"] * ("state_tracking" in tasks)
+    return tags + ["synthetic"] * any(map(recipe.asks_model, recipe.parts.values()))
 
 
 def _name_size(total: int) -> str:
@@ -139,15 +161,16 @@ def is_bundled(inputs: Mapping[str, str]) -> bool:
 
 def list_licence_warnings(manifest: Manifest) -> list[str]:
     """Why rows of the data set may not be for everybody, source by source, each in one line."""
-    known = _read_words()["licences"]
     warnings = []
     for name, source in manifest.sources.items():
-        licence = " ".join(source.licence.split())
-        if licence.upper() in _NOT_STATED:
+        if source.licence not in _list_licences(manifest):
+            continue
+        terms, licence = list_terms(source.licence), " ".join(source.licence.split())
+        if "none_stated" in terms:
             warnings.append(f"{name}: no licence is stated, so nobody has permission to use its rows")
-        elif licence not in known:
+        elif "unknown" in terms:
             warnings.append(f"{name}: licence {licence} is not an open licence known to coalm-it")
-        elif "-ND-" in licence:
+        elif "no_derivatives" in terms:
             warnings.append(f"{name}: licence {licence} does not permit changed copies, which these rows are")
         if source.gated:
             warnings.append(f"{name}: available only after accepting its terms: {source.homepage}")

@@ -37,6 +37,8 @@ class PartCounts(_Entry):
     """Of these, excluded by the part's filter or by the YAML of the corpus (`keep`, `drop`, `prefixes`)."""
     context_only: int = 0
     """Replies and calls that the corpus marks as not to be learnt, or does not annotate: they are no candidates."""
+    too_long: int = 0
+    """Samples longer than the part's `max_tokens` that passed all checks; they are no candidates."""
     mended: int = 0
     """Arguments brought into the form of their schema without loss: 5.0 or "5" for 5, "" or null for an absent one."""
     faults: int
@@ -97,6 +99,8 @@ class SourceEntry(_Entry):
     """What users of its rows should know."""
     gated: bool
     """Whether it is available only after accepting its terms."""
+    hub: str = ""
+    """Its data set on the Hugging Face Hub, USER/NAME; "" if its YAML file names none."""
 
 
 class AnswersEntry(_Entry):
@@ -142,10 +146,14 @@ class Manifest(_Entry):
     """Raw records that became no dialogue."""
     sources: dict[str, SourceEntry]
     """Corpus -> what its YAML file says of it."""
+    licences: tuple[str, ...] = ()
+    """The licences of the rows."""
     trained_on: tuple[str, ...]
     """Source and split, for every part: "sgd train"."""
     inputs: dict[str, str]
     """Raw file -> sha256."""
+    tokenizers: dict[str, str] = {}
+    """Tokenizer of a part's `max_tokens` -> sha256 of its tokenizer.json."""
     answers: AnswersEntry
     """The model answers that the rows depend on."""
     files: dict[str, FileEntry] = {}

@@ -24,8 +24,12 @@ class ShardSummary(BaseModel):
     """Targets that the corpus marks as not to be learnt, or does not annotate: no samples are made of them."""
     mended: int = 0
     """Arguments that the reader brought into the form of their schema."""
+    too_long: int = 0
+    """Samples that passed all checks and are longer than the part allows: they become no rows."""
     rows: int = 0
-    """Samples that passed all checks."""
+    """Samples that passed all checks and are no longer than the part allows."""
+    licences: dict[str, int] = {}
+    """Licence -> samples among `rows`."""
     rejects: int = 0
     rejected_by: dict[str, int] = {}
     """Check -> samples that it rejected. A sample may fail several checks."""
@@ -44,8 +48,10 @@ class ShardSummary(BaseModel):
             dialogues=self.dialogues + other.dialogues,
             filtered=self.filtered + other.filtered,
             context_only=self.context_only + other.context_only,
+            too_long=self.too_long + other.too_long,
             mended=self.mended + other.mended,
             rows=self.rows + other.rows,
+            licences=_add_counts(self.licences, other.licences),
             rejects=self.rejects + other.rejects,
             rejected_by=_add_counts(self.rejected_by, other.rejected_by),
             unasked=self.unasked + other.unasked,

@@ -30,6 +30,7 @@ def make_manifest(
     summaries: Mapping[str, ShardSummary],
     mix: Mix,
     answers: AnswersEntry,
+    tokenizers: dict[str, str],
 ) -> Manifest:
     """The manifest of a build whose files are still to be listed. `summaries` are by part."""
     return Manifest(
@@ -47,8 +48,10 @@ def make_manifest(
         },
         faults=list_faults(summaries),
         sources={one.source.name: _describe_source(one) for one in part_sources},
+        licences=tuple(sorted({name for summary in summaries.values() for name in summary.licences})),
         trained_on=tuple(sorted({f"{one.source.name} {recipe.parts[one.part].split}" for one in part_sources})),
         inputs=inputs,
+        tokenizers=tokenizers,
         answers=answers,
     )
 
@@ -59,6 +62,7 @@ def _count_part(published: int, summary: ShardSummary, mixed: MixCounts) -> Part
         dialogues=summary.dialogues,
         filtered=summary.filtered,
         context_only=summary.context_only,
+        too_long=summary.too_long,
         mended=summary.mended,
         faults=len(summary.faults),
         candidates=summary.rows + summary.rejects + summary.unasked,
@@ -81,6 +85,7 @@ def _describe_source(part_source: PartSource) -> SourceEntry:
         languages=source.languages,
         limits=source.limits,
         gated=source.gated,
+        hub=next((fetch.hub for fetch in source.fetch if fetch.hub), ""),
     )
 
 

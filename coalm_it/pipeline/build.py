@@ -35,6 +35,7 @@ from coalm_it.dataset.tables import (
 from coalm_it.listener import Listener, Silent
 from coalm_it.pipeline.accounting import describe_timings, list_faults, make_manifest
 from coalm_it.pipeline.engine import RunTasks, start_engine
+from coalm_it.pipeline.lengths import find_tokenizers, hash_tokenizers
 from coalm_it.pipeline.mix import Mix, Tables, mix_candidates, read_candidates, split_kept
 from coalm_it.pipeline.model_pass import AnswerSource, ModelPassResult, ask_model, check_model_pass, make_budgets
 from coalm_it.pipeline.notes import describe_faults, describe_split, explain_no_rows
@@ -90,6 +91,7 @@ def build(
     listener = listener or Silent()
     recipe, answer_source = prepare_recipe(recipe, changes), answer_source or AnswerSource()
     check_model_pass(recipe, answer_source, listener)
+    tokenizers = hash_tokenizers(recipe, find_tokenizers(recipe))
     part_sources = find_part_sources(recipe, data, listener)
     if data is None:
         listener.say("NOTE: without --data this builds the small bundled samples, not the real corpora.")
@@ -97,7 +99,7 @@ def build(
     sources = [part_source.source.model_dump(mode="json") for part_source in part_sources]
     portable = make_portable(recipe)
     code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]
-    key = hash_json([portable.recipe.model_dump(mode="json"), inputs, sources, *code])
+    key = hash_json([portable.recipe.model_dump(mode="json"), inputs, tokenizers, sources, *code])
     folder = BuildFolder(Path(out), key)
 
     def leave_as_is(answers: AnswersEntry) -> BuildResult | None:
@@ -143,7 +145,7 @@ def build(
         _write_data(mix, folder, files, run_tasks, listener)
         files += folder.write_requests(answers.keys)
         files += write_attachments(folder.path, portable.files)
-        manifest = make_manifest(key, portable.recipe, part_sources, inputs, summaries, mix, used)
+        manifest = make_manifest(key, portable.recipe, part_sources, inputs, summaries, mix, used, tokenizers)
         timings = describe_timings(summaries, started, answered, shards_done, time.perf_counter())
         manifest = folder.finish(manifest, files, timings)
         cache.prune(limit, keep=mix.tables)
@@ -174,7 +176,8 @@ def _collect_answers(
         answers = ask_model(selection, answer_source, budgets, listener)
         tables = make_tables(answers.tasks)
         train = split_kept(recipe, read_candidates(recipe, tables))["train"]
-        rejects = {name: sum(read_summary(path).rejects for path in paths) for name, paths in tables.items()}
+        lost = {name: sum(map(read_summary, paths), ShardSummary()) for name, paths in tables.items()}
+        rejects = {name: summary.rejects + summary.too_long for name, summary in lost.items()}
         if not selection.widen({name: len(train[name]) for name in tables}, rejects):
             answered = dict(zip((task.key for task in asking), answers.tasks, strict=True))
             return dataclasses.replace(answers, tasks=[answered.get(task.key, task) for task in tasks])
@@ -207,7 +210,7 @@ def _refuse_empty_parts(recipe: Recipe, summaries: Mapping[str, ShardSummary]) -
     """Raises ConfigError if the dialogues of a part yield no sample of its tasks."""
     for name, summary in summaries.items():
         dialogues = summary.dialogues - summary.filtered
-        if dialogues and not summary.rows + summary.rejects:
+        if dialogues and not summary.rows + summary.rejects + summary.too_long:
             tasks, sources = ", ".join(recipe.parts[name].task), ", ".join(recipe.parts[name].source)
             raise ConfigError(f"part {name}: {sources} has nothing for {tasks} in its {dialogues:,} dialogues")
 

@@ -79,6 +79,8 @@ def explain_no_rows(recipe: Recipe, mix: Mix, summaries: Mapping[str, ShardSumma
         )
     if whole.rows:
         return f"scale={recipe.scale:g} leaves none of {whole.rows:,} candidates"
+    if whole.too_long:
+        return f"max_tokens leaves out all {whole.too_long:,} samples that passed the checks"
     if whole.rejected_by:
         counts = sorted(whole.rejected_by.items(), key=lambda item: -item[1])
         advice = f"; {LAYOUT_ADVICE}" if "layout" in whole.rejected_by else ""

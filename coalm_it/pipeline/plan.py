@@ -18,17 +18,28 @@ from coalm_it.corpora.corpus import Corpus, RawFile, cut_shards, pin_file
 from coalm_it.corpora.find import CorpusMatch, find_corpora, list_files
 from coalm_it.corpora.listing import describe_missing
 from coalm_it.corpora.sources import Source, SourceError, describe_download, load_source
+from coalm_it.licences import Term, find_obstacle
 from coalm_it.listener import Listener
+from coalm_it.pipeline.lengths import find_tokenizers
 from coalm_it.pipeline.shard import ShardTask, read_shard
 from coalm_it.readers import READERS, depends_on_earlier_files
 from coalm_it.recipe import Recipe, is_own_source, load_recipe
 from coalm_it.schema import Inventory
 from coalm_it.templates import fingerprint_own_templates, list_templates_in_use, use_templates
 from coalm_it.templates.own import read_own_templates
+from coalm_it.tokens import hash_tokenizer
 
 BUILD_WITHOUT = "; --allow-short builds without it"
+_OBSTACLES: dict[Term, str] = {
+    "none_stated": "no licence is stated, so nobody has permission to use its rows",
+    "unknown": "licence {} is not known to coalm-it",
+    "no_derivatives": "licence {} does not permit changed copies, which rows are",
+    "non_commercial": "licence {} is non-commercial",
+}
+"""Why a licence is not known to permit commercial use."""
 SHARD_SETTINGS = {
     "seed",
+    "use",
     "observation_results",
     "history_thoughts",
     "distractors",
@@ -36,7 +47,7 @@ SHARD_SETTINGS = {
     "reasoning",
     "checks",
 }
-PART_SETTINGS = {"split", "task", "layout", "filter", "copies", "checks", "mask", "unanswerable"}
+PART_SETTINGS = {"split", "task", "layout", "filter", "max_tokens", "copies", "checks", "mask", "unanswerable"}
 """The settings of a recipe and its parts that a shard's table depends on; the others concern only the mixture."""
 
 
@@ -87,6 +98,7 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
             if source.evaluation:
                 message = "is a benchmark (evaluation: true in its YAML), which must not be trained on"
                 raise SourceError(f"part {name}: {source.name} {message}")
+            _refuse_other_use(recipe, name, source)
             corpora = _list_usable(source, found)
             has_quota = bool(part.rows or part.share) and not is_own_source(name_in_recipe)
             if not corpora and (has_quota or recipe.allow_short):
@@ -108,6 +120,21 @@ def find_part_sources(recipe: Recipe, data: str | Path | None, listener: Listene
             corpus, inventory = _open_first(source, having, part.split, hashed, listener)
             part_sources.append(PartSource(name, name_in_recipe, source, corpus, inventory))
     return part_sources
+
+
+def _refuse_other_use(recipe: Recipe, name: str, source: Source) -> None:
+    """Raises SourceError if the recipe is for commercial use and the licence of a part's corpus not known to permit it.
+
+    A part whose filter leaves such rows out may name the corpus: rows can have licences of their own.
+    """
+    if recipe.use != "commercial" or recipe.parts[name].filter.licence == "commercial":
+        return
+    if obstacle := find_obstacle(source.licence):
+        raise SourceError(
+            f"part {name}: {source.name}: {_OBSTACLES[obstacle].format(source.licence)}, and the recipe declares "
+            "use: commercial; leave its rows out (filter: {licence: commercial}) or the part "
+            f"(--set parts.{name}=null)"
+        )
 
 
 def _list_usable(source: Source, found: Sequence[CorpusMatch]) -> list[Corpus]:
@@ -206,7 +233,12 @@ def hash_inputs(recipe: Recipe, part_sources: Sequence[PartSource]) -> dict[str,
 
 def plan_tasks(recipe: Recipe, part_sources: Sequence[PartSource]) -> list[ShardTask]:
     """A task for each shard of each part; with a limit, only for as many shards as hold that many dialogues."""
-    tasks = [task for part_source in part_sources for task in plan_shards(recipe, part_source)]
+    tokenizers = find_tokenizers(recipe)
+    tasks = [
+        task
+        for part_source in part_sources
+        for task in plan_shards(recipe, part_source, tokenizers.get(part_source.part))
+    ]
     return tasks if recipe.limit is None else list(_cut_to_limit(tasks, recipe.limit))
 
 
@@ -219,8 +251,11 @@ def _cut_to_limit(tasks: Sequence[ShardTask], limit: int) -> Iterator[ShardTask]
             yield limited
 
 
-def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
-    """A task for each shard. Its key is a hash of everything that the shard's table depends on."""
+def plan_shards(recipe: Recipe, part_source: PartSource, tokenizer: Path | None = None) -> Iterator[ShardTask]:
+    """A task for each shard. Its key is a hash of everything that the shard's table depends on.
+
+    `tokenizer` is the tokenizer.json with which the part's `max_tokens` are counted.
+    """
     part = recipe.parts[part_source.part]
     records = {f"{part_source.source.name}/{file.name}" for file in part_source.corpus.splits[part.split]}
     shared = {name: sha256 for name, sha256 in list_inputs(recipe, part_source).items() if name not in records}
@@ -232,6 +267,7 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
         "columns": part_source.corpus.columns.model_dump(),
         "licence": part_source.source.licence,
         "no_call": part_source.source.no_call,
+        "tokenizer": tokenizer and hash_tokenizer(tokenizer),
     }
     code = [fingerprint_package(), fingerprint_own_templates(), list_versions()]
     common = [settings, shared, part_source.inventory.fingerprint, *code]
@@ -251,4 +287,5 @@ def plan_shards(recipe: Recipe, part_source: PartSource) -> Iterator[ShardTask]:
             key=hash_json([common, shard.file.name, [file.sha256 for file in read], shard.index, shard.of]),
             limit=recipe.limit,
             templates=list_templates_in_use(),
+            tokenizer=tokenizer,
         )

@@ -13,7 +13,7 @@ import yaml
 
 from coalm_it.corpora.sources import Source, SourceError, load_source
 from coalm_it.dataset.attachments import SOURCES, TEMPLATES
-from coalm_it.recipe import Recipe, is_own_source
+from coalm_it.recipe import MaxTokens, Recipe, is_own_source
 from coalm_it.templates import list_templates_in_use
 
 
@@ -34,11 +34,21 @@ def make_portable(recipe: Recipe) -> PortableRecipe:
         if files.setdefault(path, _write_source(source)) != _write_source(source):
             raise SourceError(f"{name}: another source of this recipe is called {source.name!r} too")
     parts = {
-        name: part.model_copy(update={"source": tuple(paths.get(one, one) for one in part.source)})
+        name: part.model_copy(
+            update={
+                "source": tuple(paths.get(one, one) for one in part.source),
+                "max_tokens": _name_tokenizer(part.max_tokens),
+            }
+        )
         for name, part in recipe.parts.items()
     }
     templates = TEMPLATES if recipe.templates else ""
     return PortableRecipe(recipe.model_copy(update={"parts": parts, "templates": templates}), files)
+
+
+def _name_tokenizer(wanted: MaxTokens | None) -> MaxTokens | None:
+    """Without the path of its folder: tokenizers have licences of their own, so that none is copied into a build."""
+    return wanted and wanted.model_copy(update={"tokenizer": wanted.name})
 
 
 def _check_name(name: str, path: str) -> str:

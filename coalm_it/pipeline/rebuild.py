@@ -125,6 +125,7 @@ def _list_differences(kind: str, before: Mapping[str, str], now: Mapping[str, st
 
 def _list_causes(original: Manifest, rebuilt: Manifest) -> Iterator[str]:
     inputs = list(_list_differences("input ", original.inputs, rebuilt.inputs))
+    inputs += _list_differences("tokenizer ", original.tokenizers, rebuilt.tokenizers)
     libraries = sorted({*original.versions, *rebuilt.versions})
     versions = [
         f"version of {name}: {original.versions.get(name, 'none')} then, {rebuilt.versions.get(name, 'none')} now"

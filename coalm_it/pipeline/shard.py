@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,10 +16,12 @@ from coalm_it.corpora.corpus import Corpus, Shard
 from coalm_it.corpora.sources import NoCall
 from coalm_it.dataset.summary import ShardSummary
 from coalm_it.dataset.tables import TableBuilder
+from coalm_it.licences import permits_commercial_use
+from coalm_it.pipeline.lengths import find_too_long
 from coalm_it.pipeline.shard_cache import store_table
 from coalm_it.readers import READERS, read_notes
 from coalm_it.recipe import Recipe
-from coalm_it.rendering import LayoutError, Renderer, Row
+from coalm_it.rendering import LayoutError, RenderedDialogue, Renderer, Row
 from coalm_it.samples.near_misses import ToolIndex
 from coalm_it.samples.targets import (
     count_context,
@@ -59,6 +61,8 @@ class ShardTask:
     """Ids of the dialogues that become rows, if a model is asked only about as many as the recipe needs; None: all."""
     templates: OwnTemplates = field(default_factory=dict)
     """The user's own templates."""
+    tokenizer: Path | None = None
+    """The tokenizer.json with which the part's `max_tokens` are counted."""
 
     @property
     def checks(self) -> list[str]:
@@ -107,6 +111,7 @@ def read_shard(task: ShardTask) -> ShardContents:
     """Reads the raw records of a shard, as far as its part needs them."""
     part = task.recipe.parts[task.part]
     records = READERS[task.reader].read_dialogues(task.corpus, part.split, task.shard, licence=task.licence)
+    commercial = "commercial" in (task.recipe.use, part.filter.licence)
     contents = ShardContents()
     for record in records:
         contents.count += isinstance(record, LeftOut) or not isinstance(record, Fault)
@@ -114,6 +119,8 @@ def read_shard(task: ShardTask) -> ShardContents:
             contents.filtered += 1
         elif isinstance(record, Fault):
             contents.faults.append(record)
+        elif commercial and not permits_commercial_use(record.licence):
+            contents.filtered += 1
         elif isinstance(record, Sample):
             if record.task in part.task:
                 contents.samples.append(record)
@@ -169,16 +176,24 @@ def make_shard(folder: Path, task: ShardTask) -> tuple[str, Path]:
     builder = TableBuilder()
     with clock.time("render"):
         whole = _list_whole_dialogues(with_thoughts, originals, _find_rejected_turns(samples, findings))
-        by_dialogue = groupby(zip(samples, findings, strict=True), key=lambda pair: pair[0].dialogue_id)
-        for name, pairs in by_dialogue:
-            for sample, found in pairs:
-                builder.add_row(sample, _render_row(renderer, sample, found), found)
+        rows: list[Row] = []
+        dialogues: dict[str, RenderedDialogue] = {}
+        for name, pairs in groupby(zip(samples, findings, strict=True), key=lambda pair: pair[0].dialogue_id):
+            rows += [_render_row(renderer, sample, found) for sample, found in pairs]
             if name in whole:  # now, since it shares the texts of its rows
-                sample, turns = whole.pop(name)
-                builder.add_dialogue(sample, *renderer.render_dialogue(sample, turns), len(turns))
+                dialogues[name] = renderer.render_dialogue(*whole[name])
+        too_long = _find_too_long(task, rows, findings)
+        for index, sample in enumerate(samples):
+            if index not in too_long:
+                builder.add_row(sample, rows[index], findings[index])
+        for name, rendered in dialogues.items():
+            sample, turns = whole[name]
+            builder.add_dialogue(sample, *rendered, len(turns))
     with clock.time("table"):
         table = builder.build_table()
-    summary = _summarize(task, contents, with_thoughts, findings, clock.seconds)
+    summary = _summarize(task, contents, with_thoughts, findings, too_long, clock.seconds)
+    kept = (sample for index, sample in enumerate(samples) if not findings[index] and index not in too_long)
+    summary = summary.model_copy(update={"licences": Counter(sample.licence for sample in kept)})
     return task.key, store_table(folder, task.key, table, summary)
 
 
@@ -239,6 +254,15 @@ def _render_row(renderer: Renderer, sample: Sample, found: list[Finding]) -> Row
         return Row("", "", "", [], [], None, "{}")
 
 
+def _find_too_long(task: ShardTask, rows: Sequence[Row], findings: Sequence[Sequence[Finding]]) -> set[int]:
+    """The indexes of samples that passed all checks and are longer than the part allows."""
+    wanted = task.recipe.parts[task.part].max_tokens
+    kept = [index for index, found in enumerate(findings) if not found]
+    if wanted is None or task.tokenizer is None or not kept:
+        return set()
+    return {kept[index] for index in find_too_long([rows[index] for index in kept], wanted, task.tokenizer)}
+
+
 # --- dialogues ---
 
 
@@ -292,6 +316,7 @@ def _summarize(
     contents: ShardContents,
     with_thoughts: Sequence[DialogueWithThoughts],
     findings: Sequence[Sequence[Finding]],
+    too_long: Collection[int],
     seconds: dict[str, float],
 ) -> ShardSummary:
     part = task.recipe.parts[task.part]
@@ -302,7 +327,8 @@ def _summarize(
         filtered=contents.filtered,
         context_only=sum(count_context(one, part.task) for one in contents.dialogues),
         mended=sum(len(one.mended) for one in contents.dialogues),
-        rows=sum(not found for found in findings),
+        too_long=len(too_long),
+        rows=sum(not found for found in findings) - len(too_long),
         rejects=sum(bool(found) for found in findings),
         rejected_by=rejected,
         unasked=sum(count_samples(task, one) for one in contents.dialogues if not is_selected(task, one)),

@@ -34,7 +34,7 @@ from coalm_it.rendering.varied import VariedColumns
 from coalm_it.schema import SCHEMA_VERSION, Inventory, Sample, Tool, Turn
 from coalm_it.templates import fingerprint_templates
 
-__all__ = ["LAYOUT_ADVICE", "LayoutError", "Message", "Renderer", "Row"]
+__all__ = ["LAYOUT_ADVICE", "LayoutError", "Message", "RenderedDialogue", "Renderer", "Row"]
 
 
 class Row(NamedTuple):
@@ -48,6 +48,10 @@ class Row(NamedTuple):
     """JSON texts of {type: function, function: {name, description, parameters}}; None without tools."""
     provenance: str
     """JSON text."""
+
+
+RenderedDialogue = tuple[list[Message], Sequence[str] | None]
+"""The messages of a dialogue, and its tools."""
 
 
 def drop_thoughts(turn: Turn) -> Turn:
@@ -97,7 +101,7 @@ class Renderer:
         tools = None if is_state_tracking else self._tools
         return Row(*columns, [*prompt, *before], [target], tools, self._provenance)
 
-    def render_dialogue(self, sample: Sample, turns: Sequence[Turn]) -> tuple[list[Message], Sequence[str] | None]:
+    def render_dialogue(self, sample: Sample, turns: Sequence[Turn]) -> RenderedDialogue:
         """The messages of these turns, and the tools, of the dialogue to which the sample belongs."""
         self._use_tools(sample.tools)
         self._messages.use_dialogue(turns)
