@@ -10,7 +10,7 @@ import typer
 from coalm_it.cli.app import Folder, Json, app, complain, print_json, print_line, print_rows, suggest, write_command
 
 if TYPE_CHECKING:
-    from coalm_it.dataset.publish import Release
+    from coalm_it.dataset.release import Release
 
 
 @app.command()
@@ -57,7 +57,7 @@ def publish(
 
 
 def _print_plan(release: Release, public: bool, as_json: bool) -> None:
-    from coalm_it.dataset.publish import CARD
+    from coalm_it.dataset.release import CARD
 
     sizes = {name: release.measure(name) for name in release.files}
     files: list[dict[str, object]] = [{"file": name, "bytes": size} for name, size in sizes.items()]
