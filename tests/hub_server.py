@@ -1,9 +1,10 @@
-"""A Hub on this machine, as far as huggingface_hub and datasets use one: accounts, data sets, large files, tags.
+"""A Hub on this machine, as far as huggingface_hub and datasets use one: accounts, data sets and models, large
+files, branches, tags.
 
     with serve_hub() as hub:
         hub.accounts["hf_secret"] = Account("ada")
         ...                                     # HF_ENDPOINT or endpoint=: hub.address
-        hub.repos["ada/mine"].files()           # path -> bytes, on main
+        hub.repos["ada/mine"].files()           # path -> bytes, on main; hub.models for models
 
 `hub.tricks` lays what goes wrong in the world: (method, part of the path, what to do instead), each done once. With
 `hub.xet` large files come by way of Xet storage, else by Git LFS.
@@ -20,78 +21,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
+from hub_repos import Account as Account
+from hub_repos import Commit, Repo
+from hub_repos import File as File
 from xet_storage import XetStorage
 
-LARGE = (".parquet", ".arrow")
-"""What the .gitattributes of a new data set gives to large file storage, whatever its size."""
+LARGE = (".parquet", ".arrow", ".safetensors")
+"""What the .gitattributes of a new repository gives to large file storage, whatever its size."""
 
 Trick = Callable[["HubRequest"], None]
-
-
-@dataclass(frozen=True)
-class Account:
-    name: str
-    organisations: tuple[str, ...] = ()
-    writes: bool = True
-    """Whether the token may do more than read."""
-
-
-@dataclass(frozen=True)
-class File:
-    content: bytes
-    large: bool = False
-
-    @property
-    def oid(self) -> str:
-        """Git's id of what git holds: the content, or a pointer to it."""
-        held = self.content
-        if self.large:
-            about = f"oid sha256:{self.sha256}\nsize {len(self.content)}\n"
-            held = f"version https://git-lfs.github.com/spec/v1\n{about}".encode()
-        return hashlib.sha1(b"blob %d\0" % len(held) + held).hexdigest()
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
-
-
-@dataclass(frozen=True)
-class Commit:
-    oid: str
-    message: str
-    files: dict[str, File]
-
-
-@dataclass
-class Repo:
-    private: bool
-    commits: list[Commit] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-
-    def add_commit(self, message: str, files: dict[str, File]) -> Commit:
-        parent = self.commits[-1].oid if self.commits else ""
-        said = json.dumps([parent, message, sorted((path, file.oid) for path, file in files.items())])
-        self.commits.append(Commit(hashlib.sha1(said.encode()).hexdigest(), message, files))
-        return self.commits[-1]
-
-    def find(self, revision: str) -> Commit | None:
-        if revision == "main":
-            return self.commits[-1]
-        oid = self.tags.get(revision, revision)
-        return next((commit for commit in self.commits if commit.oid == oid), None)
-
-    def files(self, revision: str = "main") -> dict[str, bytes]:
-        """Path -> content, without the .gitattributes that every new data set has."""
-        commit = self.find(revision)
-        assert commit, f"no revision {revision}"
-        return {path: file.content for path, file in commit.files.items() if path != ".gitattributes"}
 
 
 class Hub:
@@ -101,6 +45,8 @@ class Hub:
         self.accounts: dict[str, Account] = {}
         """Token -> whose it is."""
         self.repos: dict[str, Repo] = {}
+        """The data sets."""
+        self.models: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
         """Large files by sha256, committed or not."""
         self.xet: XetStorage | None = None
@@ -115,8 +61,9 @@ class Hub:
         """The sha256 of the large files that came in, in order, since `asked` was last emptied."""
         return [path.rpartition("/")[2] for method, path in self.asked if (method, path[:5]) == ("PUT", "/lfs/")]
 
-    def add_repo(self, name: str, private: bool = True, **files: str) -> Repo:
-        repo = self.repos[name] = Repo(private)
+    def add_repo(self, name: str, private: bool = True, kind: str = "dataset", **files: str) -> Repo:
+        repo = Repo(private)
+        (self.models if kind == "model" else self.repos)[name] = repo
         attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LARGE)
         texts = {".gitattributes": attributes, **{path.replace("__", "."): text for path, text in files.items()}}
         repo.add_commit("initial commit", {path: File(text.encode()) for path, text in texts.items()})
@@ -183,6 +130,7 @@ class HubRequest(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else a body waits 40 ms for the client to acknowledge its headers
     hub: Hub
+    kind = "dataset"
 
     def do_any(self) -> None:
         self.path, _, query = self.path.partition("?")
@@ -197,9 +145,10 @@ class HubRequest(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """As a Hub does; as a trick: nothing goes wrong this time."""
         body = self.read_body()
+        self.kind, path = split_kind(urlsplit(self.path).path)
         try:
             for method, pattern, answer in ROUTES:
-                found = re.fullmatch(pattern, urlsplit(self.path).path)
+                found = re.fullmatch(pattern, path)
                 if found and (method == self.command or (method, self.command) == ("GET", "HEAD")):
                     return answer(self, body, *map(unquote, found.groups("")))
             raise Refusal(404, "Sorry, we can't find the page you are looking for.")
@@ -243,12 +192,17 @@ class HubRequest(BaseHTTPRequestHandler):
             raise Refusal(401, "Invalid credentials in Authorization header")
         return self.hub.accounts.get(token)
 
+    @property
+    def repos(self) -> dict[str, Repo]:
+        """Those of the kind that the path names."""
+        return self.hub.models if self.kind == "model" else self.hub.repos
+
     def is_member(self, name: str) -> bool:
         account = self.account
         return account is not None and name.partition("/")[0] in (account.name, *account.organisations)
 
     def read(self, name: str, revision: str = "main") -> tuple[Repo, Commit]:
-        repo = self.hub.repos.get(name)
+        repo = self.repos.get(name)
         if repo is None or (repo.private and not self.is_member(name)):
             raise Refusal(404 if self.account else 401, "Repository not found", "RepoNotFound")
         commit = repo.find(revision)
@@ -267,7 +221,8 @@ class HubRequest(BaseHTTPRequestHandler):
             raise Refusal(401, "Please log in")
         if not self.is_member(name):
             raise Refusal(
-                403, f'You don\'t have the rights to create a dataset under the namespace "{name.partition("/")[0]}"'
+                403,
+                f'You don\'t have the rights to create a {self.kind} under the namespace "{name.partition("/")[0]}"',
             )
         if not account.writes:
             raise Refusal(403, "Your token does not have write access to this repository")
@@ -282,13 +237,15 @@ def who_am_i(asked: HubRequest, body: bytes) -> None:
 
 def create_repo(asked: HubRequest, body: bytes) -> None:
     wanted = json.loads(body)
-    assert wanted["type"] == "dataset"
+    asked.kind = wanted["type"]
+    assert asked.kind in ("dataset", "model")
     name = f"{wanted['organization']}/{wanted['name']}"
     asked.check_right(name)
-    if name in asked.hub.repos:
-        raise Refusal(409, "You already created this dataset repo")
-    asked.hub.add_repo(name, wanted["visibility"] == "private")
-    asked.send(200, {"url": f"{asked.hub.address}/datasets/{name}", "name": name})
+    if name in asked.repos:
+        raise Refusal(409, f"You already created this {asked.kind} repo")
+    asked.hub.add_repo(name, wanted["visibility"] == "private", asked.kind)
+    place = "datasets/" if asked.kind == "dataset" else ""
+    asked.send(200, {"url": f"{asked.hub.address}/{place}{name}", "name": name})
 
 
 def change_settings(asked: HubRequest, body: bytes, name: str) -> None:
@@ -380,7 +337,7 @@ def validate_card(asked: HubRequest, body: bytes) -> None:
 
 
 def plan_upload(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
-    files = asked.write(name).commits[-1].files
+    files = asked.write(name).list_commits(revision)[-1].files
     answers = []
     for wanted in json.loads(body)["files"]:
         path, there = wanted["path"], files.get(wanted["path"])
@@ -429,12 +386,12 @@ def store_shard(asked: HubRequest, body: bytes) -> None:
 
 
 def commit_files(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
-    assert revision == "main"
     repo = asked.write(name)
+    tip = repo.list_commits(revision)[-1]
     head, *changes = [json.loads(line) for line in body.splitlines()]
-    if head["value"].get("parentCommit") not in (None, repo.commits[-1].oid):
+    if head["value"].get("parentCommit") not in (None, tip.oid):
         raise Refusal(412, "A commit has happened since. Please refresh and try again.")
-    files = dict(repo.commits[-1].files)
+    files = dict(tip.files)
     for change in changes:
         value = change["value"]
         if change["key"] == "file":
@@ -446,7 +403,7 @@ def commit_files(asked: HubRequest, body: bytes, name: str, revision: str) -> No
         else:
             assert change["key"] == "deletedFile"
             del files[value["path"]]
-    oid = repo.add_commit(head["value"]["summary"], files).oid
+    oid = repo.add_commit(head["value"]["summary"], files, revision).oid
     asked.send(200, {"commitOid": oid, "commitUrl": f"{asked.hub.address}/datasets/{name}/commit/{oid}"})
 
 
@@ -459,6 +416,26 @@ def add_tag(asked: HubRequest, body: bytes, name: str, revision: str) -> None:
         raise Refusal(409, f"Reference already exists: {tag}")
     repo.tags[tag] = commit.oid
     asked.send(200, {})
+
+
+def add_branch(asked: HubRequest, body: bytes, name: str, branch: str) -> None:
+    repo = asked.write(name)
+    if branch in (*repo.branches, "main"):
+        raise Refusal(409, f"Reference already exists: {branch}")
+    start = repo.find(json.loads(body)["startingPoint"])
+    if start is None:
+        raise Refusal(404, "Invalid rev id", "RevisionNotFound")
+    repo.branches[branch] = repo.commits[: repo.commits.index(start) + 1]
+    asked.send(200, {})
+
+
+def split_kind(path: str) -> tuple[str, str]:
+    """The kind of the repository that a path names, and the path as it would be for a data set."""
+    if path.startswith("/api/models/"):
+        return "model", path.replace("/models/", "/datasets/", 1)
+    if re.match(r"/(?!api/|datasets/|lfs/|xet/)[^/]+/[^/]+(/resolve/|\.git/)", path):
+        return "model", f"/datasets{path}"
+    return "dataset", path
 
 
 _REPO = r"/api/datasets/([^/]+/[^/]+)"
@@ -480,4 +457,5 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("POST", r"/xet/v1/shards", store_shard),
     ("POST", f"{_REPO}/commit/([^/]+)", commit_files),
     ("POST", f"{_REPO}/tag/([^/]+)", add_tag),
+    ("POST", f"{_REPO}/branch/([^/]+)", add_branch),
 ]

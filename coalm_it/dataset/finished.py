@@ -26,6 +26,8 @@ class FinishedBuild:
     manifest: Manifest
     sha256: str
     """Of the manifest, which has the hashes of all other files."""
+    repository: str | None = None
+    """USER/NAME, if it was downloaded from the Hub."""
 
     def list_files(self, config: Config, split: Split) -> list[str]:
         """Names of the data files, in order; empty if the build has no such rows."""

@@ -1,4 +1,4 @@
-"""A data set repository on the Hugging Face Hub."""
+"""A repository on the Hugging Face Hub, of a data set or of a model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx2
 
 from coalm_it import __version__
 from coalm_it.corpora.sources import is_safe_url
 from coalm_it.dataset.card import OWN_TAG
-from coalm_it.dataset.manifest import MANIFEST
 from coalm_it.errors import OutsideError, RequestError
 from coalm_it.extras import import_hub
 from coalm_it.listener import Listener
 
 BRANCH = "main"
+Kind = Literal["dataset", "model"]
+NOUNS: dict[Kind, str] = {"dataset": "data set", "model": "model"}
+"""Kind of a repository -> what people call it."""
 # What huggingface_hub raises on responses that are not a Hub's; it validates few of them.
 _INVALID_RESPONSES = (KeyError, TypeError, AttributeError, json.JSONDecodeError)
 # What else it raises: for invalid names, the disk, the network and Xet. Its own errors are subclasses of these.
@@ -62,18 +64,26 @@ class RemoteContents:
 
 
 class Repository:
-    """A data set repository, and the account that accesses it.
+    """A repository, and the account that accesses it.
 
     The token comes from the environment (HF_TOKEN) or from `hf auth login`; it is sent to the Hub and nowhere else.
     """
 
-    def __init__(self, name: str, endpoint: str | None, listener: Listener, only_read: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        endpoint: str | None,
+        listener: Listener,
+        only_read: bool = False,
+        kind: Kind = "dataset",
+    ) -> None:
         """A public repository can be read without a token.
 
         Raises HubRequestError: insecure address, no token, invalid token; HubError: the Hub cannot be reached.
         """
         hub = import_hub("the Hub")
         self.name = name
+        self.kind: Kind = kind
         self.endpoint = (endpoint or hub.constants.ENDPOINT).rstrip("/")
         self._listener = listener
         self._token: str | None = None
@@ -95,14 +105,14 @@ class Repository:
 
     @property
     def url(self) -> str:
-        return f"{self.endpoint}/datasets/{self.name}"
+        return f"{self.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.name}"
 
     def read_contents(self, revision: str = BRANCH) -> RemoteContents | None:
         """The files at a branch, tag or commit; None if the repository or the revision does not exist."""
         errors = import_hub("publishing").errors
         with self._plain_errors():
             try:
-                info = self._api.dataset_info(self.name, revision=revision, files_metadata=True)
+                info = self._api.repo_info(self.name, repo_type=self.kind, revision=revision, files_metadata=True)
             except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
                 return None
             card = info.card_data or {}
@@ -112,38 +122,58 @@ class Repository:
     def create(self) -> RemoteContents:
         """Creates the repository, private. Raises HubRequestError if the account has no permission."""
         with self._plain_errors():
-            self._api.create_repo(self.name, repo_type="dataset", private=True)
+            self._api.create_repo(self.name, repo_type=self.kind, private=True)
         contents = self.read_contents()
         if contents is None:
             raise HubError(f"{self.url}: was created, but does not exist")
         return contents
 
-    def read_listed_files(self, contents: RemoteContents) -> set[str]:
-        """Names of the files that the remote manifest lists, whichever version wrote it; empty without a manifest."""
-        if MANIFEST not in contents.files:
+    def create_branch(self, branch: str, commit: str) -> RemoteContents:
+        """Creates a branch that begins at a commit."""
+        with self._plain_errors():
+            self._api.create_branch(self.name, repo_type=self.kind, branch=branch, revision=commit)
+        contents = self.read_contents(branch)
+        if contents is None:
+            raise HubError(f"{self.url}: branch {branch} was created, but does not exist")
+        return contents
+
+    def read_listed_files(self, contents: RemoteContents, manifest: str) -> set[str]:
+        """Names of the files that the remote manifest of that name lists, whichever version wrote it; empty without
+        one."""
+        if manifest not in contents.files:
             return set()
         with self._plain_errors(), tempfile.TemporaryDirectory() as folder:
-            self.download([MANIFEST], Path(folder), contents.commit)
+            self.download([manifest], Path(folder), contents.commit)
             with suppress(ValueError):
-                manifest = json.loads(Path(folder, MANIFEST).read_bytes())
-                return set(manifest.get("files") or ()) if isinstance(manifest, dict) else set()
+                listed = json.loads(Path(folder, manifest).read_bytes())
+                return set(listed.get("files") or ()) if isinstance(listed, dict) else set()
         return set()
 
     def download(self, names: Iterable[str], folder: Path, commit: str) -> None:
         """Downloads files as they are at a commit into a folder."""
         with self._plain_errors():
             for name in names:
-                self._api.hf_hub_download(self.name, name, repo_type="dataset", revision=commit, local_dir=folder)
+                self._api.hf_hub_download(self.name, name, repo_type=self.kind, revision=commit, local_dir=folder)
 
-    def upload(self, folder: Path, names: Sequence[str], delete: Sequence[str], parent: str, message: str) -> str:
-        """Uploads files of the folder and deletes others, on top of commit `parent`; returns the new commit.
+    def upload(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        delete: Sequence[str],
+        parent: str,
+        message: str,
+        branch: str = BRANCH,
+    ) -> str:
+        """Uploads files of the folder and deletes others, on top of commit `parent` of a branch; returns the new
+        commit.
 
         Raises HubError if something else was committed in the meantime.
         """
-        with self._plain_errors(), self._choose_transfer():
+        with self._plain_errors(), self._choose_transfer(branch):
             info = self._api.upload_folder(
                 repo_id=self.name,
-                repo_type="dataset",
+                repo_type=self.kind,
+                revision=branch,
                 folder_path=folder,
                 allow_patterns=[glob.escape(name) for name in names],
                 delete_patterns=[glob.escape(name) for name in delete] or None,
@@ -154,21 +184,21 @@ class Repository:
 
     def tag(self, tag: str, commit: str) -> None:
         with self._plain_errors():
-            self._api.create_tag(self.name, repo_type="dataset", tag=tag, revision=commit)
+            self._api.create_tag(self.name, repo_type=self.kind, tag=tag, revision=commit)
 
     def make_public(self) -> None:
         with self._plain_errors():
-            self._api.update_repo_settings(self.name, repo_type="dataset", private=False)
+            self._api.update_repo_settings(self.name, repo_type=self.kind, private=False)
 
     @contextmanager
-    def _choose_transfer(self) -> Iterator[None]:
+    def _choose_transfer(self, branch: str) -> Iterator[None]:
         """Uploads large files through Git LFS, which every Hub has, if this Hub has no Xet storage.
 
         huggingface_hub uses Xet whenever the library for it is installed. The switch is a constant that it reads from
         the environment at import time, before the Hub's address is known.
         """
         hub = import_hub("publishing")
-        address = f"{self.endpoint}/api/datasets/{self.name}/xet-write-token/{BRANCH}"
+        address = f"{self.endpoint}/api/{self.kind}s/{self.name}/xet-write-token/{branch}"
         response = hub.utils.get_session().get(address, headers=hub.utils.build_hf_headers(token=True))
         without_xet = response.status_code in (404, 405, 501)
         if not without_xet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from coalm_it.corpora.sources import is_safe_path
@@ -28,7 +29,8 @@ def open_anywhere(path: Path, listener: Listener, endpoint: str | None = None) -
     def is_data(name: str) -> bool:
         return name.startswith("data/")
 
-    return download_build(repository, folder, BRANCH, is_data, by_commit=True)
+    build = download_build(repository, folder, BRANCH, is_data, by_commit=True)
+    return replace(build, repository=repository.name)
 
 
 def open_repository(name: str, endpoint: str | None, listener: Listener) -> Repository:

@@ -111,6 +111,6 @@ def _train(
     machine = {"device": name_device(trainer), "processes": processes.num_processes}
     run = describe_run(config, build, counts, trainer.state.log_history, machine)
     if is_main:
-        folder.finish(run, render_run(run))
+        run = folder.finish(run, render_run(run))
     processes.wait_for_everyone()
     return run

@@ -34,7 +34,7 @@ _RESERVED = {
     "truncation_mode": "rows longer than max_length are never truncated",
     "dataset_kwargs": "the rows are tokenized already",
     "dataset_text_field": "the rows are tokenized already",
-    "push_to_hub": "inspect the folder first, then upload it",
+    "push_to_hub": "inspect the folder first, then `coalm-it publish` uploads it",
 }
 """Keys of SFTConfig that a training cannot set, and why."""
 

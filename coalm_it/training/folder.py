@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coalm_it.errors import RequestError
-from coalm_it.files import hash_bytes, write_text
+from coalm_it.files import hash_bytes, hash_file, write_text
 
 MARKER = ".coalm-it-run"
 RUN = "run.json"
+_MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt")
+"""What transformers and PEFT write of a model and its tokenizer."""
 
 
 class ModelFolderError(RequestError):
@@ -51,26 +54,60 @@ class ModelFolder:
             return None
         return run
 
-    def find_checkpoint(self) -> Path | None:
-        """The last complete checkpoint; the state of the trainer is the last file of one to be written."""
+    def list_checkpoints(self) -> dict[int, Path]:
+        """Step -> folder of each complete checkpoint; the state of the trainer is its last file to be written."""
         steps = {int(path.name.rpartition("-")[2]): path for path in self.checkpoints.glob("checkpoint-[0-9]*")}
-        for step in sorted(steps, reverse=True):
-            try:
-                json.loads((steps[step] / "trainer_state.json").read_bytes())
-            except (OSError, ValueError):
-                continue
-            return steps[step]
-        return None
+        return {step: steps[step] for step in sorted(steps) if _is_json(steps[step] / "trainer_state.json")}
 
-    def finish(self, run: dict[str, Any], card: str) -> None:
-        """Moves the saved model to the folder, and writes the card and, last, run.json."""
+    def find_checkpoint(self) -> Path | None:
+        """The last complete checkpoint."""
+        return next(reversed(self.list_checkpoints().values()), None)
+
+    def finish(self, run: dict[str, Any], card: str) -> dict[str, Any]:
+        """Moves the saved model to the folder, and writes the card and, last, run.json; returns its content.
+
+        It is `run` with the files of the model (and of the base `tiny`), by size and sha256.
+        """
         (self.staging / "training_args.bin").unlink(missing_ok=True)  # a pickle; run.json has the same settings
         for path in self.staging.iterdir():
             path.replace(self.path / path.name)
         self.staging.rmdir()
+        files = {name: describe_file(self.path / name) for name in self.list_model_files()}
+        run = {**run, "files": files}
         write_text(self.path / "README.md", card)
-        write_text(self.path / RUN, json.dumps(run, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path / RUN, write_run(run))
         shutil.rmtree(self.path / ".work", ignore_errors=True)
+        return run
+
+    def list_model_files(self) -> list[str]:
+        """Names of the files of the model and of the base `tiny`, as the libraries write them."""
+        return [
+            *list_model_files(self.path),
+            *(f"{self.base.name}/{name}" for name in (list_model_files(self.base) if self.base.is_dir() else ())),
+        ]
+
+
+def list_model_files(folder: Path) -> list[str]:
+    """Names of a model's files in a folder: weights, settings, tokenizer; nothing that only the trainer needs."""
+    found = (path.name for pattern in _MODEL_FILES for path in folder.glob(pattern) if path.is_file())
+    return sorted(name for name in found if name not in (RUN, "trainer_state.json") and not name.startswith("."))
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """Size and sha256, as in a manifest."""
+    return {"bytes": path.stat().st_size, "sha256": hash_file(path)}
+
+
+def write_run(run: Mapping[str, Any]) -> str:
+    return json.dumps(run, indent=2, ensure_ascii=False) + "\n"
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def claim_model_folder(path: Path, settings: dict[str, Any]) -> ModelFolder:

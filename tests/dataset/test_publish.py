@@ -340,7 +340,7 @@ def change(path: Path) -> None:
         (lambda out: add(out / "data/samples/train-1.parquet"), r"train-1\.parquet is not part of this build"),
         (lambda out: add(out / "data/more/x"), r"/data/more/x is not part of this build"),
         (lambda out: (out / "README.md").write_text("# Mine"), r"README\.md is not the file that was built"),
-        (lambda out: shutil.rmtree(out), "is not a finished build"),
+        (lambda out: shutil.rmtree(out), r"is neither a finished build \(no manifest\.json\) nor a "),
     ],
     ids=["no manifest", "no build's", "damaged", "changed", "missing", "extra", "extra folder", "card", "no folder"],
 )  # fmt: skip

@@ -23,6 +23,7 @@ def test_rows_of_the_hub_are_those_of_the_folder_and_are_downloaded_once(
     publish_folder(demo, "ada/talks", public=True, endpoint=hub.address)
     here = open_anywhere(demo, Silent())
     there = open_anywhere(Path("ada/talks"), Silent(), hub.address)
+    assert (here.repository, there.repository) == (None, "ada/talks")
     for form in ("columns", "messages"):
         rows = RowSelection(form=form)
         assert list(read_rows(there, rows, "train")) == list(read_rows(here, rows, "train"))

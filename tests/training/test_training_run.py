@@ -104,6 +104,13 @@ def test_run_json_describes_the_training_and_its_data(smoke: Smoke, demo: Path) 
         "build": manifest["build"],
         "manifest_sha256": hash_bytes((demo / "manifest.json").read_bytes()),
         "trained_on": ["sgd train", "snips train"],
+        "repository": None,
+    }
+    assert run["files"] == {
+        path.relative_to(smoke.out).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_bytes(path.read_bytes())}
+        for folder in (smoke.out, smoke.out / "base")
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name not in (".coalm-it-run", "README.md", "run.json")
     }
     assert run["versions"]["trl"] == version("trl")
     assert run["rows"]["train"]["rows"] == 32
