@@ -93,6 +93,7 @@ def publish(
 def _is_model(folder: Path, with_rejects: bool, of_models: list[str]) -> bool:
     """Whether it is a trained model, not a build. Raises PublishError if it is neither, or options do not fit it."""
     from coalm_it.dataset.folder import MARKER
+    from coalm_it.dataset.lock import hold_folder
     from coalm_it.dataset.manifest import MANIFEST
     from coalm_it.extras import require_extra
     from coalm_it.training.folder import RUN
@@ -101,7 +102,8 @@ def _is_model(folder: Path, with_rejects: bool, of_models: list[str]) -> bool:
     require_extra("hub", "publishing")
     is_model = is_model_folder(folder)
     if not is_model and not any((folder / name).exists() for name in (MANIFEST, MARKER)):
-        raise PublishError(f"{folder} is neither a finished build (no {MANIFEST}) nor a finished model (no {RUN})")
+        with hold_folder(folder, "an upload"):  # one that is at work there is why it is not finished
+            raise PublishError(f"{folder} is neither a finished build (no {MANIFEST}) nor a finished model (no {RUN})")
     if is_model and with_rejects:
         raise PublishError(f"--with-rejects is for builds, and {folder} is a model")
     if not is_model and of_models:
