@@ -34,6 +34,13 @@ def export(
     split: Annotated[str | None, typer.Option(help="Only this split, train or validation.")] = None,
     parts: Annotated[list[str] | None, typer.Option("--part", help="Only this part; can be repeated.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many rows of each split.")] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples: leave out the earliest turns of longer ones; the target stays."),
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Counts the tokens: a folder, or a name on the Hub; else they are estimated.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier export in DIR.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +57,8 @@ def export(
             split=split,
             parts=parts or (),
             limit=limit,
+            max_tokens=max_tokens,
+            tokenizer=tokenizer,
             replace=replace,
             listener=listener,
         )

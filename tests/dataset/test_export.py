@@ -363,6 +363,28 @@ def test_the_limit_is_at_least_one_row(demo: Path, tmp_path: Path) -> None:
         export(demo, "trl", out=tmp_path / "out", limit=0)
 
 
+def test_long_samples_lose_their_earliest_turns_and_keep_their_target(demo: Path, tmp_path: Path) -> None:
+    before = read_config(demo, "samples")
+    done = export(demo, "trl", out=tmp_path / "out", max_tokens=1500, limit=len(before))
+    after = {row["id"]: row for row in read_export(tmp_path / "out")}
+    cut = 0
+    for row in before:
+        prompt = [json.loads(text) for text in row["prompt"]]
+        if row["id"] not in after:
+            continue
+        kept = after[row["id"]]
+        assert kept["completion"] == [json.loads(text) for text in row["completion"]]
+        assert kept["prompt"][0] == prompt[0]
+        rest = kept["prompt"][1:]
+        assert rest == prompt[-len(rest) :]
+        assert rest[0]["role"] == "user"
+        cut += kept["prompt"] != prompt
+    assert cut == done.losses["the earliest turns are left out, to fit the number of tokens"] > 20
+    assert len(before) - len(after) == sum(done.left_out.values())
+    with pytest.raises(ExportError, match="only samples can be cut"):
+        export(demo, "trl", out=tmp_path / "whole", config="dialogues", max_tokens=1500)
+
+
 def test_the_help_names_every_format() -> None:
     said = " ".join(CliRunner().invoke(app, ["export", "--help"], terminal_width=10_000).stdout.split())
     assert all(name in said for name in EXPORTS)

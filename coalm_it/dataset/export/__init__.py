@@ -17,6 +17,7 @@ from typing import get_args
 
 from coalm_it.configs.validation import name_nearest
 from coalm_it.dataset.export import atif, axolotl, llama_factory, ms_swift, openai, oumi, traces, trl, verl
+from coalm_it.dataset.export.cutting import cut_conversation
 from coalm_it.dataset.export.format import CannotHoldError, ExportError, Format, Losses, Record, Written
 from coalm_it.dataset.export.rows import BATCH, RowChoice, read_conversations
 from coalm_it.dataset.finished import FinishedBuild, open_build
@@ -24,6 +25,7 @@ from coalm_it.dataset.lock import hold_folder
 from coalm_it.dataset.tables import Config, Split
 from coalm_it.files import write_whole
 from coalm_it.listener import Listener, Silent
+from coalm_it.tokens import TokenCounter, find_tokenizer, load_counter
 
 __all__ = ["EXPORTS", "REPORT", "ExportError", "Exported", "export"]
 
@@ -73,13 +75,17 @@ def export(
     split: str | None = None,
     parts: Sequence[str] = (),
     limit: int | None = None,
+    max_tokens: int | None = None,
+    tokenizer: str | None = None,
     replace: bool = False,
     listener: Listener | None = None,
 ) -> Exported:
     """Writes the rows of a finished build into the folder `out` in the format `to`, a name of EXPORTS.
 
     `config` is one of those of the format, by default its first; `split` and `parts` choose rows, by default all;
-    `limit` is the most rows of a split. `replace` puts the export in the place of an earlier one.
+    `limit` is the most rows of a split. Samples longer than `max_tokens` lose their earliest turns; `tokenizer`, a
+    folder or a name on the Hub, counts the tokens, which are estimated without it. `replace` puts the export in the
+    place of an earlier one.
     Raises FolderError: no finished build, a missing or changed file; ExportError: an unknown format, config, split or
     part, a folder that holds something else, no row that the format can hold; FolderInUseError; OutputError.
     """
@@ -90,12 +96,15 @@ def export(
     chosen = _choose_config(to, form, config)
     if limit is not None and limit < 1:
         raise ExportError(f"limit is {limit}: it should be at least 1")
+    if max_tokens is not None and chosen != "samples":
+        raise ExportError(f"only samples can be cut to a number of tokens, not the config {chosen}")
+    counter = load_counter(find_tokenizer(tokenizer)) if tokenizer else TokenCounter(None)
     with hold_folder(folder, f"an export to {to}"), hold_folder(out, f"an export to {to}"):
         build = open_build(folder)
         splits = _choose_splits(build, chosen, split)
         _check_parts(build, parts)
         _check_place(out, replace)
-        job = _Job(build, to, chosen, RowChoice(frozenset(parts), limit), listener or Silent())
+        job = _Job(build, to, chosen, RowChoice(frozenset(parts), limit, max_tokens), counter, listener or Silent())
         with write_whole(out) as part:
             part.mkdir()
             exported = job.write(part, splits)
@@ -108,8 +117,17 @@ def export(
 class _Job:
     """Writes the rows of a build that are asked for, and counts."""
 
-    def __init__(self, build: FinishedBuild, to: str, config: Config, choice: RowChoice, listener: Listener) -> None:
-        self._build, self._to, self._config, self._choice, self._listener = build, to, config, choice, listener
+    def __init__(
+        self,
+        build: FinishedBuild,
+        to: str,
+        config: Config,
+        choice: RowChoice,
+        counter: TokenCounter,
+        listener: Listener,
+    ) -> None:
+        self._build, self._to, self._config, self._choice = build, to, config, choice
+        self._counter, self._listener = counter, listener
         self._form = EXPORTS[to]
         self._losses = Losses()
         self._left_out = Counter[str]()
@@ -154,6 +172,8 @@ class _Job:
             if done % BATCH == 0:
                 self._listener.advance(f"export {split}", done, min(total, self._choice.limit or total))
             try:
+                if self._choice.max_tokens is not None:
+                    conversation = cut_conversation(conversation, self._counter, self._choice.max_tokens, self._losses)
                 record = self._form.convert(conversation, self._losses)
             except CannotHoldError as error:
                 self._losses.end_row(kept=False)

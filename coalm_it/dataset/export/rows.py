@@ -33,6 +33,8 @@ class RowChoice:
     parts: frozenset[str] = frozenset()
     """Empty for all."""
     limit: int | None = None
+    max_tokens: int | None = None
+    """Longer samples are cut."""
 
 
 def read_conversations(build: FinishedBuild, config: Config, split: Split, choice: RowChoice) -> Iterator[Conversation]:
