@@ -139,9 +139,10 @@ class Part(_Section):
     layout: Literal["hammer", "toolace", "varied"] = Field(
         "toolace",
         description="How the three columns are written. toolace (the default) and hammer: one published wording for "
-        "function_call rows; rows of the other tasks then have the published wording of their task. hammer has a "
-        "single request and its first calls, and samples of conversations are rejects. varied: every row has one of 14 "
-        "wordings, 4 call formats and 3 forms of the list of functions, drawn by its id; for all tasks.",
+        "function_call rows; rows of the other tasks then have the published wording of their task, or, where the "
+        "records of the corpus have functions of their own, those of varied. hammer has a single request and its first "
+        "calls, and samples of conversations are rejects. varied: every row has one of 14 wordings, 4 call formats and "
+        "3 forms of the list of functions, drawn by its id; for all tasks.",
     )
     filter: Filter = Field(Filter(), description="Which dialogues to use; default: all.")
     max_tokens: MaxTokens | None = Field(None, description="Leave out samples that are longer; default: none.")

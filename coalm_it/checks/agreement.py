@@ -8,7 +8,15 @@ from functools import lru_cache
 from coalm_it.calls import find_tool
 from coalm_it.checks.evidence import read_leaves
 from coalm_it.checks.intentions import find_call, find_gap, find_reply, may_call
-from coalm_it.checks.wording import is_code_name, names_tool, read_thought, read_words, split_name, stem_word
+from coalm_it.checks.wording import (
+    is_code_name,
+    is_of_corpus,
+    names_tool,
+    read_thought,
+    read_words,
+    split_name,
+    stem_word,
+)
 from coalm_it.schema import Call, Finding, Sample, Tool
 from coalm_it.values import mentions
 
@@ -20,6 +28,8 @@ def check_agreement(sample: Sample) -> list[Finding]:
     A thought leads to a call if it names the function or contains a word of its name, service or description, a verb
     for such functions (look up for a search, make for a booking), or a value of its arguments.
     """
+    if is_of_corpus(sample):
+        return []
     thought = read_thought(sample)
     if not thought:
         return []

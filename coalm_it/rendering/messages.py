@@ -87,10 +87,15 @@ def _step_messages(step: Step, names: QualifiedNames) -> list[Message]:
         for call, name in zip(step.calls, named, strict=True)
     ]
     results = [
-        {"role": "tool", "content": dump_json(observation), "tool_call_id": call.id, "name": name}
+        {"role": "tool", "content": _write_result(observation), "tool_call_id": call.id, "name": name}
         for (call, observation), name in zip(step.exchanges, named, strict=False)
     ]
     return [_assistant_message(step.thought, "", tool_calls=calls), *map(dump_json, results)]
+
+
+def _write_result(observation: Any) -> str:
+    """A text as it is, as a model in use gets it; any other value as JSON."""
+    return observation if isinstance(observation, str) else dump_json(observation)
 
 
 def qualify_names(tools: Sequence[Tool]) -> dict[tuple[str, str], str]:

@@ -120,6 +120,19 @@ def test_rows_with_thoughts_use_a_text_as_evidence_too(build_own: Any) -> None:
     assert built.samples["own_0/0/react_response"]["thought"] == "It is at 07:40."
 
 
+def test_a_text_is_shown_as_it_is(build_own: Any) -> None:
+    record = {"messages": [ASK, calls(MALLAIG), result("It leaves at 07:40."), says("At 07:40.")], "tools": [FERRY]}
+    built = build_own([record])
+    assert read_results(built.samples["own_0/0/function_call.1"]) == ["It leaves at 07:40."]
+
+
+def test_a_thought_of_the_corpus_may_be_in_any_words(build_own: Any) -> None:
+    thoughtful = [ASK, calls(MALLAIG, reasoning_content="Je regarde."), *TALK[2:3], says("At 07:40.")]
+    record = {"messages": thoughtful, "tools": [FERRY]}
+    built = build_own([record], task="react_action", layout="varied")
+    assert [sample["thought"] for sample in built.samples.values()] == ["Je regarde."]
+
+
 # --- markup in texts ---
 
 
